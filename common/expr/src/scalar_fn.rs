@@ -1,0 +1,129 @@
+//! What a scalar function is: its names, its overloads, how it treats NULLs, and the kernel that computes it over columns.
+
+use std::{fmt, sync::Arc};
+
+use common_base::Result;
+use common_types::{Column, LogicalType};
+
+use crate::{expr::Expr, signature::Signature};
+
+/// Session facts a kernel may read. Fixed for the whole statement.
+#[derive(Clone, Debug)]
+pub struct EvalContext {
+    /// Statement time, microseconds since the Unix epoch (UTC).
+    pub now_us: i64,
+    /// Session time zone name (`Asia/Shanghai`, `+08:00`, `UTC`).
+    pub time_zone: String,
+    /// sql_mode bits.
+    pub sql_mode: u64,
+    pub user: String,
+    pub database: String,
+    pub connection_id: u64,
+    /// Seed for rand(), uuid(): random per fragment instance, passed in so that a simulated run repeats.
+    pub seed: u64,
+    /// Session variables a function may read (group_concat_max_len, lower_upper_support_utf8, …).
+    pub variables: Vec<(String, String)>,
+}
+
+impl Default for EvalContext {
+    fn default() -> Self {
+        Self {
+            now_us: 0,
+            time_zone: "UTC".to_owned(),
+            sql_mode: 32,
+            user: String::new(),
+            database: String::new(),
+            connection_id: 0,
+            seed: 0,
+            variables: Vec::new(),
+        }
+    }
+}
+
+impl EvalContext {
+    /// A session variable's text, if it was sent along.
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        self.variables.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
+    }
+}
+
+/// Computes `rows` results. `args[i].len() == rows`; constants arrive as constant columns. With [`NullRule::Propagate`] the
+/// kernel may ignore nulls (any value in those slots): the evaluator merges the null masks; it must not fail on garbage there.
+pub type ScalarKernel = fn(ctx: &EvalContext, call: &ScalarOverload, args: &[Column], rows: usize) -> Result<Column>;
+
+/// How NULL arguments are treated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NullRule {
+    /// Any NULL argument gives NULL; the kernel may still add NULLs of its own (bad input).
+    Propagate,
+    /// As `Propagate`, and the kernel never yields NULL for non-NULL arguments.
+    PropagateStrict,
+    /// The kernel looks at the nulls itself.
+    Custom,
+    /// Never NULL.
+    Never,
+}
+
+/// When a call may be computed ahead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Volatility {
+    /// Same answer for the same arguments, always: folded.
+    Immutable,
+    /// Fixed within a statement (now(), database()): folded at plan time with the statement's context.
+    Stable,
+    /// Differs from row to row (rand(), uuid()): never folded, never shared.
+    Volatile,
+}
+
+/// One scalar function: a row of a function table.
+#[derive(Clone)]
+pub struct ScalarFunction {
+    /// Lower-case; the first is the canonical one.
+    pub names: &'static [&'static str],
+    /// In order of preference (registration order decides ties).
+    pub signatures: Vec<Signature>,
+    pub nulls: NullRule,
+    pub volatility: Volatility,
+    pub kernel: ScalarKernel,
+}
+
+/// A function with one overload chosen: exact argument types, result type.
+#[derive(Clone)]
+pub struct ScalarOverload {
+    pub function: Arc<ScalarFunction>,
+    pub args: Vec<LogicalType>,
+    pub result: LogicalType,
+}
+
+impl ScalarOverload {
+    /// Canonical name.
+    pub fn name(&self) -> &'static str {
+        self.function.names[0]
+    }
+
+    /// Whether the same arguments always give the same result within a statement.
+    pub fn is_deterministic(&self) -> bool {
+        self.function.volatility != Volatility::Volatile
+    }
+
+    /// Whether a call over these arguments may be NULL.
+    pub fn result_nullable(&self, args: &[Expr]) -> bool {
+        match self.function.nulls {
+            NullRule::Never => false,
+            NullRule::PropagateStrict => args.iter().any(|a| a.nullable),
+            NullRule::Propagate | NullRule::Custom => true,
+        }
+    }
+}
+
+impl fmt::Debug for ScalarOverload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{:?}", self.name(), self.args)
+    }
+}
+
+impl PartialEq for ScalarOverload {
+    fn eq(&self, other: &Self) -> bool {
+        self.name() == other.name() && self.args == other.args && self.result == other.result
+    }
+}

@@ -1,0 +1,48 @@
+//! Columns of a table.
+
+use common_base::ids::ColumnUid;
+use common_types::{LogicalType, Scalar};
+
+/// How a value column of an AGGREGATE table combines equal keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Aggregation {
+    Sum,
+    Min,
+    Max,
+    Replace,
+    ReplaceIfNotNull,
+    HllUnion,
+    BitmapUnion,
+    PercentileUnion,
+}
+
+/// What a column gets when an INSERT or a load leaves it out.
+#[derive(Clone, Debug, PartialEq)]
+pub enum DefaultValue {
+    /// NULL for a nullable column, an error for a NOT NULL one.
+    None,
+    /// Explicit `DEFAULT NULL` or a literal, as its SQL text value (already checked against the type).
+    Literal(Scalar),
+    /// `CURRENT_TIMESTAMP[(p)]`.
+    CurrentTimestamp(u8),
+    /// An expression such as `(uuid())`, as SQL text.
+    Expression(String),
+}
+
+/// One column of a table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Column {
+    /// Unique in the table for its whole life; data files know columns by it.
+    pub uid: ColumnUid,
+    pub name: String,
+    pub ty: LogicalType,
+    pub nullable: bool,
+    /// Part of the table's key (duplicate, aggregate, unique or primary).
+    pub key: bool,
+    pub aggregation: Option<Aggregation>,
+    pub default: DefaultValue,
+    pub auto_increment: bool,
+    /// `AS (expr)`: SQL text of a generated column.
+    pub generated: Option<String>,
+    pub comment: String,
+}

@@ -1,0 +1,12 @@
+//! How rows of a partition spread over buckets.
+
+use common_base::ids::ColumnUid;
+
+/// DISTRIBUTED BY.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Distribution {
+    /// Rows with equal values of these columns share a bucket; `buckets` 0 = automatic.
+    Hash { columns: Vec<ColumnUid>, buckets: u32 },
+    /// Any bucket.
+    Random { buckets: u32 },
+}

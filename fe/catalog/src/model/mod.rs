@@ -1,0 +1,15 @@
+//! What the catalog holds. Plain values: cloning is cheap where readers need it (`Arc`), and nothing here does I/O.
+
+pub mod column;
+pub mod distribution;
+pub mod node;
+pub mod partition;
+pub mod table;
+pub mod txn;
+
+pub use column::{Aggregation, Column, DefaultValue};
+pub use distribution::Distribution;
+pub use node::{Backend, Frontend, FrontendRole};
+pub use partition::{Partition, PartitionBound, PartitionInfo, PartitionItem, Replica, Tablet, TabletIndex};
+pub use table::{Database, KeysModel, OlapTable, Table, TableKind, View};
+pub use txn::{LoadSource, Transaction, TxnState};

@@ -1,0 +1,76 @@
+//! Partitions, their tablets and replicas.
+
+use std::sync::Arc;
+
+use common_base::ids::{ColumnUid, IndexId, NodeId, PartitionId, ReplicaId, TabletId};
+use common_types::Scalar;
+
+/// PARTITION BY.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PartitionInfo {
+    /// One partition, named like the table.
+    Unpartitioned,
+    Range { columns: Vec<ColumnUid> },
+    List { columns: Vec<ColumnUid> },
+    /// Automatic partitions from expressions (`date_trunc('day', dt)`), as SQL text.
+    Expression { columns: Vec<ColumnUid>, exprs: Vec<String> },
+}
+
+/// One end of a range, per partition column.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PartitionBound {
+    Min,
+    Max,
+    Values(Vec<Scalar>),
+}
+
+/// Which rows a partition holds.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PartitionItem {
+    All,
+    /// `[lower, upper)`
+    Range { lower: PartitionBound, upper: PartitionBound },
+    /// Any of these tuples.
+    List(Vec<Vec<Scalar>>),
+}
+
+/// A partition.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Partition {
+    pub id: PartitionId,
+    pub name: String,
+    pub item: PartitionItem,
+    pub buckets: u32,
+    pub replication_num: u16,
+    /// Queries read this version; loads publish the next.
+    pub visible_version: i64,
+    pub next_version: i64,
+    pub visible_time_ms: i64,
+    /// One entry per index of the table, base index first.
+    pub indexes: Vec<Arc<TabletIndex>>,
+    pub temporary: bool,
+}
+
+/// The tablets of one index within one partition, in bucket order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TabletIndex {
+    pub index_id: IndexId,
+    pub tablets: Vec<Tablet>,
+}
+
+/// One bucket.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tablet {
+    pub id: TabletId,
+    pub replicas: Vec<Replica>,
+}
+
+/// One copy of a tablet.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Replica {
+    pub id: ReplicaId,
+    pub node: NodeId,
+    /// Highest version published on it without a gap.
+    pub version: i64,
+    pub bad: bool,
+}

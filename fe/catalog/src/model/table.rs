@@ -1,0 +1,107 @@
+//! Databases, tables and views.
+
+use std::sync::Arc;
+
+use common_base::ids::{ColumnUid, DbId, IndexId, PartitionId, TableId};
+
+use super::{Column, Distribution, Partition, PartitionInfo};
+
+/// A database. Tables are found through the catalog state by `(DbId, name)`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Database {
+    pub id: DbId,
+    pub name: String,
+    pub properties: Vec<(String, String)>,
+    pub created_ms: i64,
+}
+
+/// Anything that can stand in a FROM clause by name.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Table {
+    pub id: TableId,
+    pub db_id: DbId,
+    pub name: String,
+    pub comment: String,
+    pub created_ms: i64,
+    pub updated_ms: i64,
+    /// Visible columns in declaration order (views: the output columns).
+    pub columns: Vec<Column>,
+    pub kind: TableKind,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum TableKind {
+    Olap(Arc<OlapTable>),
+    View(Arc<View>),
+    /// information_schema, sys: rows are made by the FE on demand; the name is the key of the provider.
+    System,
+}
+
+/// The key model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum KeysModel {
+    Duplicate,
+    Aggregate,
+    Unique,
+    Primary,
+}
+
+/// The storage side of a table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OlapTable {
+    pub keys: KeysModel,
+    pub partition_info: PartitionInfo,
+    pub distribution: Distribution,
+    /// ORDER BY columns when they differ from the key.
+    pub sort_key: Vec<ColumnUid>,
+    pub schema_version: u32,
+    pub short_key_columns: u32,
+    pub base_index: IndexId,
+    /// Ordered by id; look-ups by name through [`OlapTable::partition_by_name`].
+    pub partitions: imbl::OrdMap<PartitionId, Arc<Partition>>,
+    /// As given, lower-case keys, with defaults filled in (`replication_num`, `compression`, …), in declaration order.
+    pub properties: Vec<(String, String)>,
+    pub indexes_ddl: Vec<String>,
+    pub colocate_group: Option<String>,
+    pub next_column_uid: u64,
+}
+
+/// A view: its text is analyzed again at every use.
+#[derive(Clone, Debug, PartialEq)]
+pub struct View {
+    /// The SELECT with fully qualified names.
+    pub definition: String,
+    pub sql_mode: u64,
+}
+
+impl Table {
+    /// The storage side, if it has one.
+    pub fn as_olap(&self) -> Option<&Arc<OlapTable>> {
+        match &self.kind {
+            TableKind::Olap(t) => Some(t),
+            _ => None,
+        }
+    }
+
+    /// A column by name, case-insensitively.
+    pub fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|c| c.name.eq_ignore_ascii_case(name))
+    }
+
+    /// A column by uid.
+    pub fn column_by_uid(&self, uid: ColumnUid) -> Option<&Column> {
+        self.columns.iter().find(|c| c.uid == uid)
+    }
+}
+
+impl OlapTable {
+    /// A partition by name, case-insensitively; temporary ones only when asked for.
+    pub fn partition_by_name(&self, name: &str, temporary: bool) -> Option<&Arc<Partition>> {
+        self.partitions.values().find(|p| p.temporary == temporary && p.name.eq_ignore_ascii_case(name))
+    }
+
+    /// A table property by its lower-case key.
+    pub fn property(&self, key: &str) -> Option<&str> {
+        self.properties.iter().find(|(k, _)| k == key).map(|(_, v)| v.as_str())
+    }
+}

@@ -1,0 +1,49 @@
+//! Load transactions: prepare → commit → publish → visible, or aborted.
+
+use common_base::ids::{DbId, NodeId, PartitionId, TableId, TabletId, TxnId};
+
+/// What began the transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LoadSource {
+    StreamLoad,
+    Insert,
+    Delete,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum TxnState {
+    Prepare,
+    /// Two-phase stream load: data is durable, waiting for the client's commit.
+    Prepared,
+    /// Versions are allotted; the leader publishes until every quorum has answered.
+    Committed,
+    Visible,
+    Aborted { reason: String },
+}
+
+/// One load transaction.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Transaction {
+    pub id: TxnId,
+    pub db_id: DbId,
+    pub tables: Vec<TableId>,
+    /// Unique per database among transactions that are not aborted.
+    pub label: String,
+    /// Identifies the request, so that a repeated begin of the same request gets the same answer.
+    pub request_id: u128,
+    pub coordinator: String,
+    pub source: LoadSource,
+    pub state: TxnState,
+    pub begin_ms: i64,
+    pub commit_ms: i64,
+    pub finish_ms: i64,
+    pub timeout_ms: i64,
+    /// Set at commit: partition → its new version.
+    pub versions: Vec<(TableId, PartitionId, i64)>,
+    /// Set at commit: where rows were written.
+    pub written: Vec<(TabletId, NodeId)>,
+    pub loaded_rows: u64,
+    pub filtered_rows: u64,
+    pub loaded_bytes: u64,
+    pub error_url: String,
+}

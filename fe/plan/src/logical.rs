@@ -1,0 +1,236 @@
+//! Logical operators. The analyzer builds them; normalization rewrites them; the memo explores them.
+
+use std::sync::Arc;
+
+use common_base::ids::{ColumnUid, PartitionId, TabletId};
+use common_expr::{
+    aggregate_fn::AggregateOverload,
+    expr::{ColumnId, Expr},
+    table_fn::TableFunctionRef,
+    window_fn::WindowOverload,
+};
+use common_types::Chunk;
+use fe_catalog::model::Table;
+
+/// A node with its inputs.
+#[derive(Clone, Debug)]
+pub struct LogicalNode {
+    pub op: LogicalOp,
+    pub children: Vec<LogicalNode>,
+}
+
+/// Logical operators.
+#[derive(Clone, Debug)]
+pub enum LogicalOp {
+    Scan(LogicalScan),
+    Values(LogicalValues),
+    /// Rows that satisfy every conjunct.
+    Filter { conjuncts: Vec<Expr> },
+    /// Output is exactly these columns.
+    Project { exprs: Vec<(ColumnId, Expr)> },
+    /// Output: `group_by` (columns of the input, kept under their ids), then the calls. No calls = DISTINCT.
+    Aggregate { group_by: Vec<ColumnId>, calls: Vec<(ColumnId, AggregateCall)> },
+    Join { kind: JoinKind, on: Vec<Expr>, hint: JoinHint },
+    /// A subquery not yet turned into joins: children are (outer, subquery). Output: the outer's columns plus `output`.
+    Apply { kind: ApplyKind, output: ColumnId, correlated: Vec<ColumnId> },
+    /// LATERAL join of a derived table is not supported; table functions are [`LogicalOp::TableFunction`].
+    Sort { keys: Vec<SortKey> },
+    /// `limit` None = only an offset.
+    Limit { limit: Option<u64>, offset: u64 },
+    Window { partition_by: Vec<ColumnId>, order_by: Vec<SortKey>, calls: Vec<(ColumnId, WindowCall)> },
+    /// GROUPING SETS below an aggregate: each input row once per set, with columns outside the set NULL.
+    Repeat {
+        /// Nulled copies: (output column, input column); aggregates above group by the outputs.
+        columns: Vec<(ColumnId, ColumnId)>,
+        /// Per set the *output* columns it keeps.
+        sets: Vec<Vec<ColumnId>>,
+        /// Number of the set, BIGINT: part of the grouping key.
+        grouping_id: ColumnId,
+        /// GROUPING()/GROUPING_ID() columns with their value per set.
+        functions: Vec<(ColumnId, Vec<i64>)>,
+    },
+    /// Output column i is fed by column `inputs[child][i]`; types already agree.
+    SetOp { kind: SetOpKind, all: bool, output: Vec<ColumnId>, inputs: Vec<Vec<ColumnId>> },
+    /// At most one row, else the error "subquery returns more than one row"-like text.
+    AssertOneRow { text: String },
+    /// Output: the child's columns, then the function's. No child rows, no output, unless `outer`.
+    TableFunction { function: TableFunctionRef, args: Vec<Expr>, output: Vec<ColumnId>, outer: bool },
+    /// children: (producer, body). The body holds [`LogicalOp::CteConsume`] nodes of the same id.
+    CteAnchor { cte: u32, name: String },
+    /// Reads a CTE: (own column, producer's column).
+    CteConsume { cte: u32, name: String, columns: Vec<(ColumnId, ColumnId)> },
+}
+
+/// A stored table.
+#[derive(Clone, Debug)]
+pub struct LogicalScan {
+    pub table: Arc<Table>,
+    pub db_name: String,
+    /// Alias or name, for EXPLAIN.
+    pub alias: String,
+    /// Columns read: plan id and stored column. The analyzer lists all; pruning shortens it.
+    pub columns: Vec<(ColumnId, ColumnUid)>,
+    /// Conjuncts pushed into the scan by the optimizer.
+    pub predicates: Vec<Expr>,
+    /// `PARTITION (p1, …)`: None = all (pruned later).
+    pub partitions: Option<Vec<PartitionId>>,
+    /// `TABLET (…)`.
+    pub tablets: Option<Vec<TabletId>>,
+}
+
+/// Constant rows, or rows the FE made (information_schema).
+#[derive(Clone, Debug)]
+pub struct LogicalValues {
+    pub columns: Vec<ColumnId>,
+    pub rows: Vec<Vec<Expr>>,
+    /// FE-made rows, in `columns` order; used instead of `rows` when not empty.
+    pub chunks: Arc<Vec<Chunk>>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct AggregateCall {
+    pub function: Arc<AggregateOverload>,
+    pub args: Vec<Expr>,
+    pub distinct: bool,
+    pub order_by: Vec<SortKey>,
+    pub filter: Option<Expr>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct SortKey {
+    pub expr: Expr,
+    pub descending: bool,
+    pub nulls_first: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct WindowCall {
+    pub function: WindowFunctionRef,
+    pub args: Vec<Expr>,
+    pub ignore_nulls: bool,
+    pub frame: Frame,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum WindowFunctionRef {
+    Window(Arc<WindowOverload>),
+    Aggregate(Arc<AggregateOverload>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FrameUnit {
+    Rows,
+    Range,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FrameBound {
+    UnboundedPreceding,
+    Preceding(u64),
+    CurrentRow,
+    Following(u64),
+    UnboundedFollowing,
+}
+
+/// A window frame, never implicit: the analyzer fills the default in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Frame {
+    pub unit: FrameUnit,
+    pub start: FrameBound,
+    pub end: FrameBound,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum JoinKind {
+    Inner,
+    LeftOuter,
+    RightOuter,
+    FullOuter,
+    LeftSemi,
+    LeftAnti,
+    RightSemi,
+    RightAnti,
+    /// NOT IN with three-valued logic.
+    NullAwareLeftAnti,
+    Cross,
+}
+
+/// `JOIN [BROADCAST]` and the like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum JoinHint {
+    #[default]
+    None,
+    Broadcast,
+    Shuffle,
+    Bucket,
+    Colocate,
+    Unreorder,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum ApplyKind {
+    /// The subquery's single column; more than one row is an error, none is NULL.
+    Scalar { column: ColumnId },
+    /// BOOLEAN, never NULL.
+    Exists { negated: bool },
+    /// BOOLEAN with NULLs: `left IN (subquery column)`; `negated` for NOT IN. Row values compare pairwise.
+    In { left: Vec<Expr>, columns: Vec<ColumnId>, negated: bool },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SetOpKind {
+    Union,
+    Intersect,
+    Except,
+}
+
+impl LogicalNode {
+    /// A leaf.
+    pub fn leaf(op: LogicalOp) -> Self {
+        Self { op, children: Vec::new() }
+    }
+
+    /// A node over one input.
+    pub fn unary(op: LogicalOp, child: LogicalNode) -> Self {
+        Self { op, children: vec![child] }
+    }
+
+    /// A node over two inputs.
+    pub fn binary(op: LogicalOp, left: LogicalNode, right: LogicalNode) -> Self {
+        Self { op, children: vec![left, right] }
+    }
+
+    /// The columns that leave this node, in order.
+    pub fn output(&self) -> Vec<ColumnId> {
+        let child = |i: usize| self.children[i].output();
+        match &self.op {
+            LogicalOp::Scan(s) => s.columns.iter().map(|(id, _)| *id).collect(),
+            LogicalOp::Values(v) => v.columns.clone(),
+            LogicalOp::Filter { .. } | LogicalOp::Sort { .. } | LogicalOp::Limit { .. } | LogicalOp::AssertOneRow { .. } => child(0),
+            LogicalOp::Project { exprs } => exprs.iter().map(|(id, _)| *id).collect(),
+            LogicalOp::Aggregate { group_by, calls } => group_by.iter().copied().chain(calls.iter().map(|(id, _)| *id)).collect(),
+            LogicalOp::Join { kind, .. } => match kind {
+                JoinKind::LeftSemi | JoinKind::LeftAnti | JoinKind::NullAwareLeftAnti => child(0),
+                JoinKind::RightSemi | JoinKind::RightAnti => child(1),
+                _ => [child(0), child(1)].concat(),
+            },
+            LogicalOp::Apply { output, .. } => {
+                let mut columns = child(0);
+                columns.push(*output);
+                columns
+            }
+            LogicalOp::Window { calls, .. } => child(0).into_iter().chain(calls.iter().map(|(id, _)| *id)).collect(),
+            LogicalOp::Repeat { columns, grouping_id, functions, .. } => {
+                let mut output = child(0);
+                output.extend(columns.iter().map(|(out, _)| *out));
+                output.push(*grouping_id);
+                output.extend(functions.iter().map(|(id, _)| *id));
+                output
+            }
+            LogicalOp::SetOp { output, .. } => output.clone(),
+            LogicalOp::TableFunction { output, .. } => child(0).into_iter().chain(output.iter().copied()).collect(),
+            LogicalOp::CteAnchor { .. } => child(1),
+            LogicalOp::CteConsume { columns, .. } => columns.iter().map(|(own, _)| *own).collect(),
+        }
+    }
+}
