@@ -47,7 +47,9 @@ impl Net for TokioNet {
             let stream =
                 TcpStream::connect(addr).await.map_err(|e| err!(NetworkError, "cannot connect to {addr}: {e}"))?;
             // Small request/answer messages dominate; waiting to fill packets costs latency.
-            stream.set_nodelay(true).map_err(|e| err!(NetworkError, "cannot configure the connection to {addr}: {e}"))?;
+            stream
+                .set_nodelay(true)
+                .map_err(|e| err!(NetworkError, "cannot configure the connection to {addr}: {e}"))?;
             Ok(Box::new(stream) as BoxedStream)
         })
     }
@@ -67,7 +69,9 @@ impl Listener for TcpAcceptor {
     fn accept(&mut self) -> BoxFuture<'_, Result<(BoxedStream, SocketAddr)>> {
         Box::pin(async move {
             let (stream, peer) = self.0.accept().await.map_err(|e| err!(NetworkError, "cannot accept: {e}"))?;
-            stream.set_nodelay(true).map_err(|e| err!(NetworkError, "cannot configure the connection of {peer}: {e}"))?;
+            stream
+                .set_nodelay(true)
+                .map_err(|e| err!(NetworkError, "cannot configure the connection of {peer}: {e}"))?;
             Ok((Box::new(stream) as BoxedStream, peer))
         })
     }

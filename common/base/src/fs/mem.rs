@@ -48,8 +48,7 @@ struct Inode {
 impl MemFs {
     /// An empty file system of one TiB.
     pub fn new() -> Self {
-        let shared =
-            Shared { tree: Mutex::default(), epoch: AtomicU64::new(0), capacity: AtomicU64::new(1 << 40) };
+        let shared = Shared { tree: Mutex::default(), epoch: AtomicU64::new(0), capacity: AtomicU64::new(1 << 40) };
         Self { shared: Arc::new(shared) }
     }
 

@@ -69,7 +69,13 @@ pub trait ReadableFile: Send + Sync + Debug {
     /// Fills the whole buffer or fails with `Corruption` (the file is shorter than its reader was promised).
     fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> Result<()> {
         let n = self.read_at(offset, buf)?;
-        ensure!(n == buf.len(), Corruption, "file ends at {} inside a read of {} bytes at {offset}", offset + n as u64, buf.len());
+        ensure!(
+            n == buf.len(),
+            Corruption,
+            "file ends at {} inside a read of {} bytes at {offset}",
+            offset + n as u64,
+            buf.len()
+        );
         Ok(())
     }
     /// Reads `len` bytes into a new buffer.

@@ -64,8 +64,7 @@ fn ranges(kv: &dyn KvStore) {
     kv.write(batch, false).expect("write");
     let numbers = |pairs: Vec<KvPair>| -> Vec<u64> { pairs.iter().filter_map(|(k, _)| one.strip_u64(k)).collect() };
     assert_eq!(numbers(collect(kv, &one.range())), vec![1, 2, 3, 256], "ascending, inside the namespace only");
-    let rev: Vec<KvPair> =
-        kv.scan_rev(&one.range()).expect("scan").collect::<crate::Result<_>>().expect("scan item");
+    let rev: Vec<KvPair> = kv.scan_rev(&one.range()).expect("scan").collect::<crate::Result<_>>().expect("scan item");
     assert_eq!(numbers(rev), vec![256, 3, 2, 1], "descending");
     let part = KvRange::new(one.key_u64(2), one.key_u64(256));
     assert_eq!(numbers(collect(kv, &part)), vec![2, 3], "the end is not part of the range");
