@@ -194,7 +194,7 @@ mod tests {
         assert_eq!((rx.recv().await, rx.recv().await), (Some(3), None));
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_semaphore_limits_and_times_out() {
         let slots = Semaphore::new("query slots", 1);
         let permit = slots.acquire().await.unwrap();

@@ -9,6 +9,7 @@ pub mod datadriven;
 pub mod error;
 pub mod failpoint;
 pub mod fs;
+pub mod hll;
 pub mod ids;
 pub mod invariant;
 pub mod kv;

@@ -82,10 +82,10 @@ mod tests {
     use super::*;
     use crate::{SystemClock, err};
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn transient_errors_are_retried_others_are_not() {
         let (clock, rng) = (SystemClock::shared(), SharedRng::from_seed(1));
-        let policy = RetryPolicy { attempts_max: 3, ..RetryPolicy::default() };
+        let policy = RetryPolicy { attempts_max: 3, pause_min: Duration::from_micros(10), ..RetryPolicy::default() };
         let done = retry(policy, &clock, &rng, is_transient, |n| async move {
             if n < 2 { Err(err!(NetworkError, "down")) } else { Ok(n) }
         });

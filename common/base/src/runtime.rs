@@ -228,20 +228,20 @@ pub async fn wait_for_signal() -> Result<&'static str> {
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn tasks_stop_together_and_the_stubborn_are_named() {
         let tasks = Tasks::new(Shutdown::new());
         let shutdown = tasks.shutdown().clone();
         tasks.spawn("polite", async move { shutdown.wait().await });
         tasks.spawn("stubborn", std::future::pending());
         let (tx, mut rx) = crate::bounded::queue("ticks", 10);
-        tasks.spawn_every("ticker", Duration::from_secs(1), move || {
+        tasks.spawn_every("ticker", Duration::from_millis(1), move || {
             let tx = tx.clone();
             async move { tx.send(()).await }
         });
         rx.recv().await.unwrap();
         assert_eq!((tasks.running(), tasks.names().len()), (3, 3));
-        assert_eq!(tasks.stop(Duration::from_secs(5)).await, vec!["stubborn"]);
+        assert_eq!(tasks.stop(Duration::from_millis(50)).await, vec!["stubborn"]);
         assert!(tasks.shutdown().is_triggered());
         assert!(!tasks.shutdown().sleep(Duration::from_secs(1000)).await);
     }

@@ -21,8 +21,9 @@ impl LocalFs {
 }
 
 fn fail(what: &str, path: &Path, e: std::io::Error) -> Error {
+    let exists = e.kind() == ErrorKind::AlreadyExists;
     let base = Error::from(e);
-    let code = if base.message().contains("os error 17") { ErrorCode::AlreadyExists } else { base.code() };
+    let code = if exists { ErrorCode::AlreadyExists } else { base.code() };
     Error::new(code, format!("cannot {what} {}: {}", path.display(), base.message()))
 }
 
