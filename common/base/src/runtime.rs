@@ -93,6 +93,7 @@ impl Tasks {
     }
 
     /// Starts a task; it should watch the token, and is aborted if it has not ended by the end of [`Tasks::stop`].
+    #[expect(clippy::disallowed_methods, reason = "this is the named spawner")]
     pub fn spawn(&self, name: impl Into<String>, work: impl Future<Output = ()> + Send + 'static) {
         let name = name.into();
         let running = Running::start(&self.inner);
@@ -170,6 +171,7 @@ impl Drop for Running {
 }
 
 /// Starts a task that belongs to no set (one connection, one request); it ends by itself.
+#[expect(clippy::disallowed_methods, reason = "this is the named spawner")]
 pub fn spawn<T: Send + 'static>(name: &'static str, work: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
     tokio::spawn(work.instrument(tracing::info_span!("task", name)))
 }
