@@ -38,6 +38,11 @@ impl ColumnFactory {
         &self.columns[id as usize]
     }
 
+    /// Marks a column that an outer join fills with NULLs.
+    pub fn make_nullable(&mut self, id: ColumnId) {
+        self.columns[id as usize].nullable = true;
+    }
+
     /// An expression that reads the column.
     pub fn reference(&self, id: ColumnId) -> Expr {
         let info = self.info(id);

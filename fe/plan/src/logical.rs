@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use common_base::ids::{ColumnUid, PartitionId, TabletId};
+pub use common_expr::calls::{AggregateCall, Frame, FrameBound, FrameUnit, SortKey, WindowFunctionRef};
 use common_expr::{
-    aggregate_fn::AggregateOverload,
     expr::{ColumnId, Expr},
     table_fn::TableFunctionRef,
-    window_fn::WindowOverload,
 };
 use common_types::Chunk;
 use fe_catalog::model::Table;
@@ -87,57 +86,13 @@ pub struct LogicalValues {
     pub chunks: Arc<Vec<Chunk>>,
 }
 
-#[derive(Clone, Debug, PartialEq)]
-pub struct AggregateCall {
-    pub function: Arc<AggregateOverload>,
-    pub args: Vec<Expr>,
-    pub distinct: bool,
-    pub order_by: Vec<SortKey>,
-    pub filter: Option<Expr>,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct SortKey {
-    pub expr: Expr,
-    pub descending: bool,
-    pub nulls_first: bool,
-}
-
+/// A window call with its frame, never implicit: the analyzer fills the default in.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WindowCall {
     pub function: WindowFunctionRef,
     pub args: Vec<Expr>,
     pub ignore_nulls: bool,
     pub frame: Frame,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub enum WindowFunctionRef {
-    Window(Arc<WindowOverload>),
-    Aggregate(Arc<AggregateOverload>),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FrameUnit {
-    Rows,
-    Range,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FrameBound {
-    UnboundedPreceding,
-    Preceding(u64),
-    CurrentRow,
-    Following(u64),
-    UnboundedFollowing,
-}
-
-/// A window frame, never implicit: the analyzer fills the default in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Frame {
-    pub unit: FrameUnit,
-    pub start: FrameBound,
-    pub end: FrameBound,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -4,7 +4,7 @@ macro_rules! service_modules {
     ($($name:ident),+ $(,)?) => {$(
         #[allow(clippy::all, missing_docs)]
         pub mod $name {
-            tonic::include_proto!(concat!("mirrorship.", stringify!($name)));
+            include!(concat!(env!("OUT_DIR"), "/mirrorship.", stringify!($name), ".rs"));
         }
     )+};
 }

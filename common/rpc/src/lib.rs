@@ -1,0 +1,12 @@
+//! gRPC between the processes of a cluster: channels over the network seam, servers that demand the cluster's token, and the one
+//! mapping between our errors and the wire.
+//!
+//! Flow: a caller asks [`pool::RpcPool`] for a client of an address; the pool keeps one HTTP/2 channel per address and adds the
+//! token to every call; [`server::serve`] checks it before any handler runs.
+
+pub mod pool;
+pub mod server;
+pub mod status;
+
+pub use pool::{Channel, RpcPool};
+pub use server::{TOKEN_HEADER, TokenSource, serve};
