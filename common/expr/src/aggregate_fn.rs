@@ -37,6 +37,9 @@ pub trait Accumulator: Send {
     /// accumulator. `max_rows` bounds the rows any group can see.
     fn set_bounds(&mut self, _arg: usize, _min: i64, _max: i64, _max_rows: u64) {}
 
+    /// The ORDER BY inside the call (group_concat, array_agg): the key columns follow the arguments in `args`. Called once, first.
+    fn set_order(&mut self, _keys: &[crate::calls::SortKey]) {}
+
     /// Whether rows whose only purpose is this state can be turned into states one by one (streaming pass-through).
     fn states_from_rows(&self, _args: &[Column], _rows: usize) -> Option<Result<Column>> {
         None

@@ -1,0 +1,53 @@
+//! What the executor needs to write rows into tables. The server adapts tablet writers, here or on peers, to it.
+
+use std::task::{Context, Poll};
+
+use common_base::Result;
+use common_types::Chunk;
+use proto_messages::{chunk::{LoadCounters, TabletCommit}, fragment::{QueryId, TableSink}};
+
+/// Opens writers for a load.
+pub trait TableSinkProvider: Send + Sync {
+    /// One writer per driver; all writers of one transaction on this BE may share state below.
+    fn open(&self, query: QueryId, sink: &TableSink, driver: u32) -> Result<Box<dyn TableWriter>>;
+}
+
+/// Takes rows that are already routed.
+pub trait TableWriter: Send {
+    /// Room for another chunk.
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>>;
+    /// Row `i` goes to tablet `tablets[i]`.
+    fn write(&mut self, chunk: Chunk, tablets: &[u64]) -> Result<()>;
+    /// Makes everything written durable on a quorum of replicas and names it; or drops it.
+    fn poll_finish(&mut self, cx: &mut Context<'_>, abort: bool) -> Poll<Result<(Vec<TabletCommit>, LoadCounters)>>;
+}
+
+/// Rows of a load from outside: a stream-load body, files.
+pub trait FileSourceProvider: Send + Sync {
+    /// The named source, split so that up to `parallelism` drivers parse it at once.
+    fn open(&self, query: QueryId, node: &proto_messages::plan::FileScanNode, parallelism: usize) -> Result<Box<dyn FileSource>>;
+}
+
+/// An opened file source.
+pub trait FileSource: Send + Sync {
+    /// How many readers make sense.
+    fn readers(&self) -> usize;
+    /// A reader for one driver.
+    fn reader(&self, driver: usize) -> Result<Box<dyn FileReader>>;
+}
+
+/// One parser.
+pub trait FileReader: Send {
+    /// The next chunk of parsed rows.
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Chunk>>>;
+}
+
+/// Counts and samples of rows a load refused; shared by all operators of a load on one BE.
+pub trait BadRows: Send + Sync {
+    /// A row that does not fit, with why and the row's text.
+    fn report(&self, reason: &str, row: &str);
+    /// Rows refused so far.
+    fn count(&self) -> u64;
+    /// Rows a WHERE of the load left out.
+    fn add_unselected(&self, rows: u64);
+}

@@ -1,0 +1,3 @@
+//! Small shared pieces of the executor.
+
+pub mod channel;
