@@ -7,9 +7,9 @@ use arrow::{
     buffer::{Buffer, NullBuffer, ScalarBuffer},
 };
 use common_base::{Result, bail};
-use common_types::{Column, LogicalType, StrView, hash::hash_bytes};
+use common_types::{Column, LogicalType, Repr, StrView, hash::hash_bytes};
 
-use super::Index;
+use super::{Index, NO_GROUP};
 
 /// Arena blocks start at this size and are never moved, so views stay valid.
 const BLOCK_BYTES: usize = 256 << 10;
@@ -50,6 +50,26 @@ impl StringTable {
     pub fn intern(&mut self, value: &[u8]) -> u32 {
         self.index.reserve(1);
         self.find_or_insert(value)
+    }
+
+    /// The number of a known string, else [`NO_GROUP`].
+    #[inline(always)]
+    pub fn find_one(&self, value: &[u8]) -> u32 {
+        let head = head_of(value);
+        self.index.find(hash_bytes(value), |g| same(self.views[g as usize], head, value, &self.blocks))
+    }
+
+    /// See [`super::GroupTable::find`].
+    pub fn find(&self, key: &Column, rows: usize, groups: &mut Vec<u32>) -> Result<()> {
+        let nulls = key.nulls().filter(|n| n.null_count() > 0);
+        let flat = if matches!(key.repr(), Repr::Const(_)) { key.flatten() } else { key.clone() };
+        let Some(view) = flat.strs() else { bail!(Internal, "string key without strings") };
+        let null_group = self.null_group.unwrap_or(NO_GROUP);
+        groups.extend((0..rows).map(|row| match &nulls {
+            Some(n) if n.is_null(row) => null_group,
+            _ => self.find_one(view.get(row)),
+        }));
+        Ok(())
     }
 
     #[inline(always)]

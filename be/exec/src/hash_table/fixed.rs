@@ -6,10 +6,7 @@ use std::ops::Range;
 use common_base::Result;
 use common_types::Column;
 
-use super::{Index, key::{KeyLayout, KeyValues}};
-
-/// Largest domain that is mapped directly.
-const DIRECT_DOMAIN_MAX: u64 = 1 << 18;
+use super::{Index, NO_GROUP, key::{KeyLayout, KeyValues}};
 
 /// An integer that holds a packed key.
 pub trait Packed: Copy + Eq + Default {
@@ -59,6 +56,7 @@ pub struct FixedTable<K> {
     /// By group number.
     keys: Vec<K>,
     direct: Option<Direct>,
+    direct_domain_max: u64,
     index: Index,
     scratch: Vec<K>,
     positions: Vec<u32>,
@@ -74,11 +72,12 @@ struct Direct {
 
 impl<K: Packed> FixedTable<K> {
     /// No groups yet.
-    pub fn new(layout: KeyLayout) -> Self {
+    pub fn new(layout: KeyLayout, direct_domain_max: u64) -> Self {
         Self {
             layout,
             keys: Vec::new(),
             direct: Some(Direct { mins: Vec::new(), spans: Vec::new(), groups: Vec::new() }),
+            direct_domain_max,
             index: Index::new(),
             scratch: Vec::new(),
             positions: Vec::new(),
@@ -136,12 +135,12 @@ impl<K: Packed> FixedTable<K> {
                 min = min.min(direct.mins[i]);
                 max = (i128::from(max).max(old_max)) as i64;
             }
-            let Some(span) = (max as i128 - min as i128 + 2).try_into().ok().filter(|s: &u64| *s <= DIRECT_DOMAIN_MAX) else { return false };
+            let Some(span) = (max as i128 - min as i128 + 2).try_into().ok().filter(|s: &u64| *s <= self.direct_domain_max) else { return false };
             mins.push(min);
             spans.push(span);
             domain = domain.saturating_mul(span);
         }
-        if domain > DIRECT_DOMAIN_MAX {
+        if domain > self.direct_domain_max {
             return false;
         }
         if changed {
@@ -194,20 +193,47 @@ impl<K: Packed> FixedTable<K> {
         }
     }
 
+    /// See [`super::GroupTable::find`].
+    pub fn find(&self, keys: &[Column], rows: usize, groups: &mut Vec<u32>) -> Result<()> {
+        let values = self.layout.read_only(keys, rows)?;
+        groups.reserve(rows);
+        if let Some(direct) = &self.direct {
+            self.find_direct(direct, &values, rows, groups);
+            return Ok(());
+        }
+        let mut packed = vec![K::default(); rows];
+        pack(&self.layout, &values, &mut packed);
+        groups.extend(packed.iter().map(|key| self.index.find(key.hash(), |g| self.keys[g as usize] == *key)));
+        Ok(())
+    }
+
+    fn find_direct(&self, direct: &Direct, values: &[KeyValues], rows: usize, groups: &mut Vec<u32>) {
+        if direct.groups.is_empty() {
+            groups.resize(groups.len() + rows, NO_GROUP);
+            return;
+        }
+        // u32::MAX marks a row outside the domain; it survives because positions stay far below.
+        let mut positions = vec![0_u32; rows];
+        let mut stride = 1_u32;
+        for (i, value) in values.iter().enumerate() {
+            let (min, span) = (direct.mins[i], direct.spans[i]);
+            value.for_each_signed(|row, v| {
+                let at = v.wrapping_sub(min) as u64;
+                let valid = value.nulls.as_ref().is_none_or(|n| n.is_valid(row));
+                let step = if !valid { 0 } else if at < span - 1 { (at as u32 + 1) * stride } else { u32::MAX };
+                let sum = positions[row];
+                positions[row] = if sum == u32::MAX || step == u32::MAX { u32::MAX } else { sum + step };
+            });
+            stride = stride.wrapping_mul(span as u32);
+        }
+        groups.extend(positions.iter().map(|p| direct.groups.get(*p as usize).map_or(NO_GROUP, |g| g.wrapping_sub(1))));
+    }
+
     fn assign_hashed(&mut self, values: &[KeyValues], rows: usize, groups: &mut Vec<u32>) {
         let packed = &mut self.scratch;
         packed.clear();
         packed.resize(rows, K::default());
-        for (field, value) in self.layout.fields.iter().zip(values) {
-            value.for_each(field.bits, |row, bits| packed[row].put(bits, field.offset));
-            if let Some(nulls) = &value.nulls {
-                for row in 0..rows {
-                    if nulls.is_null(row) {
-                        packed[row].put(1, field.offset + field.bits);
-                    }
-                }
-            }
-        }
+        pack(&self.layout, values, packed);
         self.index.reserve(rows);
         groups.reserve(rows);
         for key in packed.iter() {
@@ -230,6 +256,20 @@ impl<K: Packed> FixedTable<K> {
                 self.layout.rebuild(f, bits, keys.len())
             })
             .collect()
+    }
+}
+
+/// Packs the keys of every row; `packed` starts zeroed.
+fn pack<K: Packed>(layout: &KeyLayout, values: &[KeyValues], packed: &mut [K]) {
+    for (field, value) in layout.fields.iter().zip(values) {
+        value.for_each(field.bits, |row, bits| packed[row].put(bits, field.offset));
+        if let Some(nulls) = &value.nulls {
+            for (row, key) in packed.iter_mut().enumerate() {
+                if nulls.is_null(row) {
+                    key.put(1, field.offset + field.bits);
+                }
+            }
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use arrow::{array::{Array, ArrayRef, AsArray, UInt32Array}, buffer::NullBuffer};
 use common_base::{Result, bail};
 use common_types::{Column, ColumnBuilder, Dict, IntView, LogicalType, Repr, StrView, for_ints};
 
-use super::bytes::StringTable;
+use super::{NO_GROUP, bytes::StringTable};
 
 /// One key's place in the packed integer. A null bit follows every value.
 #[derive(Clone)]
@@ -81,6 +81,15 @@ impl KeyLayout {
             Some(i) => interners[i].read(key, rows),
             None => read_fixed(key, rows),
         }).collect()
+    }
+
+    /// Reads the key columns of a chunk that only looks groups up: a string not seen before gets an id no group has.
+    pub fn read_only(&self, keys: &[Column], rows: usize) -> Result<Vec<KeyValues>> {
+        let read = |(field, key): (&KeyField, &Column)| match field.interner {
+            Some(i) => self.interners[i].read_only(key, rows),
+            None => read_fixed(key, rows),
+        };
+        self.fields.iter().zip(keys).map(read).collect()
     }
 
     /// Rebuilds one key column from its value bits; `None` = NULL.
@@ -234,6 +243,22 @@ impl Interner {
         // Rounded up so that a direct-mapped index over the ids is not rebuilt for every new string.
         let bounds = Some((0, self.strings.len().next_power_of_two() as i64 - 1));
         Ok(KeyValues { values: Values::Ids(ids), nulls, bounds })
+    }
+
+    fn read_only(&self, key: &Column, rows: usize) -> Result<KeyValues> {
+        let nulls = key.nulls().filter(|n| n.null_count() > 0);
+        // Constants have no string view over rows.
+        let flat = if matches!(key.repr(), Repr::Const(_)) { key.flatten() } else { key.clone() };
+        let Some(view) = flat.strs() else { bail!(Internal, "string key without strings") };
+        let find = |value: &[u8]| self.strings.find_one(value);
+        let ids = match &view {
+            StrView::Dict { codes, dict } if rows >= dict.len() => {
+                let of_code: Vec<u32> = (0..dict.len()).map(|c| find(dict.value(c))).collect();
+                (0..rows).map(|row| of_code.get(codes.get(row)).copied().unwrap_or(NO_GROUP)).collect()
+            }
+            _ => (0..rows).map(|row| find(view.get(row))).collect(),
+        };
+        Ok(KeyValues { values: Values::Ids(ids), nulls, bounds: None })
     }
 
     /// Ids back as a dictionary column.

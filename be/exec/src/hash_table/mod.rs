@@ -19,6 +19,9 @@ use common_types::{Column, LogicalType};
 
 use self::{bytes::StringTable, fixed::FixedTable, key::KeyLayout, rows::RowTable};
 
+/// What [`GroupTable::find`] gives for a row whose key is not in the table.
+pub const NO_GROUP: u32 = u32::MAX;
+
 /// A set of groups.
 pub enum GroupTable {
     Fixed64(FixedTable<u64>),
@@ -28,12 +31,12 @@ pub enum GroupTable {
 }
 
 impl GroupTable {
-    /// The layout for these key columns; `keys` is the first chunk's.
-    pub fn choose(keys: &[Column]) -> Self {
+    /// The layout for these key columns; `keys` is the first chunk's. Domains up to `direct_domain_max` are mapped by an array.
+    pub fn choose(keys: &[Column], direct_domain_max: u64) -> Self {
         let types: Vec<LogicalType> = keys.iter().map(|k| k.ty().clone()).collect();
         match KeyLayout::new(keys) {
-            Some(layout) if layout.bits() <= 64 => Self::Fixed64(FixedTable::new(layout)),
-            Some(layout) if layout.bits() <= 128 => Self::Fixed128(FixedTable::new(layout)),
+            Some(layout) if layout.bits() <= 64 => Self::Fixed64(FixedTable::new(layout, direct_domain_max)),
+            Some(layout) if layout.bits() <= 128 => Self::Fixed128(FixedTable::new(layout, direct_domain_max)),
             _ if keys.len() == 1 && types[0].is_string() => Self::String(StringTable::new(types[0].clone())),
             _ => Self::Rows(RowTable::new(types)),
         }
@@ -46,6 +49,16 @@ impl GroupTable {
             Self::Fixed128(t) => t.assign(keys, rows, groups),
             Self::String(t) => t.assign(&keys[0], rows, groups),
             Self::Rows(t) => t.assign(keys, rows, groups),
+        }
+    }
+
+    /// Appends the group of each row, [`NO_GROUP`] where there is none. Reads only: any number of threads at once.
+    pub fn find(&self, keys: &[Column], rows: usize, groups: &mut Vec<u32>) -> Result<()> {
+        match self {
+            Self::Fixed64(t) => t.find(keys, rows, groups),
+            Self::Fixed128(t) => t.find(keys, rows, groups),
+            Self::String(t) => t.find(&keys[0], rows, groups),
+            Self::Rows(t) => t.find(keys, rows, groups),
         }
     }
 
@@ -125,6 +138,23 @@ impl Index {
     #[inline(always)]
     fn position(&self, tag: u32) -> usize {
         (u64::from(tag).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20) as usize & self.mask
+    }
+
+    /// The group of a hash for which `same` holds.
+    #[inline(always)]
+    pub(crate) fn find(&self, hash: u64, same: impl Fn(u32) -> bool) -> u32 {
+        let tag = (hash >> 32) as u32;
+        let mut at = self.position(tag);
+        loop {
+            let slot = self.slots[at];
+            if slot == 0 {
+                return NO_GROUP;
+            }
+            if (slot >> 32) as u32 == tag && same(slot as u32 - 1) {
+                return slot as u32 - 1;
+            }
+            at = (at + 1) & self.mask;
+        }
     }
 
     /// The group of a hash for which `same` holds, or the number of a new one (`next`, entered here).

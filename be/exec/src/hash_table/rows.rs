@@ -61,6 +61,13 @@ impl RowTable {
         Ok(())
     }
 
+    /// See [`super::GroupTable::find`].
+    pub fn find(&self, keys: &[Column], rows: usize, groups: &mut Vec<u32>) -> Result<()> {
+        let encoded = key_codec::encode_rows(keys, rows)?;
+        groups.extend((0..rows).map(|row| self.rows.find_one(encoded.row(row))));
+        Ok(())
+    }
+
     /// See [`super::GroupTable::keys`].
     pub fn keys(&mut self, groups: Range<usize>) -> Vec<Column> {
         let (types, pieces) = (&self.types, &self.pieces);

@@ -22,14 +22,35 @@ pub fn build(b: &mut PipelineBuilder<'_>, node: &PlanNode) -> Result<OpenChain> 
     if node.children.len() == 1 {
         return b.build_child(node);
     }
-    let queue = Channel::new(BUFFER_BYTES, node.children.len());
+    let queue = Queue::new(b, node.children.len());
     for child in &node.children {
         let chain = b.build(child)?;
-        b.close(node.id, chain, Arc::new(UnionSinkFactory { queue: queue.clone() }));
+        b.close(node.id, chain, queue.sink());
     }
-    let parallelism = b.query.parallelism;
-    let readers = Arc::new(AtomicUsize::new(0));
-    Ok(b.chain(node, Arc::new(UnionSourceFactory { queue, parallelism, readers })))
+    Ok(b.chain(node, queue.source()))
+}
+
+/// A queue that several chains end in and one starts from.
+pub(super) struct Queue {
+    queue: Arc<Channel<Chunk>>,
+    parallelism: usize,
+}
+
+impl Queue {
+    /// A queue that ends when `inputs` chains have ended.
+    pub fn new(b: &PipelineBuilder<'_>, inputs: usize) -> Self {
+        Self { queue: Channel::new(BUFFER_BYTES, inputs), parallelism: b.query.parallelism }
+    }
+
+    /// The sink of one input chain.
+    pub fn sink(&self) -> Arc<dyn SinkFactory> {
+        Arc::new(UnionSinkFactory { queue: self.queue.clone() })
+    }
+
+    /// The source of the chain that reads.
+    pub fn source(&self) -> Arc<dyn SourceFactory> {
+        Arc::new(UnionSourceFactory { queue: self.queue.clone(), parallelism: self.parallelism, readers: Arc::default() })
+    }
 }
 
 struct UnionSinkFactory {

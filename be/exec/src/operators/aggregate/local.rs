@@ -15,6 +15,9 @@ use crate::hash_table::GroupTable;
 /// Partitions are chosen by this hash; it must differ from the one inside the tables.
 const PARTITION_SEED: u64 = 0x2545_f491_4f6c_dd1d;
 
+/// Largest key domain that is grouped through an array instead of a hash: the array should stay in the cache.
+const DIRECT_DOMAIN_MAX: u64 = 1 << 18;
+
 struct CallState {
     accumulator: Box<dyn Accumulator>,
     /// Where this call's arguments start among the evaluated ones.
@@ -86,7 +89,7 @@ impl LocalTable {
     /// Numbers the rows into `assigned`.
     fn assign(&mut self, keys: &[Column], rows: usize) -> Result<()> {
         self.assigned.clear();
-        let table = self.table.get_or_insert_with(|| GroupTable::choose(keys));
+        let table = self.table.get_or_insert_with(|| GroupTable::choose(keys, DIRECT_DOMAIN_MAX));
         table.assign(keys, rows, &mut self.assigned)?;
         let groups = table.len();
         self.set_groups(groups);
