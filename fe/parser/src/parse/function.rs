@@ -1,0 +1,223 @@
+//! Function calls: arguments, aggregate clauses, FILTER, window specifications.
+
+use sqlparser::ast::{
+    DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgOperator, FunctionArgumentClause, FunctionArgumentList,
+    FunctionArguments, Ident, NullTreatment, ObjectName, OrderByExpr, OrderByOptions, OrderBySort, WindowFrame,
+    WindowFrameBound, WindowFrameUnits, WindowSpec, WindowType,
+};
+use sqlparser::tokenizer::Token;
+
+use super::Parser;
+use crate::error::PResult;
+
+/// Reserved words that are functions when a parenthesis follows.
+const CALLABLE: &[&str] = &[
+    "IF", "LEFT", "RIGHT", "REPLACE", "CHAR", "DATABASE", "SCHEMA", "MOD", "LIKE", "REGEXP", "RLIKE", "DENSE_RANK", "FIRST_VALUE", "LAST_VALUE",
+    "LAG", "LEAD", "NTILE", "ROW_NUMBER", "GROUPING", "GROUPING_ID", "LAST_QUERY_ID", "CURRENT_DATE", "CURRENT_GROUP", "CURRENT_ROLE",
+    "CURRENT_TIME", "CURRENT_TIMESTAMP", "CURRENT_USER", "CURRENT_WAREHOUSE", "LOCALTIME", "LOCALTIMESTAMP", "MICROSECOND", "MILLISECOND",
+    "BITMAP", "PERCENTILE", "INSERT", "FILES", "ARRAY",
+];
+
+/// Functions that may be written without parentheses.
+const BARE: &[&str] =
+    &["CURRENT_DATE", "CURRENT_GROUP", "CURRENT_ROLE", "CURRENT_TIME", "CURRENT_TIMESTAMP", "CURRENT_USER", "CURRENT_WAREHOUSE", "LOCALTIME", "LOCALTIMESTAMP"];
+
+pub(super) fn is_callable(word: &str) -> bool {
+    !crate::dialect::is_reserved(word) || CALLABLE.iter().any(|c| word.eq_ignore_ascii_case(c))
+}
+
+pub(super) fn is_bare_function(word: &str) -> bool {
+    BARE.iter().any(|c| word.eq_ignore_ascii_case(c))
+}
+
+/// `CURRENT_DATE` and its like.
+pub(super) fn bare(name: Ident) -> Expr {
+    function_node(vec![name], FunctionArguments::None)
+}
+
+/// A plain call of positional arguments.
+pub(super) fn call(name: Vec<Ident>, args: Vec<Expr>) -> Expr {
+    let args = args.into_iter().map(|e| FunctionArg::Unnamed(FunctionArgExpr::Expr(e))).collect();
+    function_node(name, FunctionArguments::List(FunctionArgumentList { duplicate_treatment: None, args, clauses: vec![] }))
+}
+
+fn function_node(name: Vec<Ident>, args: FunctionArguments) -> Expr {
+    Expr::Function(Function {
+        name: ObjectName::from(name),
+        uses_odbc_syntax: false,
+        parameters: FunctionArguments::None,
+        args,
+        within_group: vec![],
+        filter: None,
+        null_treatment: None,
+        over: None,
+    })
+}
+
+impl Parser<'_> {
+    /// The rest of a call whose name has been read.
+    pub(super) fn function(&mut self, name: Vec<Ident>) -> PResult<Expr> {
+        let (list, mut null_treatment) = self.function_arguments()?;
+        let filter = if self.is_kw("FILTER") && *self.peek_at(1) == Token::LParen {
+            self.pos += 2;
+            self.expect_kw("WHERE")?;
+            let e = self.expr()?;
+            self.expect(&Token::RParen)?;
+            Some(Box::new(e))
+        } else {
+            None
+        };
+        null_treatment = self.null_treatment()?.or(null_treatment);
+        let over = if self.is_kw("OVER") {
+            self.pos += 1;
+            Some(WindowType::WindowSpec(self.window_spec()?))
+        } else {
+            None
+        };
+        Ok(Expr::Function(Function {
+            name: ObjectName::from(name),
+            uses_odbc_syntax: false,
+            parameters: FunctionArguments::None,
+            args: FunctionArguments::List(list),
+            within_group: vec![],
+            filter,
+            null_treatment,
+            over,
+        }))
+    }
+
+    /// `{fn f(..)}`
+    pub(super) fn odbc_function(&mut self) -> PResult<Expr> {
+        self.pos += 2;
+        let name = vec![self.ident_after_dot()?];
+        let mut expr = self.function(name)?;
+        self.expect(&Token::RBrace)?;
+        if let Expr::Function(f) = &mut expr {
+            f.uses_odbc_syntax = true;
+        }
+        Ok(expr)
+    }
+
+    fn null_treatment(&mut self) -> PResult<Option<NullTreatment>> {
+        Ok(if self.accept_kws(&["IGNORE", "NULLS"]) {
+            Some(NullTreatment::IgnoreNulls)
+        } else if self.accept_kws(&["RESPECT", "NULLS"]) {
+            Some(NullTreatment::RespectNulls)
+        } else {
+            None
+        })
+    }
+
+    fn function_arguments(&mut self) -> PResult<(FunctionArgumentList, Option<NullTreatment>)> {
+        let mut list = FunctionArgumentList { duplicate_treatment: None, args: vec![], clauses: vec![] };
+        let mut nulls = None;
+        self.expect(&Token::LParen)?;
+        if self.accept(&Token::RParen) {
+            return Ok((list, nulls));
+        }
+        if self.accept_kw("DISTINCT") {
+            list.duplicate_treatment = Some(DuplicateTreatment::Distinct);
+            self.skip_bracket_hint();
+        } else if self.is_kw("ALL") {
+            self.pos += 1;
+            list.duplicate_treatment = Some(DuplicateTreatment::All);
+        }
+        if !self.is_kws(&["ORDER", "BY"]) {
+            list.args = self.comma_list(Self::function_argument)?;
+        }
+        loop {
+            if self.accept_kws(&["ORDER", "BY"]) {
+                let keys = self.comma_list(Self::order_by_item)?;
+                list.clauses.push(FunctionArgumentClause::OrderBy(keys));
+            } else if self.accept_kw("SEPARATOR") {
+                let separator = self.expr()?;
+                let Expr::Value(value) = separator else { return Err(self.unexpected(&["a string"])) };
+                list.clauses.push(FunctionArgumentClause::Separator(value));
+            } else if let Some(treatment) = self.null_treatment()? {
+                nulls = Some(treatment);
+            } else {
+                break;
+            }
+        }
+        self.expect(&Token::RParen)?;
+        Ok((list, nulls))
+    }
+
+    pub(super) fn function_argument(&mut self) -> PResult<FunctionArg> {
+        if self.is(&Token::Mul) && matches!(self.peek_at(1), Token::RParen | Token::Comma) {
+            self.pos += 1;
+            return Ok(FunctionArg::Unnamed(FunctionArgExpr::Wildcard));
+        }
+        if matches!(self.peek(), Token::Word(_)) && *self.peek_at(1) == Token::RArrow {
+            let name = self.any_word();
+            self.pos += 1;
+            let arg = FunctionArgExpr::Expr(self.expr()?);
+            return Ok(FunctionArg::Named { name, arg, operator: FunctionArgOperator::RightArrow });
+        }
+        Ok(FunctionArg::Unnamed(FunctionArgExpr::Expr(self.expr()?)))
+    }
+
+    /// `[skew]`, `[skew|c(v)]`: dropped.
+    fn skip_bracket_hint(&mut self) {
+        if !self.is(&Token::LBracket) || self.word_at(1).is_none() {
+            return;
+        }
+        if let Some(close) = self.closing(self.pos) {
+            if !matches!(self.token_at(close + 1), Token::Comma | Token::RParen) {
+                self.pos = close + 1;
+            }
+        }
+    }
+
+    fn window_spec(&mut self) -> PResult<WindowSpec> {
+        self.expect(&Token::LParen)?;
+        if self.is(&Token::LBracket) {
+            let close = self.closing(self.pos).ok_or_else(|| self.unexpected(&["PARTITION", "ORDER"]))?;
+            self.pos = close + 1;
+        }
+        let mut spec = WindowSpec { window_name: None, partition_by: vec![], order_by: vec![], window_frame: None };
+        if self.accept_kws(&["PARTITION", "BY"]) {
+            spec.partition_by = self.comma_list(Self::expr)?;
+        }
+        if self.accept_kws(&["ORDER", "BY"]) {
+            spec.order_by = self.comma_list(Self::order_by_item)?;
+        }
+        if let Some(kw) = self.accept_any_kw(&["ROWS", "RANGE"]) {
+            let units = if kw == "ROWS" { WindowFrameUnits::Rows } else { WindowFrameUnits::Range };
+            let (start_bound, end_bound) = if self.accept_kw("BETWEEN") {
+                let start = self.frame_bound()?;
+                self.expect_kw("AND")?;
+                (start, Some(self.frame_bound()?))
+            } else {
+                (self.frame_bound()?, None)
+            };
+            spec.window_frame = Some(WindowFrame { units, start_bound, end_bound });
+        }
+        self.expect(&Token::RParen)?;
+        Ok(spec)
+    }
+
+    fn frame_bound(&mut self) -> PResult<WindowFrameBound> {
+        if self.accept_kws(&["CURRENT", "ROW"]) {
+            return Ok(WindowFrameBound::CurrentRow);
+        }
+        let bound = if self.accept_kw("UNBOUNDED") { None } else { Some(Box::new(self.expr()?)) };
+        Ok(match self.expect_any_kw(&["PRECEDING", "FOLLOWING"])? {
+            "PRECEDING" => WindowFrameBound::Preceding(bound),
+            _ => WindowFrameBound::Following(bound),
+        })
+    }
+
+    /// `e [ASC|DESC] [NULLS FIRST|LAST]`
+    pub(super) fn order_by_item(&mut self) -> PResult<OrderByExpr> {
+        let expr = self.expr()?;
+        let options = self.order_by_options()?;
+        Ok(OrderByExpr { expr, options, with_fill: None })
+    }
+
+    pub(super) fn order_by_options(&mut self) -> PResult<OrderByOptions> {
+        let sort = self.accept_any_kw(&["ASC", "DESC"]).map(|kw| if kw == "ASC" { OrderBySort::Asc } else { OrderBySort::Desc });
+        let nulls_first = if self.accept_kw("NULLS") { Some(self.expect_any_kw(&["FIRST", "LAST"])? == "FIRST") } else { None };
+        Ok(OrderByOptions { sort, nulls_first })
+    }
+}
