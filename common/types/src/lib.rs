@@ -2,16 +2,25 @@
 //! wire and key encodings. Stands on Arrow arrays; knows no expression and no storage.
 
 pub mod arrow_map;
+pub mod bitmap;
 pub mod chunk;
+mod chunk_ipc;
+pub mod coercion;
 pub mod column;
+pub mod compare;
 pub mod date;
 pub mod datetime;
 pub mod decimal;
 pub mod display;
 pub mod hash;
+pub mod hll;
+pub mod json;
+pub mod key_codec;
 pub mod logical_type;
+pub mod percentile;
 pub mod scalar;
 pub mod schema;
+pub mod wire;
 
 pub use chunk::{CHUNK_ROWS, Chunk};
 pub use column::{
@@ -24,3 +33,12 @@ pub use scalar::Scalar;
 pub use schema::{Field, Schema};
 
 pub use arrow;
+
+#[cfg(test)]
+mod codec_tests;
+#[cfg(test)]
+mod coercion_tests;
+#[cfg(test)]
+mod column_tests;
+#[cfg(test)]
+mod text_tests;
