@@ -65,6 +65,17 @@ impl FunctionRegistry {
         Ok(Arc::new(ScalarOverload { function: function.clone(), args, result }))
     }
 
+    /// Chooses the overload of a higher-order call: `args` holds `LogicalType::Function` where the lambda stands, `body` is the
+    /// type of the lambda's body.
+    pub fn scalar_with_lambda(&self, name: &str, args: &[LogicalType], body: &LogicalType) -> Result<Arc<ScalarOverload>> {
+        let mut call = self.scalar(name, args)?;
+        if let Some(form) = call.function.lambda_kernel {
+            let plain: Vec<LogicalType> = call.args.iter().filter(|t| **t != LogicalType::Function).cloned().collect();
+            Arc::make_mut(&mut call).result = (form.result)(&plain, body)?;
+        }
+        Ok(call)
+    }
+
     /// Chooses an aggregate overload.
     pub fn aggregate(&self, name: &str, args: &[LogicalType]) -> Result<Arc<AggregateOverload>> {
         let function = self.aggregates.get(name).ok_or_else(|| no_match(name, args))?;
@@ -77,6 +88,21 @@ impl FunctionRegistry {
         let function = self.windows.get(name).ok_or_else(|| no_match(name, args))?;
         let (args, result) = resolve_signatures(&function.signatures, args)?.ok_or_else(|| no_match(name, args))?;
         Ok(Arc::new(WindowOverload { function: function.clone(), args, result }))
+    }
+
+    /// A scalar function by name (lower case), no overload chosen.
+    pub fn scalar_function(&self, name: &str) -> Option<&Arc<ScalarFunction>> {
+        self.scalars.get(name)
+    }
+
+    /// An aggregate function by name (lower case).
+    pub fn aggregate_function(&self, name: &str) -> Option<&Arc<AggregateFunction>> {
+        self.aggregates.get(name)
+    }
+
+    /// A window function by name (lower case).
+    pub fn window_function(&self, name: &str) -> Option<&Arc<WindowFunction>> {
+        self.windows.get(name)
     }
 
     /// A table function by name.
@@ -105,6 +131,6 @@ fn insert<F>(map: &mut HashMap<&'static str, Arc<F>>, names: &'static [&'static 
 
 /// The error a user sees when no overload fits.
 pub fn no_match(name: &str, args: &[LogicalType]) -> common_base::Error {
-    let types: Vec<String> = args.iter().map(LogicalType::signature_name).collect();
+    let types: Vec<String> = args.iter().map(LogicalType::to_string).collect();
     err!(Analysis, "No matching function with signature: {name}({}).", types.join(", "))
 }

@@ -40,7 +40,29 @@ impl Default for EvalContext {
     }
 }
 
+/// sql_mode bits that change what expressions compute.
+pub mod sql_mode {
+    /// A constant that is no date is an error.
+    pub const FORBID_INVALID_DATE: u64 = 1 << 8;
+    /// Failed casts raise an error instead of giving NULL.
+    pub const ALLOW_THROW_EXCEPTION: u64 = 1 << 9;
+    /// Decimal overflow raises an error instead of giving NULL.
+    pub const ERROR_IF_OVERFLOW: u64 = 1 << 35;
+    /// group_concat with the old separator and argument form.
+    pub const GROUP_CONCAT_LEGACY: u64 = 1 << 36;
+}
+
 impl EvalContext {
+    /// Whether failed casts are errors.
+    pub fn throws(&self) -> bool {
+        self.sql_mode & sql_mode::ALLOW_THROW_EXCEPTION != 0
+    }
+
+    /// Whether decimal overflow is an error.
+    pub fn overflow_is_error(&self) -> bool {
+        self.sql_mode & sql_mode::ERROR_IF_OVERFLOW != 0
+    }
+
     /// A session variable's text, if it was sent along.
     pub fn variable(&self, name: &str) -> Option<&str> {
         self.variables.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
@@ -85,6 +107,30 @@ pub struct ScalarFunction {
     pub nulls: NullRule,
     pub volatility: Volatility,
     pub kernel: ScalarKernel,
+    /// For higher-order functions: how the call is typed and computed when one argument is a lambda.
+    pub lambda_kernel: Option<LambdaKernel>,
+}
+
+/// A lambda ready to run, as a higher-order kernel sees it.
+pub trait LambdaBody {
+    /// Number of parameters.
+    fn params(&self) -> usize;
+
+    /// The body's type.
+    fn result(&self) -> &LogicalType;
+
+    /// Evaluates the body once per element. `params` are the flattened parameter columns, all of `source_rows.len()` rows;
+    /// `source_rows[i]` is the outer row element `i` belongs to (captured columns are taken from there).
+    fn eval(&self, params: &[Column], source_rows: &[u32]) -> Result<Column>;
+}
+
+/// The higher-order form of a function. The lambda is taken out of the argument list; `args` are the others, in order.
+#[derive(Clone, Copy)]
+pub struct LambdaKernel {
+    /// Result type from the types of the other arguments and of the lambda's body.
+    pub result: fn(args: &[LogicalType], body: &LogicalType) -> Result<LogicalType>,
+    /// Computes `rows` results. Null handling follows the function's [`NullRule`] over the non-lambda arguments.
+    pub eval: fn(ctx: &EvalContext, call: &ScalarOverload, lambda: &dyn LambdaBody, args: &[Column], rows: usize) -> Result<Column>,
 }
 
 /// A function with one overload chosen: exact argument types, result type.

@@ -19,6 +19,8 @@ pub enum TypePattern {
     AnyStruct,
     /// ARRAY whose element is `Same(n)`.
     ArrayOf(u8),
+    /// ARRAY of any decimal, kept as it is.
+    ArrayOfDecimal,
     /// MAP with key `Same(k)` and value `Same(v)`.
     MapOf(u8, u8),
     /// A lambda.
