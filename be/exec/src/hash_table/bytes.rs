@@ -63,7 +63,7 @@ impl StringTable {
     pub fn find(&self, key: &Column, rows: usize, groups: &mut Vec<u32>) -> Result<()> {
         let nulls = key.nulls().filter(|n| n.null_count() > 0);
         let flat = if matches!(key.repr(), Repr::Const(_)) { key.flatten() } else { key.clone() };
-        let Some(view) = flat.strs() else { bail!(Internal, "string key without strings") };
+        let Some(view) = flat.str_view() else { bail!(Internal, "string key without strings") };
         let null_group = self.null_group.unwrap_or(NO_GROUP);
         groups.extend((0..rows).map(|row| match &nulls {
             Some(n) if n.is_null(row) => null_group,
@@ -108,7 +108,7 @@ impl StringTable {
         self.index.reserve(rows);
         groups.reserve(rows);
         let nulls = key.nulls().filter(|n| n.null_count() > 0);
-        let Some(view) = key.strs() else { bail!(Internal, "string key without strings") };
+        let Some(view) = key.str_view() else { bail!(Internal, "string key without strings") };
         if let (StrView::Dict { codes, dict }, true) = (&view, rows > 64) {
             let mut known = vec![u32::MAX; dict.len()];
             for row in 0..rows {

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use arrow::{array::{Array, ArrayRef, AsArray, UInt32Array}, buffer::NullBuffer};
+use arrow::{array::{ArrayRef, AsArray, UInt32Array}, buffer::NullBuffer};
 use common_base::{Result, bail};
 use common_types::{Column, ColumnBuilder, Dict, IntView, LogicalType, Repr, StrView, for_ints};
 
@@ -219,7 +219,7 @@ impl Interner {
     fn read(&mut self, key: &Column, rows: usize) -> Result<KeyValues> {
         let nulls = key.nulls().filter(|n| n.null_count() > 0);
         let mut ids = Vec::with_capacity(rows);
-        if let Some(StrView::Dict { codes, dict }) = key.strs() {
+        if let Some(StrView::Dict { codes, dict }) = key.str_view() {
             let remap = self.remaps.entry(dict.id()).or_insert_with(|| vec![0; dict.len()]);
             for row in 0..rows {
                 if nulls.as_ref().is_some_and(|n| n.is_null(row)) {
@@ -234,7 +234,7 @@ impl Interner {
             }
         } else {
             let flat = key.flatten();
-            let Some(view) = flat.strs() else { bail!(Internal, "string key without strings") };
+            let Some(view) = flat.str_view() else { bail!(Internal, "string key without strings") };
             for row in 0..rows {
                 let null = nulls.as_ref().is_some_and(|n| n.is_null(row));
                 ids.push(if null { 0 } else { self.strings.intern(view.get(row)) });
@@ -249,7 +249,7 @@ impl Interner {
         let nulls = key.nulls().filter(|n| n.null_count() > 0);
         // Constants have no string view over rows.
         let flat = if matches!(key.repr(), Repr::Const(_)) { key.flatten() } else { key.clone() };
-        let Some(view) = flat.strs() else { bail!(Internal, "string key without strings") };
+        let Some(view) = flat.str_view() else { bail!(Internal, "string key without strings") };
         let find = |value: &[u8]| self.strings.find_one(value);
         let ids = match &view {
             StrView::Dict { codes, dict } if rows >= dict.len() => {

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use common_base::Result;
-use common_types::{Column, LogicalType, key_codec};
+use common_types::{Column, LogicalType, compare::SortOrder, key_codec};
 
 use super::bytes::StringTable;
 
@@ -43,11 +43,11 @@ impl RowTable {
 
     /// See [`super::GroupTable::assign`].
     pub fn assign(&mut self, keys: &[Column], rows: usize, groups: &mut Vec<u32>) -> Result<()> {
-        let encoded = key_codec::encode_rows(keys, rows)?;
+        let encoded = key_codec::encode_keys(keys, &vec![SortOrder::ASC; keys.len()], rows)?;
         let mut new_rows = Vec::new();
         for row in 0..rows {
             let before = self.rows.len();
-            groups.push(self.rows.intern(encoded.row(row)));
+            groups.push(self.rows.intern(encoded.get(row)));
             if self.rows.len() > before {
                 new_rows.push(row as u32);
             }
@@ -63,8 +63,8 @@ impl RowTable {
 
     /// See [`super::GroupTable::find`].
     pub fn find(&self, keys: &[Column], rows: usize, groups: &mut Vec<u32>) -> Result<()> {
-        let encoded = key_codec::encode_rows(keys, rows)?;
-        groups.extend((0..rows).map(|row| self.rows.find_one(encoded.row(row))));
+        let encoded = key_codec::encode_keys(keys, &vec![SortOrder::ASC; keys.len()], rows)?;
+        groups.extend((0..rows).map(|row| self.rows.find_one(encoded.get(row))));
         Ok(())
     }
 

@@ -10,7 +10,7 @@ use std::{
 };
 
 use common_base::{Result, bail};
-use common_expr::eval::CompiledExpr;
+use common_expr::{eval::CompiledExprs, expr::Expr};
 use common_types::{Chunk, hash};
 use parking_lot::Mutex;
 use proto_messages::fragment::{ExchangeSink as ExchangeSinkNode, Partitioning};
@@ -35,7 +35,7 @@ pub fn make(b: &PipelineBuilder<'_>, nodes: &[ExchangeSinkNode], _chain: &OpenCh
 
 struct Outlet {
     partitioning: Partitioning,
-    hash_exprs: Vec<CompiledExpr>,
+    hash_exprs: Vec<Expr>,
     bucket_to_destination: Vec<u32>,
     columns: Option<Vec<usize>>,
     channels: Vec<Mutex<Box<dyn ChunkSender>>>,
@@ -44,7 +44,7 @@ struct Outlet {
 
 impl Outlet {
     fn open(b: &PipelineBuilder<'_>, node: &ExchangeSinkNode) -> Result<Self> {
-        let hash_exprs = b.exprs(&node.hash_exprs)?.iter().map(CompiledExpr::compile).collect::<Result<Vec<_>>>()?;
+        let hash_exprs = b.exprs(&node.hash_exprs)?;
         let transport = &b.query.env.transport;
         let channels = node
             .destinations
@@ -66,7 +66,7 @@ impl Outlet {
     }
 
     /// Splits a chunk by destination.
-    fn route(&self, query: &QueryContext, chunk: &Chunk, out: &mut [Vec<Chunk>]) -> Result<()> {
+    fn route(&self, query: &QueryContext, keys: &CompiledExprs, chunk: &Chunk, out: &mut [Vec<Chunk>]) -> Result<()> {
         let sent = match &self.columns {
             Some(columns) => chunk.project(columns),
             None => chunk.clone(),
@@ -78,14 +78,14 @@ impl Outlet {
             Partitioning::Random => out[self.turn.fetch_add(1, Ordering::Relaxed) % count].push(sent),
             Partitioning::Hash | Partitioning::BucketHash if count == 1 => out[0].push(sent),
             Partitioning::Hash => {
-                let keys = self.keys(query, chunk)?;
+                let keys = keys.eval(&query.eval, chunk)?;
                 let mut hashes = Vec::with_capacity(chunk.rows());
                 hash::hash_columns(&keys, chunk.rows(), EXCHANGE_SEED, &mut hashes);
                 // The high bits choose the destination; hash tables above use the low ones.
                 split(&sent, hashes.iter().map(|h| ((u128::from(*h) * count as u128) >> 64) as usize), out);
             }
             Partitioning::BucketHash => {
-                let keys = self.keys(query, chunk)?;
+                let keys = keys.eval(&query.eval, chunk)?;
                 let buckets = self.bucket_to_destination.len() as u32;
                 let mut hashes = Vec::with_capacity(chunk.rows());
                 hash::bucket_hash(&keys, chunk.rows(), &mut hashes);
@@ -93,10 +93,6 @@ impl Outlet {
             }
         }
         Ok(())
-    }
-
-    fn keys(&self, query: &QueryContext, chunk: &Chunk) -> Result<Vec<common_types::Column>> {
-        self.hash_exprs.iter().map(|e| e.eval(&query.eval, chunk)).collect()
     }
 }
 
@@ -128,6 +124,7 @@ impl SinkFactory for ExchangeSinkFactory {
         let gathered = self.outlets.iter().map(|o| vec![Vec::new(); o.channels.len()]).collect();
         Ok(Box::new(ExchangeSink {
             query: self.query.clone(),
+            keys: self.outlets.iter().map(|o| CompiledExprs::compile(&o.hash_exprs)).collect(),
             outlets: self.outlets.clone(),
             open_drivers: self.open_drivers.clone(),
             gathered,
@@ -143,6 +140,8 @@ impl SinkFactory for ExchangeSinkFactory {
 struct ExchangeSink {
     query: Arc<QueryContext>,
     outlets: Vec<Arc<Outlet>>,
+    /// Per outlet, the hash keys, compiled for this driver.
+    keys: Vec<CompiledExprs>,
     open_drivers: Arc<AtomicUsize>,
     /// Per outlet and destination, chunks too small to send yet.
     gathered: Vec<Vec<Vec<Chunk>>>,
@@ -195,8 +194,8 @@ impl Sink for ExchangeSink {
     }
 
     fn push(&mut self, chunk: Chunk) -> Result<()> {
-        for (outlet, gathered) in self.outlets.iter().zip(&mut self.gathered) {
-            outlet.route(&self.query, &chunk, gathered)?;
+        for ((outlet, keys), gathered) in self.outlets.iter().zip(&self.keys).zip(&mut self.gathered) {
+            outlet.route(&self.query, keys, &chunk, gathered)?;
         }
         self.flush(false);
         Ok(())

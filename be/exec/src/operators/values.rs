@@ -7,7 +7,7 @@ use std::{
 
 use common_base::Result;
 use common_expr::eval::CompiledExpr;
-use common_types::{Chunk, Column, chunk_ipc, wire};
+use common_types::{Chunk, Column, wire};
 use proto_messages::plan::{PlanNode, ValuesNode};
 
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
 pub fn build(b: &mut PipelineBuilder<'_>, node: &PlanNode, op: &ValuesNode) -> Result<OpenChain> {
     let mut chunks = Vec::with_capacity(op.chunks.len() + 1);
     for body in &op.chunks {
-        chunks.push(chunk_ipc::from_ipc(body)?);
+        chunks.push(Chunk::from_ipc(body.clone())?);
     }
     if !op.rows.is_empty() {
         chunks.push(rows_to_chunk(b, node, op)?);

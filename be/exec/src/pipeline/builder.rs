@@ -83,7 +83,7 @@ impl<'a> PipelineBuilder<'a> {
 
     /// An expression of the plan.
     pub fn expr(&self, expr: &pb_expr::Expr) -> Result<Expr> {
-        wire::expr_from_proto(expr, &self.query.env.registry)
+        wire::from_proto(expr, &self.query.env.registry)
     }
 
     /// Expressions of the plan.

@@ -93,7 +93,7 @@ impl QueryRun {
         let id = query_id(request.query_id.as_ref().ok_or_else(|| err!(InvalidArgument, "execute request without a query id"))?);
         let options = request.options.clone().unwrap_or_default();
         let limit = if options.memory_limit > 0 { options.memory_limit } else { env.default_query_memory };
-        let memory = MemTracker::child(&env.memory, format!("query {id}"), (limit > 0).then_some(limit as usize));
+        let memory = MemTracker::child(&env.memory, format!("query {id}"), if limit > 0 { limit as i64 } else { -1 });
         let eval = Arc::new(EvalContext {
             now_us: options.now_us,
             time_zone: options.time_zone.clone(),
@@ -138,14 +138,14 @@ impl QueryRun {
         }
         let left = Arc::new(AtomicUsize::new(request.instances.len().max(1)));
         for instance in &request.instances {
-            let (left, results, context) = (left.clone(), results.clone(), context.clone());
+            let (left, results, shared) = (left.clone(), results.clone(), context.clone());
             let on_done = Box::new(move |result: Result<()>| {
                 if let Err(e) = result {
-                    context.cancel.cancel(e.clone());
+                    shared.cancel.cancel(e.clone());
                     results.fail(e);
                 }
                 if left.fetch_sub(1, Ordering::AcqRel) == 1 {
-                    context.env.exchanges.forget(context.id);
+                    shared.env.exchanges.forget(shared.id);
                     results.close();
                 }
             });

@@ -107,7 +107,8 @@ impl SinkFactory for AggregateSinkFactory {
         }
         // The largest takes the others in.
         locals.sort_by_key(|t| std::cmp::Reverse(t.groups()));
-        let rest = locals.split_off(locals.len().min(1));
+        let first = locals.len().min(1);
+        let rest = locals.split_off(first);
         if let Some(first) = locals.first_mut() {
             for table in rest {
                 first.absorb(table)?;

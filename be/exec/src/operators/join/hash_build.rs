@@ -103,6 +103,8 @@ fn finish(spec: &JoinSpec, gathered: Vec<Gathered>) -> Result<()> {
     if rows.rows() >= u32::MAX as usize {
         bail!(NotSupported, "the build side of a join has {} rows, more than {} per node", rows.rows(), u32::MAX);
     }
+    // Narrow keys carry bounds, which lets the table map a dense key by an array.
+    let keys = Chunk::new(keys.columns().iter().map(Column::narrowed).collect(), keys.rows());
     let memory = spec.query.memory.guard(rows.memory_size())?;
     drop(gathered);
     publish_filters(spec, &keys)?;

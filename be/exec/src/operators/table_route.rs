@@ -1,0 +1,250 @@
+//! Where each row of a load goes: its partition by value, its bucket by hash. And whether it may go at all: NULL in a NOT NULL
+//! column, text longer than its column, a decimal that does not fit, no partition for its value.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use arrow::buffer::NullBuffer;
+use common_base::{Result, bail, err};
+use common_types::{Chunk, Column, LogicalType, Scalar, StrView, compare::SortOrder, display, hash, key_codec, wire};
+use proto_messages::fragment::TableSink;
+
+use crate::sink::BadRows;
+
+/// Rows per random bucket before the next bucket's turn.
+const RANDOM_BUCKET_ROWS: u32 = 4096;
+
+struct SinkColumn {
+    name: String,
+    ty: LogicalType,
+    nullable: bool,
+}
+
+struct Target {
+    /// Encoded bounds `[lower, upper)`; empty lower = from the start, `None` upper = to the end.
+    lower: Vec<u8>,
+    upper: Option<Vec<u8>>,
+    tablets: Vec<u64>,
+}
+
+/// Routes rows of one load.
+pub(super) struct Router {
+    columns: Vec<SinkColumn>,
+    partition_columns: Vec<usize>,
+    /// RANGE: sorted by lower bound. LIST: see `lists`.
+    targets: Vec<Target>,
+    /// LIST: (encoded values, target), sorted.
+    lists: Option<Vec<(Vec<u8>, usize)>>,
+    distribution_columns: Vec<usize>,
+    turn: AtomicU32,
+}
+
+/// What became of a chunk's rows.
+pub(super) struct Routed {
+    /// Rows that stay; `None` = all.
+    pub kept: Option<Vec<u32>>,
+    /// The tablet of each kept row.
+    pub tablets: Vec<u64>,
+    pub rejects: Option<Rejects>,
+}
+
+/// Rows that may not be written, and why.
+pub(super) struct Rejects {
+    pub rows: Vec<u32>,
+    reasons: Vec<String>,
+}
+
+impl Router {
+    /// From the sink's description.
+    pub fn new(sink: &TableSink) -> Result<Self> {
+        let scheme = sink.partitions.as_ref().ok_or_else(|| err!(Internal, "table sink without partitions"))?;
+        let columns = sink
+            .columns
+            .iter()
+            .map(|c| {
+                let ty = wire::type_from_proto(c.r#type.as_ref().ok_or_else(|| err!(Internal, "sink column without a type"))?)?;
+                Ok(SinkColumn { name: c.name.clone(), ty, nullable: c.nullable })
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let partition_columns: Vec<usize> = scheme.partition_columns.iter().map(|c| *c as usize).collect();
+        let types: Vec<&LogicalType> = partition_columns.iter().map(|c| &columns[*c].ty).collect();
+        let encode = |values: &[proto_messages::types::Scalar]| -> Result<Vec<u8>> {
+            let values = values.iter().map(wire::scalar_from_proto).collect::<Result<Vec<Scalar>>>()?;
+            let mut key = Vec::new();
+            key_codec::encode_scalars(values.iter().zip(types.iter().copied()), &mut key)?;
+            Ok(key)
+        };
+        let mut targets = Vec::with_capacity(scheme.targets.len());
+        let mut lists = scheme.list.then(Vec::new);
+        for target in &scheme.targets {
+            let tablets: Vec<u64> = target.tablets.iter().take(target.bucket_count as usize).map(|t| t.tablet_id).collect();
+            if tablets.is_empty() {
+                bail!(Internal, "partition {} has no tablets", target.partition_id);
+            }
+            if let Some(lists) = &mut lists {
+                for values in &target.list_values {
+                    lists.push((encode(&values.items)?, targets.len()));
+                }
+            }
+            let upper = if target.upper.is_empty() { None } else { Some(encode(&target.upper)?) };
+            targets.push(Target { lower: encode(&target.lower)?, upper, tablets });
+        }
+        match &mut lists {
+            Some(lists) => lists.sort(),
+            None => targets.sort_by(|a, b| a.lower.cmp(&b.lower)),
+        }
+        let distribution_columns = scheme.distribution_columns.iter().map(|c| *c as usize).collect();
+        Ok(Self { columns, partition_columns, targets, lists, distribution_columns, turn: AtomicU32::new(0) })
+    }
+
+    /// Checks and routes a chunk whose columns are the sink's.
+    pub fn route(&self, chunk: &Chunk) -> Result<Routed> {
+        let rows = chunk.rows();
+        let mut rejected: Vec<Option<String>> = Vec::new();
+        for (column, spec) in chunk.columns().iter().zip(&self.columns) {
+            check_column(column, spec, rows, &mut rejected);
+        }
+        let targets = self.partitions(chunk, &mut rejected)?;
+        let mut hashes = Vec::new();
+        if !self.distribution_columns.is_empty() {
+            let keys: Vec<Column> = self.distribution_columns.iter().map(|c| chunk.column(*c).clone()).collect();
+            hash::bucket_hash(&keys, rows, &mut hashes);
+        }
+        let turn = self.turn.fetch_add(rows as u32, Ordering::Relaxed) / RANDOM_BUCKET_ROWS;
+        let tablet_of = |row: usize| {
+            let tablets = &self.targets[targets.as_ref().map_or(0, |t| t[row] as usize)].tablets;
+            let bucket = hashes.get(row).copied().unwrap_or(turn) as usize % tablets.len();
+            tablets[bucket]
+        };
+        if rejected.iter().all(Option::is_none) {
+            return Ok(Routed { kept: None, tablets: (0..rows).map(tablet_of).collect(), rejects: None });
+        }
+        let (mut kept, mut rejects) = (Vec::new(), Rejects { rows: Vec::new(), reasons: Vec::new() });
+        for (row, reason) in rejected.into_iter().enumerate() {
+            match reason {
+                None => kept.push(row as u32),
+                Some(reason) => {
+                    rejects.rows.push(row as u32);
+                    rejects.reasons.push(reason);
+                }
+            }
+        }
+        let tablets = kept.iter().map(|r| tablet_of(*r as usize)).collect();
+        Ok(Routed { kept: Some(kept), tablets, rejects: Some(rejects) })
+    }
+
+    /// Reports rejected rows with their text. Without a place for bad rows (an INSERT) the first one is the statement's error.
+    pub fn report(&self, chunk: &Chunk, rejects: &Rejects, bad_rows: Option<&dyn BadRows>) -> Result<()> {
+        for (row, reason) in rejects.rows.iter().zip(&rejects.reasons) {
+            let Some(bad_rows) = bad_rows else { bail!(TooManyFilteredRows, "Insert has filtered data: {reason}") };
+            let mut text = Vec::new();
+            for (i, column) in chunk.columns().iter().enumerate() {
+                if i > 0 {
+                    text.push(b'\t');
+                }
+                if column.is_null(*row as usize) {
+                    text.extend_from_slice(b"NULL");
+                } else {
+                    display::append_text(column, *row as usize, &mut text);
+                }
+            }
+            bad_rows.report(reason, &String::from_utf8_lossy(&text));
+        }
+        Ok(())
+    }
+
+    /// The target of each row; `None` when the table has one partition.
+    fn partitions(&self, chunk: &Chunk, rejected: &mut Vec<Option<String>>) -> Result<Option<Vec<u32>>> {
+        if self.partition_columns.is_empty() {
+            return Ok(None);
+        }
+        let columns: Vec<Column> = self.partition_columns.iter().map(|c| chunk.column(*c).clone()).collect();
+        let keys = key_codec::encode_keys(&columns, &vec![SortOrder::ASC; columns.len()], chunk.rows())?;
+        let mut out = Vec::with_capacity(chunk.rows());
+        let mut last: Option<(usize, &[u8])> = None;
+        for (row, key) in keys.iter().enumerate() {
+            // Loads come in runs of one partition more often than not.
+            let target = match last {
+                Some((target, same)) if same == key => Some(target),
+                _ => self.target_of(key),
+            };
+            match target {
+                Some(target) => {
+                    last = Some((target, key));
+                    out.push(target as u32);
+                }
+                None => {
+                    reject(rejected, chunk.rows(), row, || "The row is out of partition ranges. Please add a new partition.".to_owned());
+                    out.push(0);
+                }
+            }
+        }
+        Ok(Some(out))
+    }
+
+    fn target_of(&self, key: &[u8]) -> Option<usize> {
+        if let Some(lists) = &self.lists {
+            return lists.binary_search_by(|(value, _)| value.as_slice().cmp(key)).ok().map(|i| lists[i].1);
+        }
+        let after = self.targets.partition_point(|t| t.lower.as_slice() <= key);
+        let at = after.checked_sub(1)?;
+        self.targets[at].upper.as_ref().is_none_or(|upper| key < upper.as_slice()).then_some(at)
+    }
+}
+
+fn reject(rejected: &mut Vec<Option<String>>, rows: usize, row: usize, reason: impl FnOnce() -> String) {
+    rejected.resize(rows, None);
+    rejected[row].get_or_insert_with(reason);
+}
+
+fn check_column(column: &Column, spec: &SinkColumn, rows: usize, rejected: &mut Vec<Option<String>>) {
+    let nulls: Option<NullBuffer> = column.nulls().filter(|n| n.null_count() > 0);
+    if let (Some(nulls), false) = (&nulls, spec.nullable) {
+        for row in (0..rows).filter(|r| nulls.is_null(*r)) {
+            reject(rejected, rows, row, || format!("NULL value in non-nullable column '{}'", spec.name));
+        }
+    }
+    match &spec.ty {
+        LogicalType::Char(max) | LogicalType::Varchar(Some(max)) | LogicalType::Varbinary(Some(max)) => {
+            check_length(column, spec, *max as usize, rows, nulls.as_ref(), rejected);
+        }
+        LogicalType::Decimal { precision, .. } => check_decimal(column, spec, u32::from(*precision), rows, nulls.as_ref(), rejected),
+        _ => {}
+    }
+}
+
+fn check_length(column: &Column, spec: &SinkColumn, max: usize, rows: usize, nulls: Option<&NullBuffer>, rejected: &mut Vec<Option<String>>) {
+    let Some(view) = column.str_view() else { return };
+    let long = |value: &[u8]| value.len() > max;
+    if let StrView::Dict { dict, .. } = &view {
+        if !(0..dict.len()).any(|c| long(dict.value(c))) {
+            return;
+        }
+    }
+    for row in 0..rows {
+        if long(view.get(row)) && nulls.is_none_or(|n| n.is_valid(row)) {
+            reject(rejected, rows, row, || {
+                format!("the length of input is too long than schema. column_name: '{}'; input length {} exceeds {max}", spec.name, view.get(row).len())
+            });
+        }
+    }
+}
+
+fn check_decimal(column: &Column, spec: &SinkColumn, precision: u32, rows: usize, nulls: Option<&NullBuffer>, rejected: &mut Vec<Option<String>>) {
+    let limit = 10_i128.checked_pow(precision);
+    let Some(limit) = limit else { return };
+    if let Some(bounds) = column.bounds() {
+        if i128::from(bounds.max) < limit && i128::from(bounds.min) > -limit {
+            return;
+        }
+    }
+    let mut check = |row: usize, value: i128| {
+        if (value >= limit || value <= -limit) && nulls.is_none_or(|n| n.is_valid(row)) {
+            reject(rejected, rows, row, || format!("decimal value is not valid for definition, column '{}' has precision {precision}", spec.name));
+        }
+    };
+    if let Some(ints) = column.ints_i64() {
+        (0..rows).for_each(|row| check(row, i128::from(ints.get(row))));
+    } else if let Some(wide) = column.ints_i128() {
+        wide.iter().enumerate().for_each(|(row, v)| check(row, *v));
+    }
+}
