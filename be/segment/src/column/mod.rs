@@ -1,0 +1,10 @@
+//! One column of a segment: the writer that encodes it and gathers its statistics, the reader that decodes its pages.
+
+mod dict_builder;
+pub mod meta;
+pub mod reader;
+mod stats;
+pub mod writer;
+
+pub use meta::ColumnMeta;
+pub use writer::{ColumnSpec, EncodeOptions, EncodedColumn, encode_column};

@@ -1,0 +1,191 @@
+//! Encodes one column of a segment. The whole column is at hand, so the choices are exact: integers when every value fits 64
+//! bits, a dictionary when the distinct strings are few, else plain values.
+
+use arrow::array::Array;
+use arrow::buffer::NullBuffer;
+use common_base::{Result, ResultExt, ensure};
+use common_types::{Column, LogicalType, Repr};
+use proto_messages::segment as pb;
+
+use super::dict_builder::{self, BuiltDict};
+use super::stats::Gathered;
+use crate::encoding::node::write_node;
+use crate::encoding::{Encoding, array, ints};
+use crate::page::{Compression, write_page};
+
+/// What a column of a segment is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ColumnSpec {
+    /// Number of the column, unique within its table for ever.
+    pub uid: u64,
+    pub name: String,
+    pub ty: LogicalType,
+    pub nullable: bool,
+}
+
+/// How columns are encoded.
+#[derive(Clone, Copy, Debug)]
+pub struct EncodeOptions {
+    pub compression: Compression,
+    /// Rows of every page but the last.
+    pub page_rows: usize,
+}
+
+/// The bytes of a column and its entry in the footer; offsets in it count from the start of `bytes`.
+pub struct EncodedColumn {
+    pub bytes: Vec<u8>,
+    pub meta: pb::ColumnMeta,
+}
+
+/// Encodes a column given page by page: every page but the last has `page_rows` rows.
+pub fn encode_column(spec: &ColumnSpec, pages: &[Column], options: EncodeOptions) -> Result<EncodedColumn> {
+    encode(spec, pages, options).with_context(|| format!("encoding column {}", spec.name))
+}
+
+fn encode(spec: &ColumnSpec, pages: &[Column], options: EncodeOptions) -> Result<EncodedColumn> {
+    for (i, page) in pages.iter().enumerate() {
+        let full = page.len() == options.page_rows || (i + 1 == pages.len() && page.len() < options.page_rows);
+        ensure!(full, Internal, "page {i} has {} rows, not {}", page.len(), options.page_rows);
+        ensure!(spec.nullable || !page.has_nulls() || page.null_count() == 0, InvalidArgument, "column {} cannot be NULL", spec.name);
+    }
+    if spec.ty.is_integer_backed()
+        && let Some(done) = encode_integers(spec, pages, options)?
+    {
+        return Ok(done);
+    }
+    if matches!(spec.ty, LogicalType::Char(_) | LogicalType::Varchar(_) | LogicalType::Varbinary(_))
+        && let Some(dict) = dict_builder::build(pages)
+    {
+        return encode_dict(spec, &dict, pages, options);
+    }
+    let mut out = Writer::new(spec, pb::ColumnKind::Plain, options);
+    for page in pages {
+        let flat = page.to_flat();
+        out.stats.add_array(&flat, &mut out.meta);
+        if let Some(width) = spec.ty.fixed_width() {
+            out.stats.data_bytes += (width * page.len()) as u64;
+        }
+        out.page(page.null_count(), |body| array::encode(&flat, body))?;
+    }
+    Ok(out.finish(&spec.ty))
+}
+
+/// `None` when a value needs more than 64 bits.
+fn encode_integers(spec: &ColumnSpec, pages: &[Column], options: EncodeOptions) -> Result<Option<EncodedColumn>> {
+    let mut out = Writer::new(spec, pb::ColumnKind::Integer, options);
+    for page in pages {
+        let (rows, nulls) = (page.len(), page.null_count());
+        out.stats.data_bytes += (spec.ty.fixed_width().unwrap_or(8) * rows) as u64;
+        if nulls == rows {
+            Gathered::add_null_ints(&mut out.meta);
+            out.page(nulls, |body| write_node(body, rows, None, |_| Ok((Encoding::AllNull, 0, 0))))?;
+            continue;
+        }
+        let Some((values, validity)) = page_ints(page) else { return Ok(None) };
+        let stats = ints::stats(&values);
+        out.stats.add_ints(&values, stats.min, stats.max, &mut out.meta);
+        out.page(nulls, |body| write_node(body, rows, validity.as_ref(), |body| Ok(ints::encode_known(&values, stats, body))))?;
+    }
+    Ok(Some(out.finish(&spec.ty)))
+}
+
+/// The integers of a page that has at least one value; NULL slots repeat a neighbour.
+fn page_ints(page: &Column) -> Option<(Vec<i64>, Option<NullBuffer>)> {
+    match page.repr() {
+        Repr::Const(v) => Some((vec![v.as_i64()?; page.len()], None)),
+        Repr::Narrow { ints, .. } => Some((array::int_values(ints)?, ints.nulls().cloned())),
+        Repr::Flat(flat) => Some((array::int_values(flat)?, flat.nulls().cloned())),
+        Repr::Dict { .. } => None,
+    }
+}
+
+fn encode_dict(spec: &ColumnSpec, dict: &BuiltDict, pages: &[Column], options: EncodeOptions) -> Result<EncodedColumn> {
+    let mut out = Writer::new(spec, pb::ColumnKind::Dictionary, options);
+    let entry = |rank: i64| dict.builder.entry(dict.order[rank as usize] as usize);
+    let lengths: Vec<u64> = dict.order.iter().map(|i| dict.builder.entry(*i as usize).len() as u64).collect();
+    for (page, (codes, validity)) in pages.iter().zip(&dict.pages) {
+        let (rows, nulls) = (page.len(), page.null_count());
+        if nulls == rows {
+            out.stats.add_byte_range(None, &mut out.meta);
+            out.page(nulls, |body| write_node(body, rows, None, |_| Ok((Encoding::AllNull, 0, 0))))?;
+            continue;
+        }
+        let stats = ints::stats(codes);
+        out.stats.add_byte_range(Some((entry(stats.min), entry(stats.max))), &mut out.meta);
+        out.stats.data_bytes += codes.iter().map(|c| lengths[*c as usize]).sum::<u64>();
+        out.page(nulls, |body| write_node(body, rows, validity.as_ref(), |body| Ok(ints::encode_known(codes, stats, body))))?;
+    }
+    for hash in dict.builder.hashes() {
+        out.stats.hll.add(*hash);
+    }
+    let entries: Vec<&[u8]> = dict.order.iter().map(|i| dict.builder.entry(*i as usize)).collect();
+    let mut body = Vec::new();
+    array::encode(&arrow::array::BinaryViewArray::from_iter_values(&entries), &mut body)?;
+    out.meta.dict_offset = out.bytes.len() as u64;
+    out.meta.dict_len = write_page(&body, options.compression, &mut out.bytes)?;
+    out.meta.dict_entries = entries.len() as u32;
+    Ok(out.finish(&spec.ty))
+}
+
+struct Writer {
+    bytes: Vec<u8>,
+    body: Vec<u8>,
+    meta: pb::ColumnMeta,
+    encodings: Vec<u8>,
+    stats: Gathered,
+    compression: Compression,
+}
+
+impl Writer {
+    fn new(spec: &ColumnSpec, kind: pb::ColumnKind, options: EncodeOptions) -> Self {
+        let meta = pb::ColumnMeta {
+            uid: spec.uid,
+            name: spec.name.clone(),
+            r#type: Some(common_types::wire::type_to_proto(&spec.ty)),
+            nullable: spec.nullable,
+            kind: kind as i32,
+            ..Default::default()
+        };
+        Self {
+            bytes: Vec::new(),
+            body: Vec::new(),
+            meta,
+            encodings: Vec::new(),
+            stats: Gathered::default(),
+            compression: options.compression,
+        }
+    }
+
+    fn page(&mut self, nulls: usize, write: impl FnOnce(&mut Vec<u8>) -> Result<Encoding>) -> Result<()> {
+        self.body.clear();
+        let encoding = write(&mut self.body)?;
+        let compression = worth_compressing(encoding, &self.body, self.compression);
+        let len = write_page(&self.body, compression, &mut self.bytes)?;
+        self.meta.page_len.push(len);
+        self.meta.page_nulls.push(nulls as u32);
+        self.encodings.push(encoding as u8);
+        self.stats.nulls += nulls as u64;
+        Ok(())
+    }
+
+    fn finish(mut self, ty: &LogicalType) -> EncodedColumn {
+        self.meta.page_encoding = self.encodings.into();
+        self.stats.finish(ty, &mut self.meta);
+        self.meta.stored_bytes = self.bytes.len() as u64;
+        EncodedColumn { bytes: self.bytes, meta: self.meta }
+    }
+}
+
+/// Packed integers seldom compress; a sample from the middle says whether these do.
+fn worth_compressing(encoding: Encoding, body: &[u8], wanted: Compression) -> Compression {
+    const SAMPLE: usize = 4096;
+    if wanted == Compression::None || body.len() < 128 {
+        return Compression::None;
+    }
+    if !matches!(encoding, Encoding::For | Encoding::Delta | Encoding::Rle) || body.len() <= SAMPLE {
+        return wanted;
+    }
+    let at = (body.len() - SAMPLE) / 2;
+    let packed = lz4_flex::block::compress(&body[at..at + SAMPLE]);
+    if packed.len() * 4 < SAMPLE * 3 { wanted } else { Compression::None }
+}

@@ -1,0 +1,9 @@
+//! Values ⇄ bytes. A page body is one [`node`]; every kind of node has its file.
+
+pub mod array;
+pub mod binary;
+pub mod bitpack;
+pub mod ints;
+pub mod node;
+
+pub use node::Encoding;

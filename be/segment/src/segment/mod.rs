@@ -1,0 +1,11 @@
+//! Whole segment files: the writer, the open segment, and the scan.
+
+pub mod filter;
+pub mod reader;
+pub mod scan;
+pub mod writer;
+
+pub use filter::{ChunkFilter, ColumnFilter, DynamicFilter};
+pub use reader::{Segment, SegmentOptions};
+pub use scan::{ScanColumn, ScanFilter, ScanMetrics, ScanResidual, ScanSpec, SegmentScan};
+pub use writer::{SegmentSummary, SegmentWriter, SortKeys};
