@@ -43,7 +43,7 @@ pub fn list_field(element: &LogicalType) -> FieldRef {
 
 /// The fields of a map's entries.
 pub fn map_fields(key: &LogicalType, value: &LogicalType) -> Fields {
-    Fields::from(vec![ArrowField::new("key", key.arrow(), true), ArrowField::new("value", value.arrow(), true)])
+    Fields::from(vec![ArrowField::new("key", key.arrow(), false), ArrowField::new("value", value.arrow(), true)])
 }
 
 /// The entries field of a map.
