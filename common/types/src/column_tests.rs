@@ -49,7 +49,7 @@ fn zoo() -> Vec<Column> {
         Column::constant(LONG.into(), T::varchar(), 3),
         Column::narrow(Arc::new(Int8Array::from(vec![Some(1), None, Some(-3)])), Bounds::new(-3, 1), T::BigInt),
         Column::narrow(Arc::new(Int32Array::from(vec![100, 200, 300])), Bounds::new(0, 400), T::decimal(15, 2)),
-        dict_column(vec![Some(1), None, Some(0)], &["aa", LONG]),
+        dict_column(vec![Some(1), None, Some(0)], &["a", LONG]),
         strings(&[Some("x"), None, Some(LONG)]),
         build(&T::Boolean, &[Scalar::Boolean(true), Scalar::Null, Scalar::Boolean(false)]),
         build(&T::Float, &[Scalar::Float(1.5), Scalar::Null, Scalar::Float(-2.0)]),

@@ -44,6 +44,10 @@ impl Hll {
     /// Adds a value by its 64-bit hash.
     #[inline]
     pub fn insert_hash(&mut self, hash: u64) {
+        self.add(mix(hash));
+    }
+    #[inline]
+    fn add(&mut self, hash: u64) {
         match &mut self.0 {
             Form::Registers(r) => update(r, hash),
             Form::Explicit(v) => {
@@ -70,7 +74,7 @@ impl Hll {
     /// Adds everything another sketch has seen.
     pub fn merge(&mut self, other: &Hll) {
         match &other.0 {
-            Form::Explicit(v) => v.iter().for_each(|&h| self.insert_hash(h)),
+            Form::Explicit(v) => v.iter().for_each(|&h| self.add(h)),
             Form::Registers(theirs) => {
                 for (mine, theirs) in self.to_registers().iter_mut().zip(theirs.iter()) {
                     *mine = (*mine).max(*theirs);
@@ -120,7 +124,7 @@ impl Hll {
             [TAG_EXPLICIT, n, rest @ ..] => {
                 ensure!(rest.len() == *n as usize * 8 && *n as usize <= EXPLICIT_LIMIT, Corruption, "an hll of {n} hashes has {} bytes", rest.len());
                 let mut out = Self::new();
-                rest.chunks_exact(8).for_each(|c| out.insert_hash(u64::from_le_bytes(c.try_into().expect("eight bytes"))));
+                rest.chunks_exact(8).for_each(|c| out.add(u64::from_le_bytes(c.try_into().expect("eight bytes"))));
                 Ok(out)
             }
             [TAG_SPARSE, a, b, rest @ ..] => {
@@ -150,6 +154,16 @@ impl Hll {
                 Form::Registers(_) => REGISTERS,
             }
     }
+}
+
+/// The sketch needs bits that look random; hashes of consecutive integers are merely well spread.
+#[inline]
+const fn mix(mut h: u64) -> u64 {
+    h ^= h >> 33;
+    h = h.wrapping_mul(0xff51_afd7_ed55_8ccd);
+    h ^= h >> 33;
+    h = h.wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+    h ^ (h >> 33)
 }
 
 #[inline]

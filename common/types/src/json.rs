@@ -373,8 +373,9 @@ pub struct JsonPath {
     steps: Vec<Step>,
 }
 
+/// One step of a path.
 #[derive(Clone, Debug, PartialEq)]
-enum Step {
+pub enum Step {
     Key(String),
     Index(usize),
     All,
@@ -433,6 +434,10 @@ impl JsonPath {
             first = false;
         }
         Some(JsonPath { steps })
+    }
+    /// The steps from the root down.
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
     }
     /// Whether the path names at most one value.
     pub fn is_simple(&self) -> bool {

@@ -130,6 +130,15 @@ impl ColumnBuilder {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+    /// Whether NULL was appended at some time.
+    fn may_have_nulls(&self) -> bool {
+        each_primitive!(&self.inner, b => b.validity_slice().is_some(), {
+            Inner::Null(n) => *n > 0,
+            Inner::Bool(b) => b.validity_slice().is_some(),
+            Inner::Bytes(b) => b.validity_slice().is_some(),
+            Inner::List { nulls, .. } | Inner::Map { nulls, .. } | Inner::Struct { nulls, .. } => nulls.as_slice().is_some(),
+        })
+    }
     /// Appends NULL.
     pub fn append_null(&mut self) {
         each_primitive!(&mut self.inner, b => b.append_null(), {
@@ -246,6 +255,9 @@ impl ColumnBuilder {
                 fill(keys, values)?;
                 if keys.len() != values.len() {
                     bail!(Internal, "a map has {} keys and {} values", keys.len(), values.len());
+                }
+                if keys.may_have_nulls() {
+                    bail!(NotSupported, "NULL as a key of a map");
                 }
                 offsets.push(keys.len() as i32);
                 nulls.append_non_null();

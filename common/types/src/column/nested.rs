@@ -81,7 +81,9 @@ impl Column {
     pub fn from_map_parts(offsets: OffsetBuffer<i32>, keys: Column, values: Column, nulls: Option<NullBuffer>) -> Result<Column> {
         let (kt, vt) = (keys.ty().clone(), values.ty().clone());
         ensure!(keys.len() == values.len(), Internal, "map column: {} keys, {} values", keys.len(), values.len());
-        let entries = StructArray::new(arrow_map::map_fields(&kt, &vt), vec![keys.into_flat(), values.into_flat()], None);
+        ensure!(!keys.has_nulls(), NotSupported, "NULL as a key of a map");
+        let entries = StructArray::try_new(arrow_map::map_fields(&kt, &vt), vec![keys.into_flat(), values.into_flat()], None)
+            .map_err(|e| err!(Internal, "map column: {e}"))?;
         let map = MapArray::try_new(arrow_map::map_entries_field(&kt, &vt), offsets, entries, nulls, false)
             .map_err(|e| err!(Internal, "map column: {e}"))?;
         Ok(Column::flat(Arc::new(map), LogicalType::map(kt, vt)))
