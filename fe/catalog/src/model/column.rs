@@ -1,10 +1,11 @@
 //! Columns of a table.
 
+use serde::{Deserialize, Serialize};
 use common_base::ids::ColumnUid;
 use common_types::{LogicalType, Scalar};
 
 /// How a value column of an AGGREGATE table combines equal keys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Aggregation {
     Sum,
     Min,
@@ -17,12 +18,12 @@ pub enum Aggregation {
 }
 
 /// What a column gets when an INSERT or a load leaves it out.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum DefaultValue {
     /// NULL for a nullable column, an error for a NOT NULL one.
     None,
     /// Explicit `DEFAULT NULL` or a literal, as its SQL text value (already checked against the type).
-    Literal(Scalar),
+    Literal(#[serde(with = "crate::wire::scalar")] Scalar),
     /// `CURRENT_TIMESTAMP[(p)]`.
     CurrentTimestamp(u8),
     /// An expression such as `(uuid())`, as SQL text.
@@ -30,11 +31,12 @@ pub enum DefaultValue {
 }
 
 /// One column of a table.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Column {
     /// Unique in the table for its whole life; data files know columns by it.
     pub uid: ColumnUid,
     pub name: String,
+    #[serde(with = "crate::wire::logical_type")]
     pub ty: LogicalType,
     pub nullable: bool,
     /// Part of the table's key (duplicate, aggregate, unique or primary).

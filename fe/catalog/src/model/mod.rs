@@ -4,12 +4,14 @@ pub mod column;
 pub mod distribution;
 pub mod node;
 pub mod partition;
+pub mod statistics;
 pub mod table;
 pub mod txn;
 
 pub use column::{Aggregation, Column, DefaultValue};
 pub use distribution::Distribution;
-pub use node::{Backend, Frontend, FrontendRole};
+pub use node::{Backend, Frontend, FrontendRole, User};
 pub use partition::{Partition, PartitionBound, PartitionInfo, PartitionItem, Replica, Tablet, TabletIndex};
+pub use statistics::{ColumnStatistics, PartitionStatistics, TableStatistics};
 pub use table::{Database, KeysModel, OlapTable, Table, TableKind, View};
 pub use txn::{LoadSource, Transaction, TxnState};

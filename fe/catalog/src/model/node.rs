@@ -1,9 +1,10 @@
 //! Nodes of the cluster as the catalog knows them. Liveness is leader memory, not catalog state, except what must survive.
 
+use serde::{Deserialize, Serialize};
 use common_base::ids::NodeId;
 
 /// A backend.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Backend {
     pub id: NodeId,
     pub host: String,
@@ -17,14 +18,14 @@ pub struct Backend {
 }
 
 /// What part an FE plays in the group.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum FrontendRole {
     Follower,
     Observer,
 }
 
 /// A frontend.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Frontend {
     pub id: NodeId,
     pub name: String,
@@ -35,4 +36,15 @@ pub struct Frontend {
     pub rpc_port: u16,
     pub role: FrontendRole,
     pub added_ms: i64,
+}
+
+/// A user account. `host` `%` = from anywhere.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct User {
+    pub name: String,
+    pub host: String,
+    /// SHA1(SHA1(password)) as mysql_native_password wants it; empty = no password.
+    #[serde(with = "serde_bytes")]
+    pub password_hash: Vec<u8>,
+    pub created_ms: i64,
 }

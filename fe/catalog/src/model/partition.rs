@@ -1,12 +1,13 @@
 //! Partitions, their tablets and replicas.
 
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 use common_base::ids::{ColumnUid, IndexId, NodeId, PartitionId, ReplicaId, TabletId};
 use common_types::Scalar;
 
 /// PARTITION BY.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum PartitionInfo {
     /// One partition, named like the table.
     Unpartitioned,
@@ -17,25 +18,25 @@ pub enum PartitionInfo {
 }
 
 /// One end of a range, per partition column.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum PartitionBound {
     Min,
     Max,
-    Values(Vec<Scalar>),
+    Values(#[serde(with = "crate::wire::scalars")] Vec<Scalar>),
 }
 
 /// Which rows a partition holds.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum PartitionItem {
     All,
     /// `[lower, upper)`
     Range { lower: PartitionBound, upper: PartitionBound },
     /// Any of these tuples.
-    List(Vec<Vec<Scalar>>),
+    List(#[serde(with = "crate::wire::tuples")] Vec<Vec<Scalar>>),
 }
 
 /// A partition.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Partition {
     pub id: PartitionId,
     pub name: String,
@@ -52,21 +53,21 @@ pub struct Partition {
 }
 
 /// The tablets of one index within one partition, in bucket order.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TabletIndex {
     pub index_id: IndexId,
     pub tablets: Vec<Tablet>,
 }
 
 /// One bucket.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Tablet {
     pub id: TabletId,
     pub replicas: Vec<Replica>,
 }
 
 /// One copy of a tablet.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Replica {
     pub id: ReplicaId,
     pub node: NodeId,

@@ -1,5 +1,6 @@
 //! Databases, tables and views.
 
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 use common_base::ids::{ColumnUid, DbId, IndexId, PartitionId, TableId};
@@ -7,7 +8,7 @@ use common_base::ids::{ColumnUid, DbId, IndexId, PartitionId, TableId};
 use super::{Column, Distribution, Partition, PartitionInfo};
 
 /// A database. Tables are found through the catalog state by `(DbId, name)`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Database {
     pub id: DbId,
     pub name: String,
@@ -16,7 +17,7 @@ pub struct Database {
 }
 
 /// Anything that can stand in a FROM clause by name.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Table {
     pub id: TableId,
     pub db_id: DbId,
@@ -29,7 +30,7 @@ pub struct Table {
     pub kind: TableKind,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum TableKind {
     Olap(Arc<OlapTable>),
     View(Arc<View>),
@@ -38,7 +39,7 @@ pub enum TableKind {
 }
 
 /// The key model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum KeysModel {
     Duplicate,
     Aggregate,
@@ -47,7 +48,7 @@ pub enum KeysModel {
 }
 
 /// The storage side of a table.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OlapTable {
     pub keys: KeysModel,
     pub partition_info: PartitionInfo,
@@ -67,7 +68,7 @@ pub struct OlapTable {
 }
 
 /// A view: its text is analyzed again at every use.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct View {
     /// The SELECT with fully qualified names.
     pub definition: String,

@@ -1,16 +1,17 @@
 //! Load transactions: prepare → commit → publish → visible, or aborted.
 
+use serde::{Deserialize, Serialize};
 use common_base::ids::{DbId, NodeId, PartitionId, TableId, TabletId, TxnId};
 
 /// What began the transaction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum LoadSource {
     StreamLoad,
     Insert,
     Delete,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum TxnState {
     Prepare,
     /// Two-phase stream load: data is durable, waiting for the client's commit.
@@ -22,7 +23,7 @@ pub enum TxnState {
 }
 
 /// One load transaction.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Transaction {
     pub id: TxnId,
     pub db_id: DbId,

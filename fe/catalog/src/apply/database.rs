@@ -1,0 +1,66 @@
+//! Databases.
+
+use std::sync::Arc;
+
+use common_base::{Result, err, ids::DbId};
+
+use crate::{Reply, model::Database, state::CatalogState};
+
+impl CatalogState {
+    fn db(&self, db: DbId) -> Result<&Arc<Database>> {
+        self.databases.get(&db).ok_or_else(|| err!(UnknownDatabase, "Unknown database '{db}'"))
+    }
+
+    pub(super) fn create_database(&mut self, db: Database) -> Result<Reply> {
+        if self.database_names.contains_key(&db.name) {
+            return Err(err!(DatabaseExists, "Can't create database '{}'; database exists", db.name));
+        }
+        self.database_names.insert(db.name.clone(), db.id);
+        self.databases.insert(db.id, Arc::new(db));
+        Ok(Reply::Done)
+    }
+
+    pub(super) fn drop_database(&mut self, id: DbId, force: bool) -> Result<Reply> {
+        let db = self.db(id)?.clone();
+        let running = self.txns.values().find(|t| t.db_id == id && t.is_running());
+        if let (Some(txn), false) = (running, force) {
+            return Err(err!(User, "There are still some transactions in the COMMITTED or PREPARE state waiting to be completed, such as transaction {}. The database [{}] cannot be dropped. If you want to forcibly drop (cannot be recovered), please use \"DROP DATABASE <database> FORCE\".", txn.id, db.name));
+        }
+        let tables: Vec<_> = self.tables_of(id).map(|t| t.id).collect();
+        for table in tables {
+            self.drop_table(table)?;
+        }
+        self.database_names.remove(&db.name);
+        self.databases.remove(&id);
+        Ok(Reply::Done)
+    }
+
+    pub(super) fn rename_database(&mut self, id: DbId, name: String) -> Result<Reply> {
+        if self.database_names.contains_key(&name) {
+            return Err(err!(DatabaseExists, "Database name[{name}] is already used"));
+        }
+        let mut db = Database::clone(self.db(id)?);
+        self.database_names.remove(&db.name);
+        self.database_names.insert(name.clone(), id);
+        db.name = name;
+        self.databases.insert(id, Arc::new(db));
+        Ok(Reply::Done)
+    }
+
+    pub(super) fn alter_database_properties(&mut self, id: DbId, properties: Vec<(String, String)>) -> Result<Reply> {
+        let mut db = Database::clone(self.db(id)?);
+        merge_properties(&mut db.properties, properties);
+        self.databases.insert(id, Arc::new(db));
+        Ok(Reply::Done)
+    }
+}
+
+/// Sets keys that exist, appends the others.
+pub(super) fn merge_properties(mine: &mut Vec<(String, String)>, changes: Vec<(String, String)>) {
+    for (key, value) in changes {
+        match mine.iter_mut().find(|(k, _)| *k == key) {
+            Some(entry) => entry.1 = value,
+            None => mine.push((key, value)),
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! Applying ops. Each refuses (with the error the user sees) before it changes anything, so a refused op leaves no trace.
+
+mod database;
+mod node;
+mod table;
+mod txn;
+
+use common_base::{Result, bail};
+
+use crate::{Op, Reply, state::{CatalogState, FIRST_ID}};
+
+impl CatalogState {
+    /// Applies one op.
+    pub fn apply(&mut self, op: Op) -> Result<Reply> {
+        match op {
+            Op::Initialize { cluster_id, token, frontend, root, created_ms } => {
+                if self.cluster_id != 0 {
+                    bail!(AlreadyExists, "the cluster is already initialized");
+                }
+                self.cluster_id = cluster_id;
+                self.token = token;
+                self.created_ms = created_ms;
+                self.next_id = FIRST_ID;
+                self.frontends.insert(frontend.id, frontend.into());
+                self.users.insert((root.name.clone(), root.host.clone()), root.into());
+                Ok(Reply::Done)
+            }
+            Op::ReserveIds { count } => {
+                let first = self.next_id.max(FIRST_ID);
+                self.next_id = first + count;
+                Ok(Reply::Id(first))
+            }
+            Op::CreateDatabase(db) => self.create_database(db),
+            Op::DropDatabase { db, force } => self.drop_database(db, force),
+            Op::RenameDatabase { db, name } => self.rename_database(db, name),
+            Op::AlterDatabaseProperties { db, properties } => self.alter_database_properties(db, properties),
+            Op::CreateTable(table) => self.create_table(&table),
+            Op::DropTable { table } => self.drop_table(table),
+            Op::RenameTable { table, name } => self.rename_table(table, name),
+            Op::RenameColumn { table, from, to, now_ms } => self.rename_column(table, &from, &to, now_ms),
+            Op::RenamePartition { table, from, to } => self.rename_partition(table, &from, &to),
+            Op::ReplaceView(view) => self.replace_view(&view),
+            Op::AlterTableProperties { table, properties } => self.alter_table_properties(table, properties),
+            Op::AlterTableComment { table, comment } => self.alter_table_comment(table, comment),
+            Op::SwapTables { a, b } => self.swap_tables(a, b),
+            Op::AddPartitions { table, partitions } => self.add_partitions(table, partitions),
+            Op::DropPartitions { table, partitions } => self.drop_partitions(table, &partitions),
+            Op::ReplacePartitions { table, pairs, now_ms } => self.replace_partitions(table, pairs, now_ms),
+            Op::AddFrontend(frontend) => self.add_frontend(frontend),
+            Op::DropFrontend { node } => self.drop_frontend(node),
+            Op::AddBackend(backend) => self.add_backend(backend),
+            Op::DropBackend { node } => self.drop_backend(node),
+            Op::UpdateBackend(backend) => self.update_backend(backend),
+            Op::BeginTxn(txn) => self.begin_txn(txn),
+            Op::PrepareTxn { txn, written, counters, now_ms } => self.prepare_txn(txn, written, counters, now_ms),
+            Op::CommitTxn { txn, written, counters, now_ms } => self.commit_txn(txn, written, counters, now_ms),
+            Op::MakeVisible { txn, published, now_ms } => self.make_visible(txn, &published, now_ms),
+            Op::AbortTxn { txn, reason, now_ms } => self.abort_txn(txn, reason, now_ms),
+            Op::ForgetTxns { txns } => self.forget_txns(&txns),
+            Op::UpdateStatistics { table, statistics } => {
+                // The table may be gone by now; then there is nothing to know.
+                if self.tables.contains_key(&table) {
+                    self.statistics.insert(table, statistics);
+                }
+                Ok(Reply::Done)
+            }
+            Op::SetGlobalVariable { name, value } => {
+                self.variables.insert(name, value);
+                Ok(Reply::Done)
+            }
+            Op::CreateUser(user) => self.create_user(user),
+            Op::DropUser { name, host } => self.drop_user(&name, &host),
+            Op::SetPassword { name, host, password_hash } => self.set_password(&name, &host, password_hash),
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Tables, views and partitions.
+
+use std::sync::Arc;
+
+use common_base::{Result, bail, err, ids::{PartitionId, TableId}};
+
+use super::database::merge_properties;
+use crate::{Reply, model::{OlapTable, Partition, Table}, state::CatalogState};
+
+impl CatalogState {
+    fn existing(&self, id: TableId) -> Result<&Arc<Table>> {
+        self.tables.get(&id).ok_or_else(|| err!(UnknownTable, "Unknown table '{id}'"))
+    }
+
+    fn existing_olap(&self, id: TableId) -> Result<(&Arc<Table>, &Arc<OlapTable>)> {
+        let table = self.existing(id)?;
+        let olap = table.as_olap().ok_or_else(|| err!(User, "'{}' is not a native table", table.name))?;
+        Ok((table, olap))
+    }
+
+    pub(super) fn create_table(&mut self, table: &Arc<Table>) -> Result<Reply> {
+        if !self.databases.contains_key(&table.db_id) {
+            bail!(UnknownDatabase, "Unknown database '{}'", table.db_id);
+        }
+        let key = (table.db_id, table.name.clone());
+        if self.table_names.contains_key(&key) {
+            bail!(TableExists, "Table '{}' already exists", table.name);
+        }
+        self.table_names.insert(key, table.id);
+        self.tables.insert(table.id, table.clone());
+        for partition in table.as_olap().iter().flat_map(|o| o.partitions.values()) {
+            self.index_partition(table.id, partition);
+        }
+        Ok(Reply::Done)
+    }
+
+    pub(super) fn drop_table(&mut self, id: TableId) -> Result<Reply> {
+        let table = self.existing(id)?.clone();
+        for partition in table.as_olap().iter().flat_map(|o| o.partitions.values()) {
+            self.unindex_partition(partition);
+        }
+        self.table_names.remove(&(table.db_id, table.name.clone()));
+        self.tables.remove(&id);
+        self.statistics.remove(&id);
+        Ok(Reply::Done)
+    }
+
+    pub(super) fn rename_table(&mut self, id: TableId, name: String) -> Result<Reply> {
+        let mut table = Table::clone(self.existing(id)?);
+        if self.table_names.contains_key(&(table.db_id, name.clone())) {
+            bail!(TableExists, "Table '{name}' already exists");
+        }
+        self.table_names.remove(&(table.db_id, table.name.clone()));
+        self.table_names.insert((table.db_id, name.clone()), id);
+        table.name = name;
+        self.put_table(table);
+        Ok(Reply::Done)
+    }
+
+    pub(super) fn rename_column(&mut self, id: TableId, from: &str, to: &str, now_ms: i64) -> Result<Reply> {
+        let mut table = Table::clone(self.existing(id)?);
+        if table.column(to).is_some_and(|c| !c.name.eq_ignore_ascii_case(from)) {
+            bail!(DuplicateColumn, "Column name[{to}] is already used");
+        }
+        let Some(column) = table.columns.iter_mut().find(|c| c.name.eq_ignore_ascii_case(from)) else {
+            bail!(User, "Column[{from}] does not exists");
+        };
+        to.clone_into(&mut column.name);
+        table.updated_ms = now_ms;
+        self.put_table(table);
+        Ok(Reply::Done)
+    }
+
+    pub(super) fn rename_partition(&mut self, id: TableId, from: &str, to: &str) -> Result<Reply> {
+        let (_, olap) = self.existing_olap(id)?;
+        if olap.partition_by_name(to, false).is_some() {
+            bail!(User, "Partition name[{to}] is already used");
+        }
+        let Some(partition) = olap.partition_by_name(from, false) else { bail!(UnknownPartition, "Partition[{from}] does not exists") };
+        let mut partition = Partition::clone(partition);
+        to.clone_into(&mut partition.name);
+        self.change_olap(id, |o| {
+            o.partitions.insert(partition.id, Arc::new(partition));
+        });
+        Ok(Reply::Done)
+    }
+
+    pub(super) fn replace_view(&mut self, view: &Arc<Table>) -> Result<Reply> {
+        let old = self.existing(view.id)?;
+        if old.as_olap().is_some() {
+            bail!(User, "'{}' is not a view", old.name);
+        }
+        self.tables.insert(view.id, view.clone());
+        Ok(Reply::Done)
+    }
+
+    pub(super) fn alter_table_properties(&mut self, id: TableId, properties: Vec<(String, String)>) -> Result<Reply> {
+        self.existing_olap(id)?;
+        self.change_olap(id, |o| merge_properties(&mut o.properties, properties));
+        Ok(Reply::Done)
+    }
+
+    pub(super) fn alter_table_comment(&mut self, id: TableId, comment: String) -> Result<Reply> {
+        let mut table = Table::clone(self.existing(id)?);
+        table.comment = comment;
+        self.put_table(table);
+        Ok(Reply::Done)
+    }
+
+    pub(super) fn swap_tables(&mut self, a: TableId, b: TableId) -> Result<Reply> {
+        let (mut a, mut b) = (Table::clone(self.existing(a)?), Table::clone(self.existing(b)?));
+        if a.db_id != b.db_id {
+            bail!(User, "tables to swap must be in one database");
+        }
+        std::mem::swap(&mut a.name, &mut b.name);
+        self.table_names.insert((a.db_id, a.name.clone()), a.id);
+        self.table_names.insert((b.db_id, b.name.clone()), b.id);
+        self.put_table(a);
+        self.put_table(b);
+        Ok(Reply::Done)
+    }
+
+    pub(super) fn add_partitions(&mut self, id: TableId, partitions: Vec<Partition>) -> Result<Reply> {
+        let (_, olap) = self.existing_olap(id)?;
+        if let Some(taken) = partitions.iter().find(|p| olap.partition_by_name(&p.name, p.temporary).is_some()) {
+            bail!(User, "Duplicate partition {}", taken.name);
+        }
+        for partition in &partitions {
+            self.index_partition(id, partition);
+        }
+        self.change_olap(id, |o| o.partitions.extend(partitions.into_iter().map(|p| (p.id, Arc::new(p)))));
+        Ok(Reply::Done)
+    }
+
+    pub(super) fn drop_partitions(&mut self, id: TableId, partitions: &[PartitionId]) -> Result<Reply> {
+        let (_, olap) = self.existing_olap(id)?;
+        let dropped: Vec<Arc<Partition>> = partitions.iter().filter_map(|p| olap.partitions.get(p).cloned()).collect();
+        for partition in &dropped {
+            self.unindex_partition(partition);
+        }
+        self.change_olap(id, |o| dropped.iter().for_each(|p| drop(o.partitions.remove(&p.id))));
+        Ok(Reply::Done)
+    }
+
+    pub(super) fn replace_partitions(&mut self, id: TableId, pairs: Vec<(PartitionId, Partition)>, now_ms: i64) -> Result<Reply> {
+        let (table, olap) = self.existing_olap(id)?;
+        if let Some((old, _)) = pairs.iter().find(|(old, _)| !olap.partitions.contains_key(old)) {
+            bail!(UnknownPartition, "partition {old} of table '{}' is gone", table.name);
+        }
+        let mut table = Table::clone(table);
+        table.updated_ms = now_ms;
+        let old: Vec<Arc<Partition>> = pairs.iter().filter_map(|(old, _)| olap.partitions.get(old).cloned()).collect();
+        self.put_table(table);
+        old.iter().for_each(|p| self.unindex_partition(p));
+        pairs.iter().for_each(|(_, new)| self.index_partition(id, new));
+        self.change_olap(id, |o| {
+            for (old, new) in pairs {
+                o.partitions.remove(&old);
+                o.partitions.insert(new.id, Arc::new(new));
+            }
+        });
+        Ok(Reply::Done)
+    }
+}
