@@ -1,0 +1,117 @@
+//! Calls of registry functions, and casts.
+
+use std::sync::Arc;
+
+use common_base::{ErrorCode, Result, bail, err};
+use common_expr::{
+    expr::{Expr, ExprKind},
+    scalar_fn::ScalarOverload,
+};
+use common_types::{LogicalType, Scalar, coercion::can_cast};
+use fe_parser::ast::sql;
+
+use crate::{
+    binder::Binder,
+    types::{
+        coerce::bad_cast,
+        datatype::type_text,
+    },
+};
+
+/// The error for a call no overload fits.
+pub(crate) fn no_match(name: &str, args: &[LogicalType]) -> common_base::Error {
+    let types: Vec<String> = args.iter().map(type_text).collect();
+    err!(Analysis, "No matching function with signature: {name}({})", types.join(", "))
+}
+
+/// The types of expressions.
+pub(crate) fn types_of(args: &[Expr]) -> Vec<LogicalType> {
+    args.iter().map(|e| e.ty.clone()).collect()
+}
+
+impl Binder<'_> {
+    /// A call of a scalar function by its registry name.
+    pub fn call(&self, name: &str, args: Vec<Expr>) -> Result<Expr> {
+        let overload = self.overload(name, &args)?;
+        self.call_overload(overload, args)
+    }
+
+    /// The overload for bound arguments.
+    pub(super) fn overload(&self, name: &str, args: &[Expr]) -> Result<Arc<ScalarOverload>> {
+        let types = types_of(args);
+        self.ctx.registry.scalar(name, &types).map_err(|e| self.resolution_error(e, name, &types))
+    }
+
+    /// Resolution failures in the words of the dialect; failures of result rules as they are.
+    pub(super) fn resolution_error(&self, e: common_base::Error, name: &str, types: &[LogicalType]) -> common_base::Error {
+        if e.code() == ErrorCode::Analysis && e.message().starts_with("No matching function") { no_match(name, types) } else { e }
+    }
+
+    /// A call of a chosen overload: arguments cast to its types.
+    pub(super) fn call_overload(&self, overload: Arc<ScalarOverload>, args: Vec<Expr>) -> Result<Expr> {
+        let mut cast = Vec::with_capacity(args.len());
+        for (arg, ty) in args.into_iter().zip(&overload.args) {
+            cast.push(if matches!(arg.kind, ExprKind::Lambda { .. }) { arg } else { self.argument_cast(arg, ty)? });
+        }
+        Ok(Expr::call(overload, cast))
+    }
+
+    /// An argument brought to a parameter's type; a constant that does not fit an integer is refused at once.
+    fn argument_cast(&self, arg: Expr, ty: &LogicalType) -> Result<Expr> {
+        let wide_constant = matches!(arg.as_literal(), Some(Scalar::BigInt(_) | Scalar::LargeInt(_))) && matches!(ty, LogicalType::Int);
+        if wide_constant {
+            let value = arg.as_literal().and_then(Scalar::as_i128).unwrap_or_default();
+            if i32::try_from(value).is_err() {
+                bail!(Analysis, "Cast argument {value} to int type failed.");
+            }
+        }
+        self.implicit_cast(arg, ty)
+    }
+
+    /// A cast nobody wrote.
+    pub fn implicit_cast(&self, expr: Expr, ty: &LogicalType) -> Result<Expr> {
+        if expr.ty == *ty || expr.ty.is_string() && ty.is_string() {
+            return Ok(expr);
+        }
+        if !can_cast(&expr.ty, ty) {
+            return Err(bad_cast(&expr.ty, ty, &self.display(&expr)));
+        }
+        Ok(self.cast(expr, ty))
+    }
+
+    /// `CAST(x AS ty)`.
+    pub(super) fn explicit_cast(&self, expr: Expr, ty: &LogicalType, syntax: &sql::Expr) -> Result<Expr> {
+        if !can_cast(&expr.ty, ty) {
+            return Err(bad_cast(&expr.ty, ty, &crate::header::expr_text(syntax)));
+        }
+        // Lengths of strings are never enforced by a cast.
+        if expr.ty.is_string() && ty.is_string() {
+            return Ok(Expr { ty: ty.clone(), ..expr });
+        }
+        let throws = self.ctx.session.eval().sql_mode & common_expr::scalar_fn::sql_mode::FORBID_INVALID_DATE != 0;
+        let check = (throws && ty.is_date_like()).then(|| expr.as_literal().cloned()).flatten();
+        let cast = self.cast(expr, ty);
+        if let Some(value) = check.filter(|v| !v.is_null()) {
+            if self.fold(cast.clone()).as_literal().is_some_and(Scalar::is_null) {
+                bail!(WrongVariableValue, "Incorrect {} value '{value}'", if *ty == LogicalType::Date { "date" } else { "datetime" });
+            }
+        }
+        Ok(cast)
+    }
+
+    /// The cast node; nested literals without elements change type in place.
+    fn cast(&self, expr: Expr, ty: &LogicalType) -> Expr {
+        match &expr.kind {
+            ExprKind::Literal(Scalar::Array(items)) if items.is_empty() => Expr { ty: ty.clone(), ..expr },
+            ExprKind::Literal(Scalar::Map(items)) if items.is_empty() => Expr { ty: ty.clone(), ..expr },
+            _ => expr.cast_to(ty),
+        }
+    }
+
+    /// The text of a bound expression, for messages.
+    pub fn display(&self, expr: &Expr) -> String {
+        common_expr::sql::to_sql(expr, &|id| {
+            if (id as usize) < self.columns.len() { self.columns.info(id).name.clone() } else { format!("#{id}") }
+        })
+    }
+}

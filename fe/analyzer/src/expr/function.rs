@@ -1,0 +1,114 @@
+//! Function calls: which kind of function a name is, and the plain scalar case.
+
+use std::sync::Arc;
+
+use common_base::{Result, bail};
+use common_expr::expr::Expr;
+use fe_parser::ast::sql::{self, FunctionArg, FunctionArgExpr, FunctionArguments};
+
+use crate::{
+    binder::{Binder, Clause},
+    error, names,
+};
+
+/// The plain argument expressions of a call; `*` and named arguments are refused.
+pub(super) fn plain_args(f: &sql::Function) -> Result<Vec<&sql::Expr>> {
+    let FunctionArguments::List(list) = &f.args else { return Ok(Vec::new()) };
+    list.args
+        .iter()
+        .map(|arg| match arg {
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(e)) => Ok(e),
+            FunctionArg::Unnamed(_) => bail!(Analysis, "Cannot pass '*' to scalar function."),
+            _ => bail!(Analysis, "Named arguments are only supported in table functions"),
+        })
+        .collect()
+}
+
+/// Whether the call is written `f(*)`.
+pub(super) fn is_star(f: &sql::Function) -> bool {
+    matches!(&f.args, FunctionArguments::List(list) if matches!(list.args.as_slice(), [FunctionArg::Unnamed(FunctionArgExpr::Wildcard)]))
+}
+
+impl Binder<'_> {
+    pub(super) fn bind_function(&mut self, f: &sql::Function, whole: &sql::Expr) -> Result<Expr> {
+        self.bind_any_function(f, whole).map_err(|e| error::at(e, whole))
+    }
+
+    fn bind_any_function(&mut self, f: &sql::Function, whole: &sql::Expr) -> Result<Expr> {
+        let written = names::function_name(&f.name);
+        let name = canonical(&written);
+        if f.over.is_some() {
+            return self.bind_window(name, f, whole);
+        }
+        let registry = self.ctx.registry;
+        if matches!(name, "grouping" | "grouping_id") {
+            return self.bind_grouping(name, f);
+        }
+        if registry.is_aggregate(name) || super::aggregate::is_sugar(name) {
+            return self.bind_aggregate(name, f, whole);
+        }
+        if f.filter.is_some() {
+            bail!(Analysis, "FILTER is only allowed on aggregate functions: {name}");
+        }
+        if registry.is_window(name) {
+            bail!(Analysis, "{name}() only used in analytic function");
+        }
+        if let FunctionArguments::List(list) = &f.args {
+            if list.duplicate_treatment == Some(sql::DuplicateTreatment::Distinct) {
+                bail!(Analysis, "DISTINCT is only allowed in aggregate functions: {name}");
+            }
+        }
+        let args = plain_args(f)?;
+        if let Some(value) = self.session_function(name, &args)? {
+            return Ok(value);
+        }
+        if let Some(value) = self.bind_special(name, &args)? {
+            return Ok(value);
+        }
+        if args.iter().any(|a| matches!(a, sql::Expr::Lambda(_))) {
+            return self.bind_higher_order(name, &args);
+        }
+        let bound = self.bind_exprs(args.iter().copied())?;
+        self.scalar_call(name, bound)
+    }
+
+    /// A scalar call over bound arguments, with the rewrites that depend on their values.
+    pub(super) fn scalar_call(&self, name: &str, args: Vec<Expr>) -> Result<Expr> {
+        if let Some(value) = self.rewrite_call(name, &args)? {
+            return Ok(value);
+        }
+        if !self.ctx.registry.is_scalar(name) {
+            if self.ctx.registry.table(name).is_some() {
+                bail!(Analysis, "Table function cannot be used in expression");
+            }
+            return Err(super::call::no_match(name, &super::call::types_of(&args)));
+        }
+        let mut overload = self.overload(name, &args)?;
+        if let Some(result) = super::rewrite::result_type(name, &overload, &args)? {
+            Arc::make_mut(&mut overload).result = result;
+        }
+        self.call_overload(overload, args)
+    }
+
+    /// Whether the clause being bound may hold aggregates.
+    pub(super) fn aggregates_allowed(&self) -> bool {
+        let Some(frame) = self.frames.last() else { return false };
+        !matches!(frame.clause, Clause::Where | Clause::On | Clause::GroupBy | Clause::Values | Clause::Lambda | Clause::Aggregate)
+    }
+}
+
+/// The name a call goes by: names the grammar turns into something else.
+fn canonical(name: &str) -> &str {
+    match name {
+        "transform" => "array_map",
+        "struct" => "row",
+        "boolor_agg" => "bool_or",
+        "approx_count_distinct_hll_sketch" => "ds_hll_count_distinct",
+        "rlike" => "regexp",
+        "bitshiftleft" => "bit_shift_left",
+        "bitshiftright" => "bit_shift_right",
+        "bitshiftrightlogical" => "bit_shift_right_logical",
+        "encode_row_id" => "encode_fingerprint_sha256",
+        other => other,
+    }
+}

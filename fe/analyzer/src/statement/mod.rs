@@ -1,0 +1,1 @@
+//! Statements that are not a bare query: legality and normalisation.
