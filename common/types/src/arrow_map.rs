@@ -28,7 +28,9 @@ impl LogicalType {
             },
             T::Date => DataType::Date32,
             T::Datetime => DataType::Timestamp(TimeUnit::Microsecond, None),
-            T::Char(_) | T::Varchar(_) | T::Varbinary(_) | T::Json | T::Bitmap | T::Hll | T::Percentile => DataType::BinaryView,
+            T::Char(_) | T::Varchar(_) | T::Varbinary(_) | T::Json | T::Bitmap | T::Hll | T::Percentile => {
+                DataType::BinaryView
+            }
             T::Array(e) => DataType::List(list_field(e)),
             T::Map(k, v) => DataType::Map(map_entries_field(k, v), false),
             T::Struct(fields) => DataType::Struct(struct_fields(fields)),
@@ -69,21 +71,35 @@ pub fn from_arrow(dt: &DataType) -> Option<LogicalType> {
         DataType::UInt64 => T::LargeInt,
         DataType::Float16 | DataType::Float32 => T::Float,
         DataType::Float64 => T::Double,
-        DataType::Decimal32(p, s) | DataType::Decimal64(p, s) | DataType::Decimal128(p, s) | DataType::Decimal256(p, s) if *s >= 0 => {
+        DataType::Decimal32(p, s)
+        | DataType::Decimal64(p, s)
+        | DataType::Decimal128(p, s)
+        | DataType::Decimal256(p, s)
+            if *s >= 0 =>
+        {
             T::decimal(*p, *s)
         }
         DataType::Date32 | DataType::Date64 => T::Date,
         DataType::Timestamp(..) => T::Datetime,
         DataType::Time32(_) | DataType::Time64(_) => T::Time,
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => T::varchar(),
-        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => T::Varbinary(None),
-        DataType::List(f) | DataType::LargeList(f) | DataType::FixedSizeList(f, _) => T::array(from_arrow(f.data_type())?),
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
+            T::Varbinary(None)
+        }
+        DataType::List(f) | DataType::LargeList(f) | DataType::FixedSizeList(f, _) => {
+            T::array(from_arrow(f.data_type())?)
+        }
         DataType::Map(f, _) => match f.data_type() {
-            DataType::Struct(kv) if kv.len() == 2 => T::map(from_arrow(kv[0].data_type())?, from_arrow(kv[1].data_type())?),
+            DataType::Struct(kv) if kv.len() == 2 => {
+                T::map(from_arrow(kv[0].data_type())?, from_arrow(kv[1].data_type())?)
+            }
             _ => return None,
         },
         DataType::Struct(fields) => T::Struct(
-            fields.iter().map(|f| Some(StructField::new(f.name(), from_arrow(f.data_type())?))).collect::<Option<_>>()?,
+            fields
+                .iter()
+                .map(|f| Some(StructField::new(f.name(), from_arrow(f.data_type())?)))
+                .collect::<Option<_>>()?,
         ),
         DataType::Dictionary(_, v) => from_arrow(v)?,
         _ => return None,

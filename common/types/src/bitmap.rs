@@ -185,12 +185,18 @@ impl Bitmap {
             [] => Ok(Self::new()),
             [TAG_SMALL, n, rest @ ..] => {
                 ensure!(rest.len() == *n as usize * 8, Corruption, "a bitmap of {n} values has {} bytes", rest.len());
-                let values: Vec<u64> = rest.chunks_exact(8).map(|c| u64::from_le_bytes(c.try_into().expect("eight bytes"))).collect();
-                ensure!(values.is_sorted_by(|a, b| a.cmp(b) == Ordering::Less), Corruption, "the values of a bitmap are out of order");
+                let values: Vec<u64> =
+                    rest.chunks_exact(8).map(|c| u64::from_le_bytes(c.try_into().expect("eight bytes"))).collect();
+                ensure!(
+                    values.is_sorted_by(|a, b| a.cmp(b) == Ordering::Less),
+                    Corruption,
+                    "the values of a bitmap are out of order"
+                );
                 Ok(Self(Form::Small(values)))
             }
             [TAG_TREE, rest @ ..] => {
-                let tree = RoaringTreemap::deserialize_from(rest).map_err(|e| err!(Corruption, "a stored bitmap: {e}"))?;
+                let tree =
+                    RoaringTreemap::deserialize_from(rest).map_err(|e| err!(Corruption, "a stored bitmap: {e}"))?;
                 Ok(Self(Form::Tree(tree)))
             }
             [tag, ..] => bail!(Corruption, "bitmap form {tag}"),

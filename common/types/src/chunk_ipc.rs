@@ -10,12 +10,14 @@ use std::sync::{Arc, LazyLock, Mutex, Weak};
 
 use arrow::array::cast::AsArray;
 use arrow::array::{
-    Array, ArrayRef, BinaryViewArray, BinaryViewBuilder, BooleanArray, ListArray, MapArray, NullArray, PrimitiveArray, StructArray,
+    Array, ArrayRef, BinaryViewArray, BinaryViewBuilder, BooleanArray, ListArray, MapArray, NullArray, PrimitiveArray,
+    StructArray,
 };
 use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{
-    ArrowPrimitiveType, DataType, Date32Type, Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type, Float32Type,
-    Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, TimestampMicrosecondType, UInt8Type, UInt16Type, UInt32Type,
+    ArrowPrimitiveType, DataType, Date32Type, Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type,
+    Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, TimestampMicrosecondType, UInt8Type,
+    UInt16Type, UInt32Type,
 };
 use bytes::{Buf, Bytes};
 use common_base::{Result, bail, ensure, err};
@@ -273,7 +275,11 @@ fn read_dict(r: &mut Reader, ty: LogicalType, rows: usize) -> Result<Column> {
     let values = read_strings(r, entries)?;
     ensure!(values.null_count() == 0, Corruption, "a dictionary holds NULL");
     if sorted {
-        ensure!((1..entries).all(|i| values.value(i - 1) < values.value(i)), Corruption, "a sorted dictionary is out of order");
+        ensure!(
+            (1..entries).all(|i| values.value(i - 1) < values.value(i)),
+            Corruption,
+            "a sorted dictionary is out of order"
+        );
     }
     let dict = shared_dict(key, values, sorted);
     let codes = match r.u8()? {
@@ -365,7 +371,11 @@ fn read_nested(r: &mut Reader, ty: &LogicalType, rows: usize) -> Result<ArrayRef
         LogicalType::Map(k, v) => {
             let offsets = read_offsets(r, rows)?;
             let n = offsets[rows] as usize;
-            let entries = StructArray::try_new(arrow_map::map_fields(k, v), vec![read_array(r, k, n)?, read_array(r, v, n)?], None);
+            let entries = StructArray::try_new(
+                arrow_map::map_fields(k, v),
+                vec![read_array(r, k, n)?, read_array(r, v, n)?],
+                None,
+            );
             let field = arrow_map::map_entries_field(k, v);
             Arc::new(MapArray::try_new(field, offsets, entries.map_err(bad)?, nulls, false).map_err(bad)?)
         }

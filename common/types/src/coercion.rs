@@ -128,7 +128,8 @@ pub fn common_super_type(a: &LogicalType, b: &LogicalType) -> Option<LogicalType
             if x.len() != y.len() {
                 return None;
             }
-            let fields = x.iter().zip(y).map(|(f, g)| Some(StructField::new(&f.name, common_super_type(&f.ty, &g.ty)?)));
+            let fields =
+                x.iter().zip(y).map(|(f, g)| Some(StructField::new(&f.name, common_super_type(&f.ty, &g.ty)?)));
             return Some(T::Struct(fields.collect::<Option<_>>()?));
         }
         _ => {}
@@ -185,7 +186,12 @@ pub fn comparison_type(a: &LogicalType, b: &LogicalType, class: CompareClass) ->
 }
 
 /// [`comparison_type`] under a session's `cbo_eq_base_type`.
-pub fn comparison_type_with(a: &LogicalType, b: &LogicalType, class: CompareClass, base: EqualityBase) -> Option<LogicalType> {
+pub fn comparison_type_with(
+    a: &LogicalType,
+    b: &LogicalType,
+    class: CompareClass,
+    base: EqualityBase,
+) -> Option<LogicalType> {
     use CompareClass::{Equality, Range};
     if a.is_metric() || b.is_metric() || matches!(a, T::Function) || matches!(b, T::Function) {
         return None;
@@ -200,7 +206,9 @@ pub fn comparison_type_with(a: &LogicalType, b: &LogicalType, class: CompareClas
     match (a, b) {
         (T::Null, t) | (t, T::Null) => return Some(t.clone()),
         (T::Json, _) | (_, T::Json) => return Some(T::Json),
-        (T::Varbinary(_), t) | (t, T::Varbinary(_)) => return (t.is_string() || t.is_binary()).then_some(T::Varbinary(None)),
+        (T::Varbinary(_), t) | (t, T::Varbinary(_)) => {
+            return (t.is_string() || t.is_binary()).then_some(T::Varbinary(None));
+        }
         _ => {}
     }
     if a.is_string() && b.is_string() {
@@ -244,7 +252,12 @@ pub fn arithmetic_type(op: ArithmeticOp, a: &LogicalType, b: &LogicalType) -> Re
 }
 
 /// [`arithmetic_type`] under a session's `decimal_overflow_to_double`.
-pub fn arithmetic_type_with(op: ArithmeticOp, a: &LogicalType, b: &LogicalType, overflow_to_double: bool) -> Result<ArithmeticType> {
+pub fn arithmetic_type_with(
+    op: ArithmeticOp,
+    a: &LogicalType,
+    b: &LogicalType,
+    overflow_to_double: bool,
+) -> Result<ArithmeticType> {
     use ArithmeticOp as O;
     for t in [a, b] {
         if t.is_nested() || t.is_metric() || matches!(t, T::Json | T::Varbinary(_) | T::Function) {
@@ -255,14 +268,22 @@ pub fn arithmetic_type_with(op: ArithmeticOp, a: &LogicalType, b: &LogicalType, 
         return Ok(ArithmeticType::uniform(T::Null));
     }
     // A NULL takes the other side's type.
-    let (a, b) = if a.is_null_type() { (b, b) } else if b.is_null_type() { (a, a) } else { (a, b) };
+    let (a, b) = if a.is_null_type() {
+        (b, b)
+    } else if b.is_null_type() {
+        (a, a)
+    } else {
+        (a, b)
+    };
     let is_int = |t: &LogicalType| int_rank(t).is_some();
     let as_number = |t: &LogicalType| match t {
         T::Boolean => T::TinyInt,
         t if t.is_integer() => t.clone(),
         _ => T::Double,
     };
-    let int_common = || if is_int(a) && is_int(b) { wider_int(&as_number(a), &as_number(b)).unwrap_or(T::BigInt) } else { T::BigInt };
+    let int_common = || {
+        if is_int(a) && is_int(b) { wider_int(&as_number(a), &as_number(b)).unwrap_or(T::BigInt) } else { T::BigInt }
+    };
     match op {
         O::BitAnd | O::BitOr | O::BitXor => return Ok(ArithmeticType::uniform(int_common())),
         O::BitNot => return Ok(ArithmeticType::uniform(T::BigInt)),
@@ -302,7 +323,12 @@ fn as_operand_decimal(ty: &LogicalType) -> (DecimalWidth, u8, i8) {
     }
 }
 
-fn decimal_arithmetic(op: ArithmeticOp, a: &LogicalType, b: &LogicalType, overflow_to_double: bool) -> Result<ArithmeticType> {
+fn decimal_arithmetic(
+    op: ArithmeticOp,
+    a: &LogicalType,
+    b: &LogicalType,
+    overflow_to_double: bool,
+) -> Result<ArithmeticType> {
     use ArithmeticOp as O;
     let (w1, p1, s1) = as_operand_decimal(a);
     let (w2, p2, s2) = as_operand_decimal(b);
@@ -326,7 +352,10 @@ fn decimal_arithmetic(op: ArithmeticOp, a: &LogicalType, b: &LogicalType, overfl
             } else if scale <= max {
                 (widest, max as u8)
             } else {
-                bail!(Analysis, "Return scale({scale}) exceeds maximum value({max}), please cast decimal type to low-precision one");
+                bail!(
+                    Analysis,
+                    "Return scale({scale}) exceeds maximum value({max}), please cast decimal type to low-precision one"
+                );
             };
             // Operands keep their scales; only the width is shared.
             let operand = |p: u8, s: i8| T::Decimal { width, precision: p.min(width.max_precision()), scale: s };
@@ -378,7 +407,9 @@ pub fn can_implicit_cast(from: &LogicalType, to: &LogicalType) -> bool {
     match (from, to) {
         (T::Array(a), T::Array(b)) => can_implicit_cast(a, b),
         (T::Map(k, v), T::Map(l, w)) => can_implicit_cast(k, l) && can_implicit_cast(v, w),
-        (T::Struct(x), T::Struct(y)) => x.len() == y.len() && x.iter().zip(y).all(|(f, g)| can_implicit_cast(&f.ty, &g.ty)),
+        (T::Struct(x), T::Struct(y)) => {
+            x.len() == y.len() && x.iter().zip(y).all(|(f, g)| can_implicit_cast(&f.ty, &g.ty))
+        }
         (T::Varbinary(_), T::Varbinary(_)) => true,
         (f, t) if is_basic(f) && is_basic(t) => true,
         (f, T::Varbinary(_)) => f.is_string(),

@@ -1,6 +1,9 @@
 //! Typing tables.
 
-use crate::coercion::{ArithmeticOp as Op, CompareClass, arithmetic_type, arithmetic_type_with, can_implicit_cast, common_super_type, comparison_type, lossless_cast};
+use crate::coercion::{
+    ArithmeticOp as Op, CompareClass, arithmetic_type, arithmetic_type_with, can_implicit_cast, common_super_type,
+    comparison_type, lossless_cast,
+};
 use crate::{DecimalWidth, LogicalType as T};
 
 fn d(p: u8, s: i8) -> T {

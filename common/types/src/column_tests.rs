@@ -22,7 +22,12 @@ fn values(c: &Column) -> Vec<Scalar> {
 }
 
 fn ints(ty: &T, v: &[Option<i64>]) -> Column {
-    build(ty, &v.iter().map(|v| v.map_or(Scalar::Null, |v| Scalar::from_i128(ty, i128::from(v)).unwrap())).collect::<Vec<_>>())
+    build(
+        ty,
+        &v.iter()
+            .map(|v| v.map_or(Scalar::Null, |v| Scalar::from_i128(ty, i128::from(v)).unwrap()))
+            .collect::<Vec<_>>(),
+    )
 }
 
 fn strings(v: &[Option<&str>]) -> Column {
@@ -174,7 +179,8 @@ fn order_with_nulls_and_directions() {
     assert!(compare_rows(&d, 1, &s, 2, true, false).is_gt());
     let a = build(&T::array(T::Int), &[Scalar::Array(vec![Scalar::Null]), Scalar::Array(vec![Scalar::Int(0)])]);
     assert!(compare_rows(&a, 0, &a, 1, true, false).is_lt());
-    let f = build(&T::Double, &[Scalar::Double(f64::NAN), Scalar::Double(1.0), Scalar::Double(-0.0), Scalar::Double(0.0)]);
+    let f =
+        build(&T::Double, &[Scalar::Double(f64::NAN), Scalar::Double(1.0), Scalar::Double(-0.0), Scalar::Double(0.0)]);
     assert!(compare_rows(&f, 0, &f, 1, true, false).is_gt());
     assert!(compare_rows(&f, 2, &f, 3, true, false).is_eq());
     assert_eq!(SortOrder::ASC, SortOrder { descending: false, nulls_first: true });

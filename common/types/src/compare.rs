@@ -224,7 +224,9 @@ pub fn compare_scalars(a: &Scalar, b: &Scalar) -> Ordering {
                     return x.cmp(&y);
                 }
                 let scale = s.max(t);
-                if let (Some(x), Some(y)) = (crate::decimal::rescale_i128(x, s, scale), crate::decimal::rescale_i128(y, t, scale)) {
+                if let (Some(x), Some(y)) =
+                    (crate::decimal::rescale_i128(x, s, scale), crate::decimal::rescale_i128(y, t, scale))
+                {
                     return x.cmp(&y);
                 }
             }

@@ -59,8 +59,15 @@ pub const fn checked_days(year: i32, month: u32, day: u32) -> Option<i32> {
     if year < 0 || year > 9999 || day == 0 || day > days_in_month(year, month) {
         return None;
     }
-    Some(days_from_civil(year, month, day))
+    let y = year as u32;
+    // Leap years before this one, counting year 0.
+    let leaps = (y + 3) / 4 - (y + 99) / 100 + (y + 399) / 400;
+    let in_year = DAYS_BEFORE_MONTH[month as usize] + (month > 2 && is_leap_year(year)) as u32 + day - 1;
+    Some((y * 365 + leaps + in_year) as i32 + MIN_DAYS)
 }
+
+/// Days of a common year before each month, from index 1.
+const DAYS_BEFORE_MONTH: [u32; 13] = [0, 0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
 
 /// Whether a day is within the range of DATE.
 pub const fn in_range(days: i64) -> bool {
@@ -96,7 +103,8 @@ pub const fn add_months(days: i32, months: i64) -> Option<i32> {
     Some(days_from_civil(year as i32, month, if d < last { d } else { last }))
 }
 
-const DIGIT_PAIRS: &[u8; 200] = b"0001020304050607080910111213141516171819202122232425262728293031323334353637383940414243444546474849\
+const DIGIT_PAIRS: &[u8; 200] =
+    b"0001020304050607080910111213141516171819202122232425262728293031323334353637383940414243444546474849\
 5051525354555657585960616263646566676869707172737475767778798081828384858687888990919293949596979899";
 
 /// Two digits.
@@ -130,17 +138,29 @@ pub const fn to_number(days: i32) -> i64 {
     y as i64 * 10_000 + m as i64 * 100 + d as i64
 }
 
+/// The numbers of `DDDD-DD-DD` at the start of a text, eight bytes at a time; `None` when of another shape.
+#[inline]
+pub(crate) fn parse_dashed(text: &[u8]) -> Option<(i32, u32, u32)> {
+    let head: [u8; 8] = text.get(..8)?.try_into().expect("eight bytes");
+    let (tens, ones) = (text.get(8)?.wrapping_sub(b'0'), text.get(9)?.wrapping_sub(b'0'));
+    let d = u64::from_le_bytes(head) ^ u64::from_le_bytes(*b"0000-00-");
+    // Digit bytes must be at most 9, dash bytes zero: the addition carries into the top bit otherwise.
+    if ((d.wrapping_add(0x7f76_767f_7676_7676)) | d) & 0x8080_8080_8080_8080 != 0 || tens > 9 || ones > 9 {
+        return None;
+    }
+    let byte = |i: u32| (d >> (8 * i)) as u32 & 0xff;
+    let year = byte(0) * 1000 + byte(1) * 100 + byte(2) * 10 + byte(3);
+    Some((year as i32, byte(5) * 10 + byte(6), u32::from(tens) * 10 + u32::from(ones)))
+}
+
 /// Text → days by the run-time rules (see `datetime::parse_lenient`); the time of day is dropped.
 #[inline]
 pub fn parse_lenient(text: &[u8]) -> Option<i32> {
     // The overwhelmingly common shape, before anything general.
-    if let [y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1] = *text {
-        let digit = |b: u8| u32::from(b.wrapping_sub(b'0'));
-        let all = [y0, y1, y2, y3, m0, m1, d0, d1];
-        if all.iter().all(u8::is_ascii_digit) {
-            let year = digit(y0) * 1000 + digit(y1) * 100 + digit(y2) * 10 + digit(y3);
-            return checked_days(year as i32, digit(m0) * 10 + digit(m1), digit(d0) * 10 + digit(d1));
-        }
+    if text.len() == 10
+        && let Some((y, m, d)) = parse_dashed(text)
+    {
+        return checked_days(y, m, d);
     }
     crate::datetime::parse_lenient(text).map(crate::datetime::date_of)
 }

@@ -82,7 +82,8 @@ pub fn append_datetime(micros: i64, out: &mut Vec<u8>) {
     let seconds = (of_day / MICROS_PER_SECOND) as u32;
     let (h, m, s) = (pair(seconds / 3600), pair(seconds / 60 % 60), pair(seconds % 60));
     let text = [
-        d[0], d[1], d[2], d[3], d[4], d[5], d[6], d[7], d[8], d[9], b' ', h[0], h[1], b':', m[0], m[1], b':', s[0], s[1],
+        d[0], d[1], d[2], d[3], d[4], d[5], d[6], d[7], d[8], d[9], b' ', h[0], h[1], b':', m[0], m[1], b':', s[0],
+        s[1],
     ];
     out.extend_from_slice(&text);
     let micro = (of_day % MICROS_PER_SECOND) as u32;
@@ -208,12 +209,11 @@ fn parse_regular(t: &[u8]) -> Option<Parts> {
     if t.len() < 10 || t[4].is_ascii_digit() || t[7].is_ascii_digit() {
         return None;
     }
-    let mut p = Parts {
-        year: digits(&t[0..4])? as i32,
-        month: digits(&t[5..7])?,
-        day: digits(&t[8..10])?,
-        ..Parts::default()
+    let (year, month, day) = match date::parse_dashed(t) {
+        Some(ymd) => ymd,
+        None => (digits(&t[0..4])? as i32, digits(&t[5..7])?, digits(&t[8..10])?),
     };
+    let mut p = Parts { year, month, day, ..Parts::default() };
     let rest = &t[10..];
     let rest = match rest.first() {
         None => return Some(p),

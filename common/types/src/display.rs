@@ -146,7 +146,13 @@ pub fn append_f32(v: f32, out: &mut Vec<u8>) {
 }
 
 fn append_special(v: f64, out: &mut Vec<u8>) {
-    out.extend_from_slice(if v.is_nan() { b"nan" } else if v > 0.0 { b"inf" } else { b"-inf" });
+    out.extend_from_slice(if v.is_nan() {
+        b"nan"
+    } else if v > 0.0 {
+        b"inf"
+    } else {
+        b"-inf"
+    });
 }
 
 /// Lays out shortest digits (in any notation) by the exponent rule.

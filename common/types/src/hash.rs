@@ -245,13 +245,23 @@ static CRC: [[u32; 256]; 8] = {
 fn crc_word(state: u32, v: u64) -> u32 {
     let v = v ^ u64::from(state);
     let byte = |k: u32| ((v >> (8 * k)) & 0xff) as usize;
-    CRC[7][byte(0)] ^ CRC[6][byte(1)] ^ CRC[5][byte(2)] ^ CRC[4][byte(3)] ^ CRC[3][byte(4)] ^ CRC[2][byte(5)] ^ CRC[1][byte(6)] ^ CRC[0][byte(7)]
+    CRC[7][byte(0)]
+        ^ CRC[6][byte(1)]
+        ^ CRC[5][byte(2)]
+        ^ CRC[4][byte(3)]
+        ^ CRC[3][byte(4)]
+        ^ CRC[2][byte(5)]
+        ^ CRC[1][byte(6)]
+        ^ CRC[0][byte(7)]
 }
 
 #[inline(always)]
 fn crc_half(state: u32, v: u32) -> u32 {
     let v = v ^ state;
-    CRC[3][(v & 0xff) as usize] ^ CRC[2][(v >> 8 & 0xff) as usize] ^ CRC[1][(v >> 16 & 0xff) as usize] ^ CRC[0][(v >> 24) as usize]
+    CRC[3][(v & 0xff) as usize]
+        ^ CRC[2][(v >> 8 & 0xff) as usize]
+        ^ CRC[1][(v >> 16 & 0xff) as usize]
+        ^ CRC[0][(v >> 24) as usize]
 }
 
 #[inline(always)]
@@ -316,7 +326,9 @@ fn bucket_hash_column(col: &Column, hashes: &mut [u32]) {
     }
     if let Some(view) = col.str_view() {
         // All rows of a chunk's first bucket column start from 0: a dictionary entry is hashed once.
-        if let (StrView::Dict { codes, dict }, true) = (view, hashes.iter().all(|&h| h == 0) && hashes.len() > dict_len(&view)) {
+        if let (StrView::Dict { codes, dict }, true) =
+            (view, hashes.iter().all(|&h| h == 0) && hashes.len() > dict_len(&view))
+        {
             let entries: Vec<u32> = (0..dict.len()).map(|i| crc32(0, dict.value(i))).collect();
             return for_codes!(codes, s => each_crc(hashes, nulls, |i, _| entries.get(s[i] as usize).copied().unwrap_or(0)));
         }

@@ -122,13 +122,23 @@ impl Hll {
         match bytes {
             [] => Ok(Self::new()),
             [TAG_EXPLICIT, n, rest @ ..] => {
-                ensure!(rest.len() == *n as usize * 8 && *n as usize <= EXPLICIT_LIMIT, Corruption, "an hll of {n} hashes has {} bytes", rest.len());
+                ensure!(
+                    rest.len() == *n as usize * 8 && *n as usize <= EXPLICIT_LIMIT,
+                    Corruption,
+                    "an hll of {n} hashes has {} bytes",
+                    rest.len()
+                );
                 let mut out = Self::new();
                 rest.chunks_exact(8).for_each(|c| out.add(u64::from_le_bytes(c.try_into().expect("eight bytes"))));
                 Ok(out)
             }
             [TAG_SPARSE, a, b, rest @ ..] => {
-                ensure!(rest.len() == usize::from(u16::from_le_bytes([*a, *b])) * 3, Corruption, "a sparse hll has {} bytes", rest.len());
+                ensure!(
+                    rest.len() == usize::from(u16::from_le_bytes([*a, *b])) * 3,
+                    Corruption,
+                    "a sparse hll has {} bytes",
+                    rest.len()
+                );
                 let mut r = Box::new([0_u8; REGISTERS]);
                 for c in rest.chunks_exact(3) {
                     let i = usize::from(u16::from_le_bytes([c[0], c[1]]));
@@ -138,7 +148,12 @@ impl Hll {
                 Ok(Self(Form::Registers(r)))
             }
             [TAG_FULL, rest @ ..] => {
-                ensure!(rest.len() == REGISTERS && rest.iter().all(|&v| v <= MAX_RANK), Corruption, "a full hll has {} bytes", rest.len());
+                ensure!(
+                    rest.len() == REGISTERS && rest.iter().all(|&v| v <= MAX_RANK),
+                    Corruption,
+                    "a full hll has {} bytes",
+                    rest.len()
+                );
                 let mut r = Box::new([0_u8; REGISTERS]);
                 r.copy_from_slice(rest);
                 Ok(Self(Form::Registers(r)))

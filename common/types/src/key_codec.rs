@@ -61,6 +61,9 @@ pub fn encode_keys(cols: &[Column], orders: &[SortOrder], rows: usize) -> Result
     for c in cols {
         ensure!(is_encodable(c.ty()), NotSupported, "{} is no key type", c.ty());
     }
+    if let Some(keys) = encode_fixed(cols, orders, rows) {
+        return Ok(keys);
+    }
     let nulls: Vec<_> = cols.iter().map(Column::nulls).collect();
     let mut out = KeyRows { data: Vec::with_capacity(rows * cols.len() * 9), ends: Vec::with_capacity(rows) };
     for row in 0..rows {
@@ -83,6 +86,43 @@ pub fn encode_keys(cols: &[Column], orders: &[SortOrder], rows: usize) -> Result
     Ok(out)
 }
 
+/// Keys of integer columns without NULLs: every key has the same length and columns are written one at a time.
+fn encode_fixed(cols: &[Column], orders: &[SortOrder], rows: usize) -> Option<KeyRows> {
+    let mut stride = 0;
+    for c in cols {
+        if c.has_nulls() || c.ints_i64().is_none() {
+            return None;
+        }
+        stride += 1 + c.ty().fixed_width().filter(|w| *w <= 8)?;
+    }
+    u32::try_from(stride * rows).ok().filter(|_| stride > 0)?;
+    let mut data = vec![VALUE; stride * rows];
+    let mut at = 1;
+    for (i, c) in cols.iter().enumerate() {
+        let width = c.ty().fixed_width()?;
+        let invert = if orders.get(i).is_some_and(|o| o.descending) { u64::MAX } else { 0 };
+        let shift = 64 - 8 * width as u32;
+        for_ints!(c.ints_i64()?, s => {
+            let keys = data.chunks_exact_mut(stride).zip(s.iter().map(|&v| ((((v as i64) << shift) as u64) ^ 1 << 63) ^ invert));
+            match width {
+                1 => put::<1>(keys, at),
+                2 => put::<2>(keys, at),
+                4 => put::<4>(keys, at),
+                _ => put::<8>(keys, at),
+            }
+        });
+        at += width + 1;
+    }
+    Some(KeyRows { data, ends: (1..=rows).map(|i| (i * stride) as u32).collect() })
+}
+
+#[inline]
+fn put<'a, const W: usize>(keys: impl Iterator<Item = (&'a mut [u8], u64)>, at: usize) {
+    for (key, bits) in keys {
+        key[at..at + W].copy_from_slice(&bits.to_be_bytes()[..W]);
+    }
+}
+
 /// Appends the key of one row, ascending with NULLs first.
 pub fn encode_row(cols: &[Column], row: usize, out: &mut Vec<u8>) {
     for c in cols {
@@ -96,7 +136,10 @@ pub fn encode_row(cols: &[Column], row: usize, out: &mut Vec<u8>) {
 }
 
 /// Appends the key of values under their types, ascending with NULLs first; a prefix of the key columns gives a key prefix.
-pub fn encode_scalars<'a>(values: impl IntoIterator<Item = (&'a Scalar, &'a LogicalType)>, out: &mut Vec<u8>) -> Result<()> {
+pub fn encode_scalars<'a>(
+    values: impl IntoIterator<Item = (&'a Scalar, &'a LogicalType)>,
+    out: &mut Vec<u8>,
+) -> Result<()> {
     for (value, ty) in values {
         ensure!(is_encodable(ty), NotSupported, "{ty} is no key type");
         if value.is_null() {
@@ -128,7 +171,13 @@ fn append_value(c: &Column, row: usize, out: &mut Vec<u8>) {
     }
     if let Some(s) = c.floats() {
         let v = s.get(row);
-        let bits = if v == 0.0 { 0 } else if v.is_nan() { f64::NAN.to_bits() } else { v.to_bits() };
+        let bits = if v == 0.0 {
+            0
+        } else if v.is_nan() {
+            f64::NAN.to_bits()
+        } else {
+            v.to_bits()
+        };
         let key = if bits >> 63 == 1 { !bits } else { bits | 1 << 63 };
         return out.extend_from_slice(&key.to_be_bytes());
     }
@@ -218,7 +267,10 @@ fn decode_value(key: &mut &[u8], ty: &LogicalType) -> Result<Scalar> {
             Scalar::Decimal256(i256::from_be_bytes(b), *precision, *scale)
         }
         _ => {
-            let width = ty.fixed_width().filter(|_| ty.is_integer_backed()).ok_or_else(|| err!(NotSupported, "{ty} is no key type"))?;
+            let width = ty
+                .fixed_width()
+                .filter(|_| ty.is_integer_backed())
+                .ok_or_else(|| err!(NotSupported, "{ty} is no key type"))?;
             let bytes = take(key, width)?;
             let unsigned = bytes.iter().fold(0_u128, |v, &b| v << 8 | u128::from(b));
             let shift = 128 - 8 * width as u32;

@@ -24,7 +24,8 @@ pub mod wire;
 
 pub use chunk::{CHUNK_ROWS, Chunk};
 pub use column::{
-    ArrayParts, Bounds, CodeView, Column, ColumnBuilder, Dict, FloatView, IntView, MapParts, Repr, StrView, mask_to_indices,
+    ArrayParts, Bounds, CodeView, Column, ColumnBuilder, Dict, FloatView, IntView, MapParts, Repr, StrView,
+    mask_to_indices,
 };
 pub use logical_type::{
     DecimalWidth, LogicalType, MAX_NESTING_DEPTH, MAX_VARCHAR_LENGTH, STRING_DDL_LENGTH, StructField,

@@ -76,7 +76,11 @@ pub enum LogicalType {
     Float,
     Double,
     /// Fixed point; `0 <= scale <= precision <= width.max_precision()`.
-    Decimal { width: DecimalWidth, precision: u8, scale: i8 },
+    Decimal {
+        width: DecimalWidth,
+        precision: u8,
+        scale: i8,
+    },
     /// Days since 1970-01-01, proleptic Gregorian.
     Date,
     /// Microseconds since 1970-01-01 00:00:00, no zone.
@@ -161,10 +165,7 @@ impl LogicalType {
     }
     /// Everything whose canonical array is a BinaryView.
     pub const fn is_bytes_like(&self) -> bool {
-        matches!(
-            self,
-            T::Char(_) | T::Varchar(_) | T::Varbinary(_) | T::Json | T::Bitmap | T::Hll | T::Percentile
-        )
+        matches!(self, T::Char(_) | T::Varchar(_) | T::Varbinary(_) | T::Json | T::Bitmap | T::Hll | T::Percentile)
     }
     /// DATE or DATETIME.
     pub const fn is_date_like(&self) -> bool {

@@ -120,7 +120,11 @@ impl Percentile {
         // Half of a centroid's weight lies on each side of its mean; singletons are exact.
         let first = c[0].weight / 2.0;
         if target < first {
-            return Some(if c[0].weight <= 1.0 { self.min } else { self.min + (c[0].mean - self.min) * (target / first) });
+            return Some(if c[0].weight <= 1.0 {
+                self.min
+            } else {
+                self.min + (c[0].mean - self.min) * (target / first)
+            });
         }
         let mut at = first;
         for pair in c.windows(2) {
@@ -163,7 +167,11 @@ impl Percentile {
         let mut out = Self::new(f(0));
         (out.min, out.max) = (f(8), f(16));
         out.centroids = (0..n).map(|i| Centroid { mean: f(28 + i * 16), weight: f(36 + i * 16) }).collect();
-        ensure!(out.centroids.iter().all(|c| c.weight > 0.0 && !c.mean.is_nan()), Corruption, "a percentile has a bad centroid");
+        ensure!(
+            out.centroids.iter().all(|c| c.weight > 0.0 && !c.mean.is_nan()),
+            Corruption,
+            "a percentile has a bad centroid"
+        );
         out.total = out.centroids.iter().map(|c| c.weight).sum();
         Ok(out)
     }

@@ -15,7 +15,11 @@ pub fn type_to_proto(ty: &LogicalType) -> pb::LogicalType {
     use LogicalType as T;
     use pb::TypeKind as K;
     let mut out = pb::LogicalType::default();
-    let child = |name: &str, ty: &LogicalType| pb::Field { name: name.to_owned(), r#type: Some(type_to_proto(ty)), nullable: true };
+    let child = |name: &str, ty: &LogicalType| pb::Field {
+        name: name.to_owned(),
+        r#type: Some(type_to_proto(ty)),
+        nullable: true,
+    };
     let kind = match ty {
         T::Null => K::NullType,
         T::Boolean => K::Boolean,
@@ -85,7 +89,10 @@ fn type_at_depth(m: &pb::LogicalType, depth: usize) -> Result<LogicalType> {
     let kind = K::try_from(m.kind).map_err(|_| err!(Corruption, "unknown type kind {}", m.kind))?;
     let child = |i: usize| -> Result<LogicalType> {
         let field = m.children.get(i).ok_or_else(|| err!(Corruption, "type {} lacks child {i}", kind.as_str_name()))?;
-        let ty = field.r#type.as_ref().ok_or_else(|| err!(Corruption, "a child of type {} has no type", kind.as_str_name()))?;
+        let ty = field
+            .r#type
+            .as_ref()
+            .ok_or_else(|| err!(Corruption, "a child of type {} has no type", kind.as_str_name()))?;
         type_at_depth(ty, depth + 1)
     };
     let decimal = |width: DecimalWidth| -> Result<LogicalType> {
@@ -125,7 +132,11 @@ fn type_at_depth(m: &pb::LogicalType, depth: usize) -> Result<LogicalType> {
         K::Array => T::array(child(0)?),
         K::Map => T::map(child(0)?, child(1)?),
         K::Struct => T::Struct(
-            m.children.iter().enumerate().map(|(i, f)| Ok(StructField::new(&f.name, child(i)?))).collect::<Result<_>>()?,
+            m.children
+                .iter()
+                .enumerate()
+                .map(|(i, f)| Ok(StructField::new(&f.name, child(i)?)))
+                .collect::<Result<_>>()?,
         ),
         K::Function => T::Function,
     })
@@ -158,9 +169,12 @@ pub fn scalar_to_proto(value: &Scalar, ty: &LogicalType) -> pb::Scalar {
     let value = match value {
         Scalar::Null => None,
         Scalar::Boolean(v) => Some(Value::Boolean(*v)),
-        Scalar::TinyInt(_) | Scalar::SmallInt(_) | Scalar::Int(_) | Scalar::BigInt(_) | Scalar::Date(_) | Scalar::Datetime(_) => {
-            value.as_i64().map(Value::Integer)
-        }
+        Scalar::TinyInt(_)
+        | Scalar::SmallInt(_)
+        | Scalar::Int(_)
+        | Scalar::BigInt(_)
+        | Scalar::Date(_)
+        | Scalar::Datetime(_) => value.as_i64().map(Value::Integer),
         Scalar::LargeInt(v) => Some(Value::Wide(Bytes::copy_from_slice(&v.to_le_bytes()))),
         Scalar::Decimal(v, _, from) => {
             // The message knows one scale: the type's.
@@ -228,9 +242,15 @@ fn value_from_proto(value: Option<&Value>, ty: &LogicalType, depth: usize) -> Re
         (Value::Integer(v), T::TinyInt | T::SmallInt | T::Int | T::BigInt | T::Date | T::Datetime) => {
             Scalar::from_i128(ty, i128::from(*v)).ok_or_else(bad)?
         }
-        (Value::Wide(b), T::LargeInt) => Scalar::LargeInt(i128::from_le_bytes(b.as_ref().try_into().map_err(|_| bad())?)),
+        (Value::Wide(b), T::LargeInt) => {
+            Scalar::LargeInt(i128::from_le_bytes(b.as_ref().try_into().map_err(|_| bad())?))
+        }
         (Value::Wide(b), T::Decimal { width: DecimalWidth::W256, precision, scale }) => match b.len() {
-            16 => Scalar::Decimal256(i256::from_i128(i128::from_le_bytes(b.as_ref().try_into().map_err(|_| bad())?)), *precision, *scale),
+            16 => Scalar::Decimal256(
+                i256::from_i128(i128::from_le_bytes(b.as_ref().try_into().map_err(|_| bad())?)),
+                *precision,
+                *scale,
+            ),
             _ => Scalar::Decimal256(i256::from_le_bytes(b.as_ref().try_into().map_err(|_| bad())?), *precision, *scale),
         },
         (Value::Wide(b), T::Decimal { width, precision, scale }) => {
@@ -244,13 +264,16 @@ fn value_from_proto(value: Option<&Value>, ty: &LogicalType, depth: usize) -> Re
         (Value::Binary(b), T::Json) => Scalar::Json(b.clone()),
         (Value::Binary(b), t) if t.is_string() => Scalar::String(b.clone()),
         (Value::Binary(b), t) if t.is_bytes_like() => Scalar::Binary(b.clone()),
-        (Value::List(l), T::Array(e)) => {
-            Scalar::Array(l.items.iter().map(|v| value_from_proto(v.value.as_ref(), e, depth + 1)).collect::<Result<_>>()?)
-        }
+        (Value::List(l), T::Array(e)) => Scalar::Array(
+            l.items.iter().map(|v| value_from_proto(v.value.as_ref(), e, depth + 1)).collect::<Result<_>>()?,
+        ),
         (Value::List(l), T::Map(k, v)) => {
             ensure!(l.items.len() % 2 == 0, Corruption, "a map value message has a key without value");
             let pairs = l.items.chunks_exact(2).map(|kv| {
-                Ok((value_from_proto(kv[0].value.as_ref(), k, depth + 1)?, value_from_proto(kv[1].value.as_ref(), v, depth + 1)?))
+                Ok((
+                    value_from_proto(kv[0].value.as_ref(), k, depth + 1)?,
+                    value_from_proto(kv[1].value.as_ref(), v, depth + 1)?,
+                ))
             });
             Scalar::Map(pairs.collect::<Result<_>>()?)
         }
@@ -258,7 +281,11 @@ fn value_from_proto(value: Option<&Value>, ty: &LogicalType, depth: usize) -> Re
             if l.items.len() != fields.len() {
                 bail!(Corruption, "a struct value message has {} fields, its type {}", l.items.len(), fields.len());
             }
-            let values = l.items.iter().zip(fields).map(|(v, f)| Ok((f.name.clone(), value_from_proto(v.value.as_ref(), &f.ty, depth + 1)?)));
+            let values = l
+                .items
+                .iter()
+                .zip(fields)
+                .map(|(v, f)| Ok((f.name.clone(), value_from_proto(v.value.as_ref(), &f.ty, depth + 1)?)));
             Scalar::Struct(values.collect::<Result<_>>()?)
         }
         _ => return Err(bad()),

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use arrow::array::cast::AsArray;
 use arrow::array::{
-    ArrayRef, BinaryViewBuilder, BooleanBuilder, ListArray, MapArray, NullArray, NullBufferBuilder, PrimitiveBuilder, StructArray,
+    ArrayRef, BinaryViewBuilder, BooleanBuilder, ListArray, MapArray, NullArray, NullBufferBuilder, PrimitiveBuilder,
+    StructArray,
 };
 use arrow::buffer::{OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{
-    ArrowPrimitiveType, Date32Type, Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type, Float32Type, Float64Type,
-    Int8Type, Int16Type, Int32Type, Int64Type, TimestampMicrosecondType, i256,
+    ArrowPrimitiveType, Date32Type, Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type, Float32Type,
+    Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, TimestampMicrosecondType, i256,
 };
 use common_base::{Result, bail, err};
 
@@ -249,7 +250,10 @@ impl ColumnBuilder {
         }
     }
     /// Appends a MAP row: the closure appends the same number of keys and values.
-    pub fn append_map(&mut self, fill: impl FnOnce(&mut ColumnBuilder, &mut ColumnBuilder) -> Result<()>) -> Result<()> {
+    pub fn append_map(
+        &mut self,
+        fill: impl FnOnce(&mut ColumnBuilder, &mut ColumnBuilder) -> Result<()>,
+    ) -> Result<()> {
         match &mut self.inner {
             Inner::Map { offsets, keys, values, nulls } => {
                 fill(keys, values)?;
@@ -295,14 +299,18 @@ impl ColumnBuilder {
             Scalar::Float(v) => self.append_f64(f64::from(*v)),
             Scalar::Double(v) | Scalar::Time(v) => self.append_f64(*v),
             Scalar::Decimal(v, _, s) => {
-                if let Some((_, _, scale)) = self.ty.decimal_parts() && scale != *s {
+                if let Some((_, _, scale)) = self.ty.decimal_parts()
+                    && scale != *s
+                {
                     let rescaled = crate::decimal::rescale_i128(*v, *s, scale).ok_or_else(|| self.mismatch(value))?;
                     return self.append_i128(rescaled);
                 }
                 self.append_i128(*v)
             }
             Scalar::Decimal256(v, _, s) => {
-                if let Some((_, _, scale)) = self.ty.decimal_parts() && scale != *s {
+                if let Some((_, _, scale)) = self.ty.decimal_parts()
+                    && scale != *s
+                {
                     let rescaled = crate::decimal::rescale_i256(*v, *s, scale).ok_or_else(|| self.mismatch(value))?;
                     return self.append_i256(rescaled);
                 }
@@ -393,7 +401,11 @@ trait StructArrayExt {
         nulls: Option<arrow::buffer::NullBuffer>,
         len: usize,
     ) -> StructArray {
-        if arrays.is_empty() { StructArray::new_empty_fields(len, nulls) } else { StructArray::new(fields, arrays, nulls) }
+        if arrays.is_empty() {
+            StructArray::new_empty_fields(len, nulls)
+        } else {
+            StructArray::new(fields, arrays, nulls)
+        }
     }
 }
 
@@ -407,7 +419,8 @@ impl Column {
             return s.clone();
         }
         if let Some(v) = self.ints_i64() {
-            return Scalar::from_i128(&self.ty, i128::from(v.get(row))).expect("a value of an integer-backed column fits its type");
+            return Scalar::from_i128(&self.ty, i128::from(v.get(row)))
+                .expect("a value of an integer-backed column fits its type");
         }
         if let Some(v) = self.ints_i128() {
             return Scalar::from_i128(&self.ty, v[row]).expect("a value of an integer-backed column fits its type");

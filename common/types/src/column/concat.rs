@@ -26,7 +26,10 @@ impl Column {
             1 => return pieces.remove(0).clone(),
             _ => {}
         }
-        concat_const(&pieces).or_else(|| concat_dict(&pieces)).or_else(|| concat_narrow(&pieces)).unwrap_or_else(|| concat_flat(&pieces))
+        concat_const(&pieces)
+            .or_else(|| concat_dict(&pieces))
+            .or_else(|| concat_narrow(&pieces))
+            .unwrap_or_else(|| concat_flat(&pieces))
     }
 }
 

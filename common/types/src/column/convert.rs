@@ -6,8 +6,8 @@ use arrow::array::cast::AsArray;
 use arrow::array::{Array, ArrayRef, PrimitiveArray, UInt32Array};
 use arrow::buffer::NullBuffer;
 use arrow::datatypes::{
-    ArrowPrimitiveType, DataType, Date32Type, Decimal32Type, Decimal64Type, Decimal128Type, Int8Type, Int16Type, Int32Type,
-    Int64Type, TimestampMicrosecondType,
+    ArrowPrimitiveType, DataType, Date32Type, Decimal32Type, Decimal64Type, Decimal128Type, Int8Type, Int16Type,
+    Int32Type, Int64Type, TimestampMicrosecondType,
 };
 
 use super::{Bounds, Column, ColumnBuilder, IntView, Repr, int_view};

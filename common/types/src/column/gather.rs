@@ -6,8 +6,9 @@ use arrow::array::cast::AsArray;
 use arrow::array::{Array, ArrayRef, BooleanArray, PrimitiveArray, UInt32Array};
 use arrow::buffer::{BooleanBuffer, NullBuffer, ScalarBuffer};
 use arrow::datatypes::{
-    ArrowPrimitiveType, DataType, Date32Type, Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type, Float32Type,
-    Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, TimestampMicrosecondType, UInt8Type, UInt16Type, UInt32Type,
+    ArrowPrimitiveType, DataType, Date32Type, Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type,
+    Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, TimestampMicrosecondType, UInt8Type,
+    UInt16Type, UInt32Type,
 };
 
 use super::{Column, Repr};
@@ -101,7 +102,9 @@ fn gather_primitive_opt<T: ArrowPrimitiveType>(array: &ArrayRef, indices: &[u32]
     let values: Vec<T::Native> = indices.iter().map(|&i| source.get(i as usize).copied().unwrap_or_default()).collect();
     let valid = match array.nulls().filter(|n| n.null_count() > 0) {
         None => BooleanBuffer::collect_bool(indices.len(), |i| indices[i] != NO_ROW),
-        Some(n) => BooleanBuffer::collect_bool(indices.len(), |i| indices[i] != NO_ROW && n.is_valid(indices[i] as usize)),
+        Some(n) => {
+            BooleanBuffer::collect_bool(indices.len(), |i| indices[i] != NO_ROW && n.is_valid(indices[i] as usize))
+        }
     };
     let nulls = Some(NullBuffer::new(valid));
     Arc::new(PrimitiveArray::<T>::new(ScalarBuffer::from(values), nulls).with_data_type(array.data_type().clone()))

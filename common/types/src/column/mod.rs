@@ -24,8 +24,8 @@ use crate::scalar::Scalar;
 pub use builder::ColumnBuilder;
 pub use nested::{ArrayParts, MapParts};
 pub use repr::{Bounds, Dict, Repr};
-pub use view::{CodeView, FloatView, IntView, StrView};
 pub(crate) use view::int_view;
+pub use view::{CodeView, FloatView, IntView, StrView};
 
 /// Values of one type, one per row.
 #[derive(Clone, Debug)]
@@ -44,12 +44,7 @@ impl Column {
     }
     /// Like [`Column::flat`], for arrays from outside: checks the type.
     pub fn try_flat(array: ArrayRef, ty: LogicalType) -> Result<Self> {
-        ensure!(
-            array.data_type() == &ty.arrow(),
-            Internal,
-            "array of type {} does not hold {ty}",
-            array.data_type()
-        );
+        ensure!(array.data_type() == &ty.arrow(), Internal, "array of type {} does not hold {ty}", array.data_type());
         Ok(Self::flat(array, ty))
     }
     /// The same value in every row; decimals and strings are taken as they are, so the scalar must belong to `ty`.
@@ -113,7 +108,13 @@ impl Column {
     /// Number of NULL rows.
     pub fn null_count(&self) -> usize {
         match &self.repr {
-            Repr::Const(s) => if s.is_null() { self.len } else { 0 },
+            Repr::Const(s) => {
+                if s.is_null() {
+                    self.len
+                } else {
+                    0
+                }
+            }
             Repr::Flat(a) if a.data_type() == &DataType::Null => self.len,
             Repr::Flat(a) | Repr::Dict { codes: a, .. } | Repr::Narrow { ints: a, .. } => a.null_count(),
         }

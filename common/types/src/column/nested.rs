@@ -78,18 +78,29 @@ impl Column {
         Ok(Column::flat(Arc::new(list), LogicalType::array(element)))
     }
     /// A MAP column from offsets, keys and values.
-    pub fn from_map_parts(offsets: OffsetBuffer<i32>, keys: Column, values: Column, nulls: Option<NullBuffer>) -> Result<Column> {
+    pub fn from_map_parts(
+        offsets: OffsetBuffer<i32>,
+        keys: Column,
+        values: Column,
+        nulls: Option<NullBuffer>,
+    ) -> Result<Column> {
         let (kt, vt) = (keys.ty().clone(), values.ty().clone());
         ensure!(keys.len() == values.len(), Internal, "map column: {} keys, {} values", keys.len(), values.len());
         ensure!(!keys.has_nulls(), NotSupported, "NULL as a key of a map");
-        let entries = StructArray::try_new(arrow_map::map_fields(&kt, &vt), vec![keys.into_flat(), values.into_flat()], None)
-            .map_err(|e| err!(Internal, "map column: {e}"))?;
+        let entries =
+            StructArray::try_new(arrow_map::map_fields(&kt, &vt), vec![keys.into_flat(), values.into_flat()], None)
+                .map_err(|e| err!(Internal, "map column: {e}"))?;
         let map = MapArray::try_new(arrow_map::map_entries_field(&kt, &vt), offsets, entries, nulls, false)
             .map_err(|e| err!(Internal, "map column: {e}"))?;
         Ok(Column::flat(Arc::new(map), LogicalType::map(kt, vt)))
     }
     /// A STRUCT column from its field columns.
-    pub fn from_struct_children(ty: LogicalType, children: Vec<Column>, nulls: Option<NullBuffer>, len: usize) -> Result<Column> {
+    pub fn from_struct_children(
+        ty: LogicalType,
+        children: Vec<Column>,
+        nulls: Option<NullBuffer>,
+        len: usize,
+    ) -> Result<Column> {
         let LogicalType::Struct(fields) = &ty else { return Err(err!(Internal, "{ty} is not a struct type")) };
         ensure!(fields.len() == children.len(), Internal, "struct column: {} children for {ty}", children.len());
         if fields.is_empty() {

@@ -1,10 +1,11 @@
 //! Typed borrowed access to columns: the doors through which fast kernels see slices.
 
-use arrow::array::{Array, ArrayRef, BinaryViewArray, BooleanArray};
 use arrow::array::cast::AsArray;
+use arrow::array::{Array, ArrayRef, BinaryViewArray, BooleanArray};
 use arrow::datatypes::{
-    DataType, Date32Type, Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type, Float32Type, Float64Type, Int8Type,
-    Int16Type, Int32Type, Int64Type, TimeUnit, TimestampMicrosecondType, UInt8Type, UInt16Type, UInt32Type, i256,
+    DataType, Date32Type, Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type, Float32Type, Float64Type,
+    Int8Type, Int16Type, Int32Type, Int64Type, TimeUnit, TimestampMicrosecondType, UInt8Type, UInt16Type, UInt32Type,
+    i256,
 };
 
 use super::{Column, Dict, Repr};
@@ -165,7 +166,9 @@ pub(crate) fn int_view(array: &ArrayRef) -> Option<IntView<'_>> {
         DataType::Int32 => IntView::I32(array.as_primitive::<Int32Type>().values()),
         DataType::Int64 => IntView::I64(array.as_primitive::<Int64Type>().values()),
         DataType::Date32 => IntView::I32(array.as_primitive::<Date32Type>().values()),
-        DataType::Timestamp(TimeUnit::Microsecond, _) => IntView::I64(array.as_primitive::<TimestampMicrosecondType>().values()),
+        DataType::Timestamp(TimeUnit::Microsecond, _) => {
+            IntView::I64(array.as_primitive::<TimestampMicrosecondType>().values())
+        }
         DataType::Decimal32(..) => IntView::I32(array.as_primitive::<Decimal32Type>().values()),
         DataType::Decimal64(..) => IntView::I64(array.as_primitive::<Decimal64Type>().values()),
         _ => return None,
@@ -185,14 +188,18 @@ impl Column {
     /// Flat 128-bit values: LARGEINT and 128-bit decimals not in narrow form.
     pub fn ints_i128(&self) -> Option<&[i128]> {
         match &self.repr {
-            Repr::Flat(a) if matches!(a.data_type(), DataType::Decimal128(..)) => Some(a.as_primitive::<Decimal128Type>().values()),
+            Repr::Flat(a) if matches!(a.data_type(), DataType::Decimal128(..)) => {
+                Some(a.as_primitive::<Decimal128Type>().values())
+            }
             _ => None,
         }
     }
     /// Flat 256-bit decimals.
     pub fn ints_i256(&self) -> Option<&[i256]> {
         match &self.repr {
-            Repr::Flat(a) if matches!(a.data_type(), DataType::Decimal256(..)) => Some(a.as_primitive::<Decimal256Type>().values()),
+            Repr::Flat(a) if matches!(a.data_type(), DataType::Decimal256(..)) => {
+                Some(a.as_primitive::<Decimal256Type>().values())
+            }
             _ => None,
         }
     }
