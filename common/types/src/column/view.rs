@@ -68,7 +68,7 @@ impl IntView<'_> {
         }
     }
     /// All values widened.
-    pub fn to_vec(&self) -> Vec<i64> {
+    pub fn to_vec(self) -> Vec<i64> {
         for_ints!(self, s => s.iter().map(|&v| v as i64).collect())
     }
     /// Appends all values widened.
@@ -94,7 +94,7 @@ impl FloatView<'_> {
         }
     }
     /// All values widened.
-    pub fn to_vec(&self) -> Vec<f64> {
+    pub fn to_vec(self) -> Vec<f64> {
         match self {
             Self::F32(s) => s.iter().map(|&v| f64::from(v)).collect(),
             Self::F64(s) => s.to_vec(),
