@@ -151,3 +151,41 @@ fn coalesce(items: Vec<Expr>, ty: LogicalType) -> Expr {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_support::{big, call, col};
+
+    fn folded(e: Expr) -> Expr {
+        fold(e, &EvalContext { now_us: 7, ..EvalContext::default() })
+    }
+
+    #[test]
+    fn folds_what_is_constant() {
+        let sum = call("add", vec![big(1), call("now_us", vec![])]);
+        assert_eq!(folded(sum).as_literal(), Some(&Scalar::BigInt(8)));
+        let failing = call("no_zero", vec![big(0)]);
+        assert_eq!(folded(failing.clone()), failing);
+        let random = call("random", vec![]);
+        assert_eq!(folded(random.clone()), random);
+        let null = call("add", vec![col(0, LogicalType::BigInt), Expr::null(LogicalType::BigInt)]);
+        assert_eq!(folded(null), Expr::null(LogicalType::BigInt));
+    }
+
+    #[test]
+    fn simplifies_logic() {
+        let c = || call("eq", vec![col(0, LogicalType::BigInt), big(1)]);
+        let yes = || call("eq", vec![big(1), big(1)]);
+        assert_eq!(folded(Expr::and(vec![yes(), c(), c()])), c());
+        assert_eq!(folded(Expr::or(vec![yes(), c()])), Expr::boolean(true));
+        assert_eq!(folded(c().negate().negate()), c());
+        let case = Expr {
+            kind: ExprKind::Case { branches: vec![(yes().negate(), big(1)), (yes(), big(2)), (c(), big(3))], otherwise: None },
+            ty: LogicalType::BigInt,
+            nullable: true,
+        };
+        assert_eq!(folded(case), big(2));
+        assert_eq!(fold_conjuncts(vec![yes(), c(), yes().negate()], &EvalContext::default()), vec![Expr::boolean(false)]);
+    }
+}

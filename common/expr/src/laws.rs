@@ -233,3 +233,29 @@ fn sample_scalar(ty: &LogicalType, n: u64) -> Scalar {
         T::Null | T::Bitmap | T::Hll | T::Percentile | T::Function => Scalar::Null,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{signature::ResultRule, test_support::registry};
+    use common_types::LogicalType as T;
+
+    #[test]
+    fn good_kernels_pass_and_bad_ones_are_caught() {
+        let r = registry();
+        for name in ["add", "eq", "lt", "like", "count_rows"] {
+            let faults = check_function(r.scalar_function(name).expect("registered"));
+            assert!(faults.is_empty(), "{faults:?}");
+        }
+        // Looks at its neighbours: depends on slicing.
+        let bad = Arc::new(ScalarFunction {
+            names: &["bad"],
+            signatures: vec![Signature::new(vec![TypePattern::Exact(T::BigInt)], ResultRule::Arg(0))],
+            nulls: NullRule::Propagate,
+            volatility: Volatility::Immutable,
+            kernel: |_, _, args, rows| Ok(Column::constant(Scalar::BigInt(args[0].len() as i64), T::BigInt, rows)),
+            lambda_kernel: None,
+        });
+        assert!(!check_function(&bad).is_empty());
+    }
+}

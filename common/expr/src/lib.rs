@@ -17,6 +17,8 @@ pub mod scalar_fn;
 pub mod signature;
 pub mod sql;
 pub mod table_fn;
+#[cfg(test)]
+mod test_support;
 pub mod walk;
 pub mod window_fn;
 pub mod wire;

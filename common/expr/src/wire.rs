@@ -251,3 +251,35 @@ pub fn literal_from_proto(message: &pb::Expr) -> Option<Result<Scalar>> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        sql::to_sql,
+        test_support::{big, call, col, registry, text},
+    };
+
+    #[test]
+    fn round_trip_and_text() {
+        let sum = call("add", vec![col(0, LogicalType::BigInt), big(1)]);
+        let condition = Expr::or(vec![
+            Expr::and(vec![call("gt", vec![sum.clone(), big(5)]), col(1, LogicalType::varchar()).is_not_null()]),
+            call("like", vec![col(1, LogicalType::varchar()), text("it's%")]).negate(),
+        ]);
+        let list = ExprKind::InList { input: Box::new(col(0, LogicalType::Int).cast_to(&LogicalType::BigInt)), list: vec![big(1), big(2)], negated: true };
+        let list = Expr { kind: list, ty: LogicalType::Boolean, nullable: true };
+        let lambda = ExprKind::Lambda { params: vec![(4, LogicalType::BigInt)], body: Box::new(call("add", vec![col(4, LogicalType::BigInt), big(1)])) };
+        let lambda = Expr { kind: lambda, ty: LogicalType::Function, nullable: false };
+        let case = ExprKind::Case { branches: vec![(condition.clone(), sum)], otherwise: Some(Box::new(big(0))) };
+        let case = Expr { kind: case, ty: LogicalType::BigInt, nullable: true };
+        let registry = registry();
+        for e in [&condition, &list, &lambda, &case] {
+            assert_eq!(from_proto(&to_proto(e).expect("encodes"), &registry).expect("decodes"), *e);
+        }
+        let name = |id| format!("c{id}");
+        assert_eq!(to_sql(&condition, &name), "c0 + 1 > 5 AND c1 IS NOT NULL OR NOT c1 LIKE 'it''s%'");
+        assert_eq!(to_sql(&list, &name), "CAST(c0 AS BIGINT) NOT IN (1, 2)");
+        assert_eq!(to_sql(&lambda, &name), "c4 -> c4 + 1");
+    }
+}

@@ -31,7 +31,7 @@ enum State {
     Counting,
     /// Computing entries failed (one that no row may hold); rows are computed one by one.
     Failed,
-    /// TRUE and FALSE per entry, the last element standing for NULL.
+    /// TRUE and FALSE per entry, the last element standing for NULL; whether any entry but that gives NULL.
     Truth { yes: Vec<bool>, no: Vec<bool>, nullable: bool },
     /// The value per entry, the last row standing for NULL.
     Values(Column),
@@ -72,7 +72,7 @@ fn compute(frame: &Frame<'_>, id: NodeId, source: NodeId, column: &Column, dict:
         let no = truth.is_false();
         let yes: Vec<bool> = truth.yes.iter().collect();
         let no: Vec<bool> = no.iter().collect();
-        let nullable = yes.iter().zip(&no).any(|(y, n)| !y && !n);
+        let nullable = yes[..entries].iter().zip(&no).any(|(y, n)| !y && !n);
         return Ok(State::Truth { yes, no, nullable });
     }
     if result.ty().is_bytes_like() && !result.is_const() {
@@ -112,8 +112,8 @@ fn map_truth(codes: &ArrayRef, yes: &[bool], no: &[bool], nullable: bool) -> Col
         }
     };
     let truth = spread(yes);
-    // Entries alone may be free of NULL while the NULL row's answer is NULL: `nullable` covers both.
-    if nullable { Tri::exact(truth, spread(no)).into_column() } else { Tri::masked(truth, None).into_column() }
+    let null_gives_null = !yes[entries] && !no[entries];
+    if nullable || nulls.is_some() && null_gives_null { Tri::exact(truth, spread(no)).into_column() } else { Tri::masked(truth, None).into_column() }
 }
 
 /// The same strings as codes into a dictionary of the distinct ones.

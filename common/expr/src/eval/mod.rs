@@ -20,6 +20,9 @@ mod scatter;
 mod selection;
 mod tri;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use common_base::Result;

@@ -10,6 +10,8 @@ pub mod order;
 pub mod runtime_filter;
 pub mod set;
 mod test;
+#[cfg(test)]
+mod tests;
 
 use std::{cmp::Ordering, fmt};
 

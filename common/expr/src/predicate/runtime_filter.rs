@@ -5,7 +5,11 @@
 
 use arrow::{array::Int64Array, buffer::BooleanBuffer};
 use common_base::{Result, bail, ensure, err};
-use common_types::{Bounds, Column, ColumnBuilder, LogicalType, Repr, Scalar, for_codes, for_ints, hash, wire};
+use common_types::{
+    Bounds, Column, ColumnBuilder, LogicalType, Repr, Scalar,
+    compare::{RowComparator, SortOrder},
+    for_codes, for_ints, hash, wire,
+};
 use proto_messages::Message;
 use std::{cmp::Ordering, sync::Arc};
 
@@ -110,40 +114,45 @@ impl RuntimeFilter {
     }
 
     fn fill_hashed(&mut self, columns: &[Column]) {
-        let mut distinct: hashbrown::HashSet<Scalar> = hashbrown::HashSet::new();
-        let mut few = true;
+        let order = [SortOrder { descending: false, nulls_first: true }];
+        let mut distinct = Distinct::default();
         for column in columns {
             // Of a dictionary, the entries: some may be unused, which only lets more pass.
             let values = match column.repr() {
                 Repr::Dict { dict, .. } if dict.len() < column.len() => {
                     Column::flat(Arc::new(dict.values().clone()), column.ty().clone())
                 }
+                Repr::Const(_) => column.slice(0, column.len().min(1)),
                 _ => column.clone(),
             };
+            let pair = std::slice::from_ref(&values);
+            let comparator = RowComparator::new(pair, pair, &order);
+            let view = values.str_view();
+            let nulls = values.nulls();
             let (mut low, mut high): (Option<usize>, Option<usize>) = (None, None);
-            let less = |a: usize, b: usize| common_types::compare::compare_rows(&values, a, &values, b, true, false) == Ordering::Less;
-            for row in 0..if values.is_const() { 1.min(values.len()) } else { values.len() } {
-                if values.is_null(row) {
+            for row in 0..values.len() {
+                if nulls.as_ref().is_some_and(|n| n.is_null(row)) {
                     continue;
                 }
-                if low.is_none_or(|at| less(row, at)) {
+                if low.is_none_or(|at| comparator.compare(row, at).is_lt()) {
                     low = Some(row);
                 }
-                if high.is_none_or(|at| less(at, row)) {
+                if high.is_none_or(|at| comparator.compare(at, row).is_lt()) {
                     high = Some(row);
                 }
-                if few {
-                    distinct.insert(values.scalar(row));
-                    few = distinct.len() <= MAX_SET;
+                if distinct.len() <= MAX_SET {
+                    match &view {
+                        Some(view) => distinct.add_bytes(view.get(row), || values.scalar(row)),
+                        None => distinct.add(values.scalar(row)),
+                    }
                 }
             }
             if let (Some(low), Some(high)) = (low, high) {
                 self.widen(&values.scalar(low), &values.scalar(high));
             }
         }
-        if few {
-            let values: Vec<Scalar> = distinct.into_iter().collect();
-            self.members = Members::Set(ValueSet::new(&self.ty, &values));
+        if distinct.len() <= MAX_SET {
+            self.members = Members::Set(ValueSet::new(&self.ty, &distinct.values));
             return;
         }
         let mut bloom = Bloom::with_capacity(self.keys as usize);
@@ -447,6 +456,33 @@ impl RuntimeFilter {
             kind => bail!(Corruption, "runtime filter of unknown kind {kind}"),
         };
         Ok(Self { ty, min, max, accepts_null, keys, members })
+    }
+}
+
+/// The distinct values of a column, bytes looked up without copying.
+#[derive(Default)]
+struct Distinct {
+    values: Vec<Scalar>,
+    bytes: hashbrown::HashSet<Vec<u8>>,
+    others: hashbrown::HashSet<Scalar>,
+}
+
+impl Distinct {
+    fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    fn add_bytes(&mut self, text: &[u8], value: impl FnOnce() -> Scalar) {
+        if !self.bytes.contains(text) {
+            self.bytes.insert(text.to_vec());
+            self.values.push(value());
+        }
+    }
+
+    fn add(&mut self, value: Scalar) {
+        if self.others.insert(value.clone()) {
+            self.values.push(value);
+        }
     }
 }
 
