@@ -1,0 +1,289 @@
+//! The storage engine: opens the data directories, owns the tablets, and is the door for everything outside this crate.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use be_segment::PageCache;
+use common_base::ids::{TabletId, TxnId};
+use common_base::{MemTracker, Result, ResultExt, bail, ensure, err};
+use parking_lot::Mutex;
+use proto_messages::tablet::{CreateTablet, KeysModel, RowsetMeta};
+
+use crate::data_dir::DataDir;
+use crate::ingest::DeltaWriter;
+use crate::meta_store::MetaBatch;
+use crate::options::{DirConfig, Shared, StorageOptions};
+use crate::rowset::Rowset;
+use crate::tablet::manager::TabletManager;
+use crate::tablet::versions::Versions;
+use crate::tablet::{Tablet, TabletReport, TabletSchema};
+
+/// A data directory that could not be opened.
+#[derive(Clone, Debug)]
+pub struct BrokenDir {
+    pub config: DirConfig,
+    pub reason: String,
+}
+
+/// The storage engine of a backend.
+#[derive(Debug)]
+pub struct StorageEngine {
+    shared: Arc<Shared>,
+    dirs: Vec<Arc<DataDir>>,
+    broken: Vec<BrokenDir>,
+    tablets: TabletManager,
+    /// Creation and dropping take turns.
+    admin: Mutex<()>,
+}
+
+/// Fails for table models whose reading and writing are not there yet.
+pub(crate) fn need_duplicate(schema: &TabletSchema) -> Result<()> {
+    match schema.keys {
+        KeysModel::Duplicate => Ok(()),
+        KeysModel::Aggregate => bail!(NotSupported, "AGGREGATE KEY tables are not supported yet"),
+        KeysModel::Unique => bail!(NotSupported, "UNIQUE KEY tables are not supported yet"),
+        KeysModel::Primary => bail!(NotSupported, "PRIMARY KEY tables are not supported yet"),
+    }
+}
+
+impl StorageEngine {
+    /// Opens every directory and loads what it holds. A directory that does not open is reported, the others serve.
+    pub fn open(options: &StorageOptions) -> Result<Arc<Self>> {
+        let shared = Shared::new(options);
+        let (mut dirs, mut broken) = (Vec::new(), Vec::new());
+        for config in &options.dirs {
+            match DataDir::open(config, &options.fs, &options.kv) {
+                Ok(dir) => dirs.push(Arc::new(dir)),
+                Err(e) => {
+                    tracing::error!(path = %config.path.display(), error = %e, "data directory does not open");
+                    broken.push(BrokenDir { config: config.clone(), reason: e.to_string() });
+                }
+            }
+        }
+        let engine = Self { shared, dirs, broken, tablets: TabletManager::default(), admin: Mutex::new(()) };
+        for dir in &engine.dirs {
+            engine.load(dir).with_context(|| format!("loading data directory {}", dir.path().display()))?;
+        }
+        Ok(Arc::new(engine))
+    }
+
+    fn load(&self, dir: &Arc<DataDir>) -> Result<()> {
+        let mut visible: HashMap<u64, Vec<RowsetMeta>> = HashMap::new();
+        for rowset in dir.meta().rowsets()? {
+            visible.entry(rowset.tablet_id).or_default().push(rowset);
+        }
+        for header in dir.meta().tablets()? {
+            let create = header.create.ok_or_else(|| err!(Corruption, "tablet header without content"))?;
+            let id = create.tablet_id;
+            let initial = create.initial_version.max(1);
+            let tablet = Tablet::new(create, dir.clone(), self.shared.clone())?;
+            let rowsets = visible.remove(&id).unwrap_or_default();
+            let loaded = rowsets
+                .into_iter()
+                .map(|m| Rowset::new(m, dir.clone(), self.shared.clone()))
+                .collect::<Result<Vec<_>>>()
+                .and_then(|r| Versions::load(initial, r));
+            match loaded {
+                Ok(versions) => tablet.set_versions(versions),
+                Err(e) => tablet.mark_bad(&e.to_string()),
+            }
+            if header.bad {
+                tablet.mark_bad("marked bad before the restart");
+            }
+            // The same tablet on two disks: the copy with more versions is the one in use.
+            match self.tablets.find(TabletId(id)) {
+                Some(other) if other.versions().max() >= tablet.versions().max() => continue,
+                Some(_) => drop(self.tablets.remove(TabletId(id))),
+                None => {}
+            }
+            self.tablets.insert(tablet)?;
+        }
+        for meta in dir.meta().txns()? {
+            let (tablet, txn) = (TabletId(meta.tablet_id), TxnId(meta.txn_id));
+            match self.tablets.find(tablet) {
+                Some(tablet) => {
+                    let rowset = Rowset::new(meta, dir.clone(), self.shared.clone())?;
+                    tablet.pending.lock().insert(txn, rowset);
+                }
+                None => {
+                    let mut batch = MetaBatch::new();
+                    dir.meta().delete_txn(&mut batch, txn, tablet);
+                    dir.meta().commit(batch)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The tablets.
+    pub fn tablets(&self) -> &TabletManager {
+        &self.tablets
+    }
+    /// A tablet that exists and can be used.
+    pub fn tablet(&self, id: TabletId) -> Result<Arc<Tablet>> {
+        self.tablets.get(id)
+    }
+    /// The directories that opened.
+    pub fn dirs(&self) -> &[Arc<DataDir>] {
+        &self.dirs
+    }
+    /// The directories that did not.
+    pub fn broken_dirs(&self) -> &[BrokenDir] {
+        &self.broken
+    }
+    /// The cache of decoded pages.
+    pub fn page_cache(&self) -> &Arc<PageCache> {
+        &self.shared.segment.cache
+    }
+    /// Memory of running loads.
+    pub fn load_tracker(&self) -> &Arc<MemTracker> {
+        &self.shared.load_tracker
+    }
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// Creates tablets; one that exists already is fine. Durable when it returns.
+    pub fn create_tablets(&self, requests: &[CreateTablet]) -> Result<()> {
+        let _turn = self.admin.lock();
+        let mut count: HashMap<*const DataDir, usize> = HashMap::new();
+        for tablet in self.tablets.all() {
+            *count.entry(Arc::as_ptr(tablet.dir())).or_default() += 1;
+        }
+        let mut batches: Vec<(Arc<DataDir>, MetaBatch, Vec<Arc<Tablet>>)> = Vec::new();
+        for request in requests {
+            if self.tablets.find(TabletId(request.tablet_id)).is_some() {
+                continue;
+            }
+            let dir = self.choose_dir(&request.medium, &count)?;
+            *count.entry(Arc::as_ptr(&dir)).or_default() += 1;
+            let mut request = request.clone();
+            request.initial_version = request.initial_version.max(1);
+            let tablet = Tablet::new(request, dir.clone(), self.shared.clone())?;
+            let at = match batches.iter().position(|(d, ..)| Arc::ptr_eq(d, &dir)) {
+                Some(at) => at,
+                None => {
+                    batches.push((dir.clone(), MetaBatch::new(), Vec::new()));
+                    batches.len() - 1
+                }
+            };
+            let (_, batch, made) = &mut batches[at];
+            dir.meta().put_tablet(batch, &tablet.header());
+            made.push(tablet);
+        }
+        for (dir, batch, made) in batches {
+            dir.meta().commit(batch)?;
+            for tablet in made {
+                // The same id twice in one request is one tablet.
+                if self.tablets.find(tablet.id()).is_none() {
+                    self.tablets.insert(tablet)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The usable directory of the medium (of any, when none has it) with the fewest tablets.
+    fn choose_dir(&self, medium: &str, count: &HashMap<*const DataDir, usize>) -> Result<Arc<DataDir>> {
+        let usable: Vec<_> = self.dirs.iter().filter(|d| d.broken().is_none()).collect();
+        let wanted: Vec<_> = usable.iter().filter(|d| medium.is_empty() || d.medium().eq_ignore_ascii_case(medium)).collect();
+        let pool = if wanted.is_empty() { usable.iter().collect() } else { wanted };
+        let chosen = pool.into_iter().min_by_key(|d| count.get(&Arc::as_ptr(d)).copied().unwrap_or(0));
+        chosen.map(|d| (**d).clone()).ok_or_else(|| err!(Unavailable, "no usable data directory"))
+    }
+
+    /// Drops tablets: their metadata is gone when it returns, their files are in the trash. Fine when they do not exist.
+    pub fn drop_tablets(&self, ids: &[TabletId]) -> Result<()> {
+        let _turn = self.admin.lock();
+        let mut batches: Vec<(Arc<DataDir>, MetaBatch, Vec<Arc<Tablet>>)> = Vec::new();
+        for id in ids {
+            let Some(tablet) = self.tablets.find(*id) else { continue };
+            let dir = tablet.dir().clone();
+            let at = match batches.iter().position(|(d, ..)| Arc::ptr_eq(d, &dir)) {
+                Some(at) => at,
+                None => {
+                    batches.push((dir.clone(), MetaBatch::new(), Vec::new()));
+                    batches.len() - 1
+                }
+            };
+            let (_, batch, gone) = &mut batches[at];
+            tablet.set_dropped();
+            let txns: Vec<TxnId> = tablet.pending.lock().keys().copied().collect();
+            dir.meta().delete_tablet(batch, *id, &txns);
+            gone.push(tablet);
+        }
+        for (dir, batch, gone) in batches {
+            dir.meta().commit(batch)?;
+            for tablet in gone {
+                self.tablets.remove(tablet.id());
+                if let Err(e) = self.to_trash(&dir, tablet.id()) {
+                    tracing::warn!(tablet = %tablet.id(), error = %e, "could not move a dropped tablet to the trash");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn to_trash(&self, dir: &DataDir, id: TabletId) -> Result<()> {
+        let path = dir.tablet_path(id);
+        if !dir.fs().exists(&path)? {
+            return Ok(());
+        }
+        let target = dir.trash_path().join(format!("{}_{id}", self.shared.clock.now_ms()));
+        dir.fs().rename(&path, &target)?;
+        dir.fs().sync_dir(&dir.trash_path())?;
+        if let Some(parent) = path.parent() {
+            dir.fs().sync_dir(parent)?;
+        }
+        Ok(())
+    }
+
+    /// Gives a tablet a new schema of a higher version: columns added, dropped or renamed without touching rows.
+    pub fn update_schema(&self, id: TabletId, schema: &proto_messages::tablet::TabletSchema) -> Result<()> {
+        let _turn = self.admin.lock();
+        let tablet = self.tablets.get(id)?;
+        if schema.version <= tablet.schema().version {
+            return Ok(());
+        }
+        let parsed = TabletSchema::from_proto(schema)?;
+        ensure!(parsed.keys == tablet.schema().keys, InvalidArgument, "the keys model of a tablet cannot change");
+        let create = CreateTablet { schema: Some(schema.clone()), ..(*tablet.create_request()).clone() };
+        let header = proto_messages::tablet::TabletMeta { create: Some(create.clone()), ..tablet.header() };
+        let mut batch = MetaBatch::new();
+        tablet.dir().meta().put_tablet(&mut batch, &header);
+        tablet.dir().meta().commit(batch)?;
+        tablet.set_schema(create, parsed);
+        Ok(())
+    }
+
+    /// Opens a load into a tablet.
+    pub fn open_writer(&self, tablet: TabletId, txn: TxnId) -> Result<DeltaWriter> {
+        let tablet = self.tablets.get(tablet)?;
+        let versions = tablet.versions().current().len();
+        ensure!(
+            versions < self.shared.settings.max_versions,
+            TooManyVersions,
+            "Failed to load data into tablet {}, because of too many versions, current/limit: {versions}/{}. You can reduce the loading job concurrency, or increase loading data batch size",
+            tablet.id(),
+            self.shared.settings.max_versions
+        );
+        ensure!(!tablet.pending.lock().contains_key(&txn), AlreadyExists, "transaction {txn} has written tablet {} already", tablet.id());
+        DeltaWriter::new(&tablet, txn)
+    }
+
+    /// State of one tablet.
+    pub fn report_tablet(&self, id: TabletId, with_statistics: bool) -> Result<TabletReport> {
+        Ok(self.tablets.get(id)?.report(with_statistics))
+    }
+
+    /// State of every tablet.
+    pub fn report(&self, with_statistics: bool) -> Vec<TabletReport> {
+        self.tablets.all().iter().map(|t| t.report(with_statistics)).collect()
+    }
+
+    /// The directory a path belongs to.
+    pub fn dir_of(&self, path: &Path) -> Option<&Arc<DataDir>> {
+        self.dirs.iter().find(|d| path.starts_with(d.path()))
+    }
+}

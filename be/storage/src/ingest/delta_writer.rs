@@ -1,0 +1,143 @@
+//! Writes the rows of one load into one tablet. Any number of threads write; a full memtable is sorted, encoded and synced by
+//! the thread that filled it, while others fill the next one.
+
+use std::sync::Arc;
+
+use common_base::ids::TxnId;
+use common_base::{Error, ErrorCode, Result, ResultExt, ensure};
+use common_types::Chunk;
+use parking_lot::{Condvar, Mutex};
+
+use crate::memtable::Memtable;
+use crate::memtable::flush::write_memtable;
+use crate::rowset::writer::{PendingRowset, RowsetWriter};
+use crate::tablet::{Tablet, TabletSchema};
+
+/// A load into a tablet.
+#[derive(Debug)]
+pub struct DeltaWriter {
+    tablet: Arc<Tablet>,
+    schema: Arc<TabletSchema>,
+    txn: TxnId,
+    rowset: RowsetWriter,
+    state: Mutex<State>,
+    idle: Condvar,
+}
+
+#[derive(Debug)]
+struct State {
+    memtable: Memtable,
+    flushing: usize,
+    failure: Option<Error>,
+}
+
+impl DeltaWriter {
+    pub(crate) fn new(tablet: &Arc<Tablet>, txn: TxnId) -> Result<Self> {
+        tablet.check()?;
+        let schema = tablet.schema();
+        crate::engine::need_duplicate(&schema)?;
+        Ok(Self {
+            rowset: RowsetWriter::new(tablet),
+            state: Mutex::new(State { memtable: Memtable::new(&tablet.shared().load_tracker), flushing: 0, failure: None }),
+            idle: Condvar::new(),
+            tablet: tablet.clone(),
+            schema,
+            txn,
+        })
+    }
+
+    /// The tablet.
+    pub fn tablet(&self) -> &Arc<Tablet> {
+        &self.tablet
+    }
+    /// The load.
+    pub fn txn(&self) -> TxnId {
+        self.txn
+    }
+    /// The columns [`DeltaWriter::write`] takes.
+    pub fn schema(&self) -> &Arc<TabletSchema> {
+        &self.schema
+    }
+
+    /// Adds rows: all columns of the schema, in order, of the schema's types.
+    pub fn write(&self, chunk: Chunk) -> Result<()> {
+        ensure!(chunk.width() == self.schema.columns.len(), Internal, "chunk of {} columns for a tablet of {}", chunk.width(), self.schema.columns.len());
+        for (column, spec) in chunk.columns().iter().zip(&self.schema.columns) {
+            ensure!(column.ty().same_kind(&spec.ty), Internal, "column {} is {}, got {}", spec.name, spec.ty, column.ty());
+            if !spec.nullable && column.has_nulls() {
+                ensure!(column.null_count() == 0, InvalidArgument, "column {} cannot be NULL", spec.name);
+            }
+        }
+        let settings = &self.tablet.shared().settings;
+        let mut state = self.state.lock();
+        if let Some(failure) = &state.failure {
+            return Err(failure.clone());
+        }
+        match state.memtable.push(chunk.clone()) {
+            Ok(()) => {}
+            // Others hold the memory, or this writer does: give back what it has, then take the rows in any case.
+            Err(e) if e.code() == ErrorCode::MemoryLimit && !state.memtable.is_empty() => {
+                let full = self.take(&mut state);
+                drop(state);
+                self.flush(full, 1)?;
+                state = self.state.lock();
+                state.memtable.push(chunk)?;
+            }
+            Err(e) => return Err(e),
+        }
+        if state.memtable.bytes() < settings.memtable_bytes {
+            return Ok(());
+        }
+        let full = self.take(&mut state);
+        drop(state);
+        self.flush(full, 1)
+    }
+
+    fn take(&self, state: &mut State) -> Memtable {
+        state.flushing += 1;
+        std::mem::replace(&mut state.memtable, Memtable::new(&self.tablet.shared().load_tracker))
+    }
+
+    fn flush(&self, mut memtable: Memtable, threads: usize) -> Result<()> {
+        let mut write = || -> Result<()> {
+            let (ordinal, path) = self.rowset.next_segment()?;
+            let fs = self.tablet.dir().fs();
+            let summary = write_memtable(&**fs, &path, &self.schema, &mut memtable, threads)?;
+            self.rowset.add_segment(ordinal, summary);
+            Ok(())
+        };
+        let outcome = write().with_context(|| format!("writing to tablet {}", self.tablet.id()));
+        if let Err(e) = &outcome
+            && e.code() == ErrorCode::IoError
+        {
+            self.tablet.note_failure(e);
+        }
+        let mut state = self.state.lock();
+        state.flushing -= 1;
+        if let Err(e) = &outcome {
+            state.failure.get_or_insert_with(|| e.clone());
+        }
+        self.idle.notify_all();
+        outcome
+    }
+
+    /// Writes what is left; the files are durable, the commit is not: see [`crate::StorageEngine::commit`].
+    pub fn close(self) -> Result<PendingRowset> {
+        let mut state = self.state.lock();
+        if !state.memtable.is_empty() && state.failure.is_none() {
+            let rest = self.take(&mut state);
+            drop(state);
+            let threads = std::thread::available_parallelism().map_or(1, |n| n.get().min(4));
+            self.flush(rest, threads)?;
+            state = self.state.lock();
+        }
+        while state.flushing > 0 {
+            self.idle.wait(&mut state);
+        }
+        if let Some(failure) = state.failure.take() {
+            return Err(failure);
+        }
+        drop(state);
+        self.rowset.finish(self.txn, (0, 0), None)
+    }
+}

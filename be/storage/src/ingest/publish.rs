@@ -1,0 +1,93 @@
+//! Publication: the rowset a transaction left in a tablet becomes the tablet's next version. Durable when it returns, idempotent,
+//! in version order: a version that would leave a gap is refused and tried again later by the FE.
+
+use std::sync::Arc;
+
+use common_base::ids::{TabletId, TxnId};
+use common_base::{Result, bail};
+
+use crate::engine::StorageEngine;
+use crate::meta_store::MetaBatch;
+use crate::rowset::Rowset;
+use crate::tablet::Tablet;
+
+/// One tablet of a publication.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PublishItem {
+    pub tablet: TabletId,
+    pub version: i64,
+}
+
+/// Whether one tablet has the version now.
+#[derive(Clone, Debug)]
+pub struct PublishOutcome {
+    pub tablet: TabletId,
+    pub result: Result<()>,
+}
+
+impl StorageEngine {
+    /// Publishes a transaction; tablets of one data directory share one synced write.
+    pub fn publish(&self, txn: TxnId, items: &[PublishItem]) -> Vec<PublishOutcome> {
+        let mut outcomes = Vec::with_capacity(items.len());
+        let mut groups: Vec<(Arc<crate::data_dir::DataDir>, Vec<(Arc<Tablet>, i64)>)> = Vec::new();
+        for item in items {
+            match self.tablets().get(item.tablet).and_then(|t| t.check().map(|()| t)) {
+                Err(e) => outcomes.push(PublishOutcome { tablet: item.tablet, result: Err(e) }),
+                Ok(tablet) => match groups.iter_mut().find(|(d, _)| Arc::ptr_eq(d, tablet.dir())) {
+                    Some((_, group)) => group.push((tablet, item.version)),
+                    None => groups.push((tablet.dir().clone(), vec![(tablet, item.version)])),
+                },
+            }
+        }
+        for (dir, mut group) in groups {
+            // Locks are taken in one order by everybody.
+            group.sort_by_key(|(t, _)| t.id());
+            group.dedup_by_key(|(t, _)| t.id());
+            outcomes.extend(publish_group(&dir, txn, &group));
+        }
+        outcomes
+    }
+}
+
+fn publish_group(dir: &crate::data_dir::DataDir, txn: TxnId, group: &[(Arc<Tablet>, i64)]) -> Vec<PublishOutcome> {
+    let mut outcomes = Vec::with_capacity(group.len());
+    let mut batch = MetaBatch::new();
+    let mut ready = Vec::with_capacity(group.len());
+    for (tablet, version) in group {
+        let pending = tablet.pending.lock();
+        let outcome = (|| {
+            if tablet.versions().current().iter().any(|r| r.txn() == txn && r.versions() == (*version, *version)) {
+                return Ok(None);
+            }
+            let Some(rowset) = pending.get(&txn) else { return missing(tablet, txn, *version) };
+            let published = rowset.published(*version);
+            let next = tablet.versions().with_next(published.clone())?;
+            dir.meta().put_rowset(&mut batch, published.meta())?;
+            dir.meta().delete_txn(&mut batch, txn, tablet.id());
+            Ok(Some(next))
+        })();
+        match outcome {
+            Ok(None) => outcomes.push(PublishOutcome { tablet: tablet.id(), result: Ok(()) }),
+            Ok(Some(next)) => ready.push((tablet, pending, next)),
+            Err(e) => outcomes.push(PublishOutcome { tablet: tablet.id(), result: Err(e) }),
+        }
+    }
+    let written = dir.check().and_then(|()| dir.meta().commit(batch));
+    for (tablet, mut pending, next) in ready {
+        if written.is_ok() {
+            pending.remove(&txn);
+            tablet.set_versions(next);
+        }
+        outcomes.push(PublishOutcome { tablet: tablet.id(), result: written.clone() });
+    }
+    outcomes
+}
+
+/// Nothing of the transaction waits here: it was published and compacted since, or it never arrived.
+fn missing(tablet: &Tablet, txn: TxnId, version: i64) -> Result<Option<crate::tablet::versions::Versions>> {
+    let covered = |r: &Rowset| r.txn().0 == 0 && r.versions().0 <= version && version <= r.versions().1;
+    if tablet.versions().current().iter().any(|r| covered(r)) {
+        return Ok(None);
+    }
+    bail!(NotFound, "transaction {txn} has no rowset for tablet {} to publish as version {version}", tablet.id())
+}

@@ -1,0 +1,28 @@
+//! Tablets on disks: loads in, versions out. Knows no query plan and no network.
+//!
+//! Flow: [`DeltaWriter`] collects and sorts the rows of a load and writes segment files → [`StorageEngine::commit`] records them
+//! durably → [`StorageEngine::publish`] makes them the next version → [`Tablet::read`] gives [`read::Morsel`]s of a version.
+//! Invariants: files are durable before the metadata that names them, and metadata before the answer; a version once visible
+//! never changes; readers hold a snapshot and wait for nobody.
+
+pub mod compaction;
+pub mod data_dir;
+pub mod engine;
+pub mod ingest;
+pub mod memtable;
+mod meta_store;
+pub mod options;
+pub mod path_gc;
+pub mod read;
+pub mod rowset;
+pub mod tablet;
+#[cfg(test)]
+mod testkit;
+#[cfg(test)]
+mod tests;
+
+pub use engine::StorageEngine;
+pub use ingest::{DeltaWriter, PublishItem, PublishOutcome};
+pub use options::{DirConfig, KvFactory, StorageOptions, StorageSettings};
+pub use read::{Morsel, MorselScan, ReadColumn, ReadSpec, TabletRead};
+pub use tablet::{Tablet, TabletReport};

@@ -1,0 +1,140 @@
+//! Metadata of one data directory in its key-value store. Every change that is answered for is one synced batch.
+//!
+//! | key | value |
+//! |---|---|
+//! | `tablet␀` tablet u64 | `TabletMeta` without rowsets |
+//! | `rowset␀` tablet u64, end version u64, rowset id u128 | `RowsetMeta` of a visible rowset |
+//! | `txn␀` txn u64, tablet u64 | `RowsetMeta` of a rowset not yet published (versions 0) |
+//!
+//! Numbers are big-endian, so that keys sort by number. Files are durable before the key that names them is written, and are
+//! removed after it is deleted: a key never points to nothing, a file without a key is garbage.
+
+use common_base::ids::{TabletId, TxnId};
+use common_base::kv::{Batch, Namespace, SharedKv};
+use common_base::{Result, err};
+use proto_messages::Message;
+use proto_messages::tablet::{RowsetMeta, TabletMeta};
+
+use crate::rowset::id::RowsetId;
+
+/// The store of one data directory.
+#[derive(Debug)]
+pub struct MetaStore {
+    kv: SharedKv,
+    tablets: Namespace,
+    rowsets: Namespace,
+    txns: Namespace,
+}
+
+/// Changes that become durable together.
+#[derive(Debug, Default)]
+pub struct MetaBatch(Batch);
+
+impl MetaStore {
+    /// Wraps a store.
+    pub fn new(kv: SharedKv) -> Self {
+        Self { kv, tablets: Namespace::new("tablet"), rowsets: Namespace::new("rowset"), txns: Namespace::new("txn") }
+    }
+
+    fn rowset_key(&self, meta: &RowsetMeta) -> Result<Vec<u8>> {
+        let mut key = Vec::with_capacity(32);
+        key.extend_from_slice(&meta.tablet_id.to_be_bytes());
+        key.extend_from_slice(&(meta.end_version as u64).to_be_bytes());
+        key.extend_from_slice(&RowsetId::parse(&meta.rowset_id)?.0.to_be_bytes());
+        Ok(self.rowsets.key(&key))
+    }
+
+    fn txn_key(&self, txn: TxnId, tablet: TabletId) -> Vec<u8> {
+        self.txns.key(&[txn.0.to_be_bytes(), tablet.0.to_be_bytes()].concat())
+    }
+
+    /// Adds or replaces a tablet's header.
+    pub fn put_tablet(&self, batch: &mut MetaBatch, meta: &TabletMeta) {
+        let id = meta.create.as_ref().map_or(0, |c| c.tablet_id);
+        let header = TabletMeta { rowsets: Vec::new(), ..meta.clone() };
+        batch.0.put(self.tablets.key_u64(id), header.encode_to_vec());
+    }
+
+    /// Removes a tablet with all its rowsets; those of transactions are named.
+    pub fn delete_tablet(&self, batch: &mut MetaBatch, tablet: TabletId, txns: &[TxnId]) {
+        batch.0.delete(self.tablets.key_u64(tablet.0));
+        let range = self.rowsets.prefix(&tablet.0.to_be_bytes());
+        if let Some(end) = range.end {
+            batch.0.delete_range(range.start, end);
+        }
+        for txn in txns {
+            batch.0.delete(self.txn_key(*txn, tablet));
+        }
+    }
+
+    /// Adds a visible rowset.
+    pub fn put_rowset(&self, batch: &mut MetaBatch, meta: &RowsetMeta) -> Result<()> {
+        batch.0.put(self.rowset_key(meta)?, meta.encode_to_vec());
+        Ok(())
+    }
+
+    /// Removes a visible rowset.
+    pub fn delete_rowset(&self, batch: &mut MetaBatch, meta: &RowsetMeta) -> Result<()> {
+        batch.0.delete(self.rowset_key(meta)?);
+        Ok(())
+    }
+
+    /// Adds a rowset that waits for its publication.
+    pub fn put_txn(&self, batch: &mut MetaBatch, meta: &RowsetMeta) {
+        batch.0.put(self.txn_key(TxnId(meta.txn_id), TabletId(meta.tablet_id)), meta.encode_to_vec());
+    }
+
+    /// Removes a waiting rowset.
+    pub fn delete_txn(&self, batch: &mut MetaBatch, txn: TxnId, tablet: TabletId) {
+        batch.0.delete(self.txn_key(txn, tablet));
+    }
+
+    /// Makes the changes durable, all or none.
+    pub fn commit(&self, batch: MetaBatch) -> Result<()> {
+        if batch.0.is_empty() {
+            return Ok(());
+        }
+        self.kv.write(batch.0, true)
+    }
+
+    /// All tablet headers.
+    pub fn tablets(&self) -> Result<Vec<TabletMeta>> {
+        let mut out = Vec::new();
+        for pair in self.kv.scan(&self.tablets.range())? {
+            let (key, value) = pair?;
+            out.push(decode(&value, "tablet", &key)?);
+        }
+        Ok(out)
+    }
+
+    /// All visible rowsets, those of a tablet in version order.
+    pub fn rowsets(&self) -> Result<Vec<RowsetMeta>> {
+        let mut out = Vec::new();
+        for pair in self.kv.scan(&self.rowsets.range())? {
+            let (key, value) = pair?;
+            out.push(decode(&value, "rowset", &key)?);
+        }
+        Ok(out)
+    }
+
+    /// All rowsets that wait for their publication.
+    pub fn txns(&self) -> Result<Vec<RowsetMeta>> {
+        let mut out = Vec::new();
+        for pair in self.kv.scan(&self.txns.range())? {
+            let (key, value) = pair?;
+            out.push(decode(&value, "transaction", &key)?);
+        }
+        Ok(out)
+    }
+}
+
+impl MetaBatch {
+    /// An empty batch.
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+fn decode<M: Message + Default>(value: &[u8], what: &str, key: &[u8]) -> Result<M> {
+    M::decode(value).map_err(|e| err!(Corruption, "metadata of {what} {key:02x?} does not parse: {e}"))
+}

@@ -1,0 +1,112 @@
+//! What the storage engine is built from: settings, and the seams to disk, metadata store, time and randomness.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use be_segment::{PageCache, SegmentOptions};
+use common_base::fs::SharedFs;
+use common_base::kv::SharedKv;
+use common_base::{MemTracker, Result, SharedClock, SharedRng};
+use common_expr::registry::FunctionRegistry;
+
+/// Opens the metadata store of a data directory, given the path it may use.
+pub type KvFactory = Arc<dyn Fn(&Path) -> Result<SharedKv> + Send + Sync>;
+
+/// One entry of `storage_root_path`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DirConfig {
+    pub path: PathBuf,
+    /// `SSD` or `HDD`.
+    pub medium: String,
+}
+
+impl DirConfig {
+    /// A directory on the default medium.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), medium: "HDD".to_owned() }
+    }
+}
+
+/// Settings.
+#[derive(Clone, Copy, Debug)]
+pub struct StorageSettings {
+    /// A memtable of this size is flushed.
+    pub memtable_bytes: usize,
+    /// Memtables of all writers together; beyond it the writer that hits the limit flushes early.
+    pub memtable_total_bytes: i64,
+    /// Rows of a unit of parallel reading.
+    pub morsel_rows: u32,
+    /// How long replaced rowsets stay readable for queries planned before the replacement.
+    pub stale_sweep_ms: i64,
+    /// How long dropped tablets stay in the trash.
+    pub trash_expire_ms: i64,
+    /// Versions a tablet may have before loads are refused.
+    pub max_versions: usize,
+    /// Bytes of decoded pages kept in memory.
+    pub page_cache_bytes: usize,
+    /// Rowsets of a tablet that make a compaction worthwhile.
+    pub compaction_min_rowsets: usize,
+    /// Rows of a compacted segment.
+    pub compaction_segment_rows: usize,
+}
+
+impl Default for StorageSettings {
+    fn default() -> Self {
+        Self {
+            memtable_bytes: 192 << 20,
+            memtable_total_bytes: 2 << 30,
+            morsel_rows: 128 << 10,
+            stale_sweep_ms: 1_800_000,
+            trash_expire_ms: 86_400_000,
+            max_versions: 1000,
+            page_cache_bytes: 2 << 30,
+            compaction_min_rowsets: 5,
+            compaction_segment_rows: 8 << 20,
+        }
+    }
+}
+
+/// Everything the engine stands on.
+#[derive(Clone)]
+pub struct StorageOptions {
+    pub settings: StorageSettings,
+    pub dirs: Vec<DirConfig>,
+    pub fs: SharedFs,
+    pub kv: KvFactory,
+    pub clock: SharedClock,
+    pub rng: SharedRng,
+    /// Parent of the trackers of the page cache, of metadata and of loads.
+    pub tracker: Arc<MemTracker>,
+    /// Resolves the functions in stored delete predicates.
+    pub functions: Arc<FunctionRegistry>,
+}
+
+/// What all parts of a running engine share.
+pub(crate) struct Shared {
+    pub settings: StorageSettings,
+    pub clock: SharedClock,
+    pub rng: SharedRng,
+    pub segment: SegmentOptions,
+    pub load_tracker: Arc<MemTracker>,
+    pub functions: Arc<FunctionRegistry>,
+}
+
+impl Shared {
+    pub fn new(options: &StorageOptions) -> Arc<Self> {
+        let cache = PageCache::new(options.settings.page_cache_bytes, options.tracker.child("page_cache", 0));
+        Arc::new(Self {
+            settings: options.settings,
+            clock: options.clock.clone(),
+            rng: options.rng.clone(),
+            segment: SegmentOptions { cache },
+            load_tracker: options.tracker.child("load", options.settings.memtable_total_bytes),
+            functions: options.functions.clone(),
+        })
+    }
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}

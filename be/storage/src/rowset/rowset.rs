@@ -1,0 +1,210 @@
+//! An immutable rowset in memory. Segments are opened on first use. A rowset told to discard itself removes its files when
+//! the last reader lets go of it.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use be_segment::Segment;
+use common_base::hll::HllSketch;
+use common_base::ids::{TabletId, TxnId};
+use common_base::{Result, ensure};
+use common_expr::predicate::order::compare_scalars;
+use common_types::Scalar;
+use proto_messages::tablet::RowsetMeta;
+
+use super::id::RowsetId;
+use crate::data_dir::DataDir;
+use crate::options::Shared;
+use crate::read::delete_predicates::DeletePredicate;
+
+/// Figures of one column, merged from segments.
+#[derive(Clone, Debug, Default)]
+pub struct ColumnStatistics {
+    pub uid: u64,
+    pub nulls: u64,
+    /// NULL when unknown.
+    pub min: Scalar,
+    pub max: Scalar,
+    pub hll: HllSketch,
+    /// Bytes of the values before encoding.
+    pub data_bytes: u64,
+}
+
+impl ColumnStatistics {
+    /// Adds the figures of other rows of the same column; `rows` and `other_rows` tell empty sides apart from unknown ones.
+    pub fn merge(&mut self, other: &Self, rows: u64, other_rows: u64) {
+        let (mine, theirs) = (rows > self.nulls, other_rows > other.nulls);
+        if !mine {
+            (self.min, self.max) = (other.min.clone(), other.max.clone());
+        } else if theirs {
+            // Unknown on one side makes the whole unknown.
+            let order = |a: &Scalar, b: &Scalar| compare_scalars(a, b);
+            match (order(&other.min, &self.min), order(&other.max, &self.max)) {
+                (Some(low), Some(high)) => {
+                    if low.is_lt() {
+                        self.min = other.min.clone();
+                    }
+                    if high.is_gt() {
+                        self.max = other.max.clone();
+                    }
+                }
+                _ => (self.min, self.max) = (Scalar::Null, Scalar::Null),
+            }
+        }
+        self.nulls += other.nulls;
+        self.hll.merge(&other.hll);
+        self.data_bytes += other.data_bytes;
+    }
+}
+
+/// Figures of all columns of a rowset.
+#[derive(Clone, Debug, Default)]
+pub struct RowsetStatistics {
+    pub rows: u64,
+    pub columns: Vec<ColumnStatistics>,
+}
+
+impl RowsetStatistics {
+    /// Adds the figures of other rows.
+    pub fn merge(&mut self, other: &Self) {
+        for column in &other.columns {
+            match self.columns.iter_mut().find(|c| c.uid == column.uid) {
+                Some(mine) => mine.merge(column, self.rows, other.rows),
+                None => self.columns.push(column.clone()),
+            }
+        }
+        self.rows += other.rows;
+    }
+}
+
+/// A rowset of a tablet.
+#[derive(Debug)]
+pub struct Rowset {
+    meta: RowsetMeta,
+    id: RowsetId,
+    tablet_dir: PathBuf,
+    dir: Arc<DataDir>,
+    shared: Arc<Shared>,
+    segments: Vec<OnceLock<Arc<Segment>>>,
+    delete: Option<DeletePredicate>,
+    statistics: OnceLock<Arc<RowsetStatistics>>,
+    discarded: AtomicBool,
+}
+
+impl Rowset {
+    /// A rowset as its metadata describes it; files are not touched.
+    pub(crate) fn new(meta: RowsetMeta, dir: Arc<DataDir>, shared: Arc<Shared>) -> Result<Arc<Self>> {
+        let delete = meta.delete_predicate.as_ref().map(|d| DeletePredicate::from_proto(d, &shared.functions)).transpose()?;
+        Ok(Arc::new(Self {
+            id: RowsetId::parse(&meta.rowset_id)?,
+            tablet_dir: dir.tablet_path(TabletId(meta.tablet_id)),
+            segments: meta.segments.iter().map(|_| OnceLock::new()).collect(),
+            delete,
+            statistics: OnceLock::new(),
+            discarded: AtomicBool::new(false),
+            meta,
+            dir,
+            shared,
+        }))
+    }
+
+    /// The same rowset under the versions it was published as; open segments come along.
+    pub(crate) fn published(&self, version: i64) -> Arc<Self> {
+        Arc::new(Self {
+            meta: RowsetMeta { start_version: version, end_version: version, ..self.meta.clone() },
+            id: self.id,
+            tablet_dir: self.tablet_dir.clone(),
+            dir: self.dir.clone(),
+            shared: self.shared.clone(),
+            segments: self.segments.clone(),
+            delete: self.delete.clone(),
+            statistics: self.statistics.clone(),
+            discarded: AtomicBool::new(false),
+        })
+    }
+
+    /// Its metadata.
+    pub fn meta(&self) -> &RowsetMeta {
+        &self.meta
+    }
+    /// Its identity.
+    pub fn id(&self) -> RowsetId {
+        self.id
+    }
+    /// The load it came from; 0 once compacted.
+    pub fn txn(&self) -> TxnId {
+        TxnId(self.meta.txn_id)
+    }
+    /// First and last version it covers.
+    pub fn versions(&self) -> (i64, i64) {
+        (self.meta.start_version, self.meta.end_version)
+    }
+    /// Rows that go away at its version, if that is what it is.
+    pub fn delete_predicate(&self) -> Option<&DeletePredicate> {
+        self.delete.as_ref()
+    }
+    /// Number of segments.
+    pub fn segment_count(&self) -> usize {
+        self.segments.len()
+    }
+
+    /// One of its segments, opened on first use.
+    pub fn segment(&self, i: usize) -> Result<Arc<Segment>> {
+        if let Some(open) = self.segments[i].get() {
+            return Ok(open.clone());
+        }
+        let meta = &self.meta.segments[i];
+        let path = self.id.segment_path(&self.tablet_dir, meta.ordinal);
+        let segment = Segment::open(&**self.dir.fs(), &path, &self.shared.segment)?;
+        ensure!(u64::from(segment.rows()) == meta.rows, Corruption, "segment {} has {} rows, its rowset says {}", path.display(), segment.rows(), meta.rows);
+        Ok(self.segments[i].get_or_init(|| segment).clone())
+    }
+
+    /// Figures of its columns, from the footers of its segments.
+    pub fn statistics(&self) -> Result<Arc<RowsetStatistics>> {
+        if let Some(known) = self.statistics.get() {
+            return Ok(known.clone());
+        }
+        let mut total = RowsetStatistics::default();
+        for i in 0..self.segment_count() {
+            let segment = self.segment(i)?;
+            let columns = segment
+                .columns()
+                .iter()
+                .map(|c| {
+                    Ok(ColumnStatistics {
+                        uid: c.spec.uid,
+                        nulls: c.nulls,
+                        min: c.min.clone().unwrap_or_default(),
+                        max: c.max.clone().unwrap_or_default(),
+                        hll: HllSketch::from_bytes(&c.hll)?,
+                        data_bytes: c.data_bytes,
+                    })
+                })
+                .collect::<Result<_>>()?;
+            total.merge(&RowsetStatistics { rows: segment.rows().into(), columns });
+        }
+        Ok(self.statistics.get_or_init(|| Arc::new(total)).clone())
+    }
+
+    /// Removes its files when the last owner drops it; its metadata is gone already.
+    pub(crate) fn discard(&self) {
+        self.discarded.store(true, Ordering::SeqCst);
+    }
+}
+
+impl Drop for Rowset {
+    fn drop(&mut self) {
+        if !self.discarded.load(Ordering::SeqCst) {
+            return;
+        }
+        for segment in &self.meta.segments {
+            let path = self.id.segment_path(&self.tablet_dir, segment.ordinal);
+            if let Err(e) = self.dir.fs().remove(&path) {
+                // The garbage collector finds it later.
+                tracing::warn!(path = %path.display(), error = %e, "could not remove a segment file");
+            }
+        }
+    }
+}

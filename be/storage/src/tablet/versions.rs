@@ -1,0 +1,117 @@
+//! Which rowsets answer version v. A snapshot is immutable; writers replace it, readers hold the one they took.
+
+use std::sync::Arc;
+
+use common_base::{Result, bail, ensure};
+
+use crate::rowset::Rowset;
+
+/// Rowsets of a tablet at one moment.
+#[derive(Clone, Debug)]
+pub struct Versions {
+    /// The version the tablet was created at: versions up to it are empty.
+    initial: i64,
+    /// Visible rowsets in version order, without gap or overlap.
+    current: Vec<Arc<Rowset>>,
+    /// Rowsets replaced by compaction, with the time; older versions still need them.
+    stale: Vec<(i64, Arc<Rowset>)>,
+}
+
+impl Versions {
+    /// A tablet with no row yet.
+    pub fn new(initial: i64) -> Self {
+        Self { initial, current: Vec::new(), stale: Vec::new() }
+    }
+
+    /// From the rowsets found in the metadata.
+    pub fn load(initial: i64, mut rowsets: Vec<Arc<Rowset>>) -> Result<Self> {
+        rowsets.sort_by_key(|r| r.versions());
+        let mut versions = Self::new(initial);
+        for rowset in rowsets {
+            let (start, end) = rowset.versions();
+            let next = versions.max() + 1;
+            ensure!(start == next && end >= start, Corruption, "rowset [{start}-{end}] follows version {}", next - 1);
+            versions.current.push(rowset);
+        }
+        Ok(versions)
+    }
+
+    /// The newest version.
+    pub fn max(&self) -> i64 {
+        self.current.last().map_or(self.initial, |r| r.versions().1)
+    }
+
+    /// Visible rowsets in version order.
+    pub fn current(&self) -> &[Arc<Rowset>] {
+        &self.current
+    }
+
+    /// Replaced rowsets with the time they were.
+    pub fn stale(&self) -> &[(i64, Arc<Rowset>)] {
+        &self.stale
+    }
+
+    /// With a rowset of the next version.
+    pub fn with_next(&self, rowset: Arc<Rowset>) -> Result<Self> {
+        let (start, end) = rowset.versions();
+        ensure!(start == self.max() + 1 && end == start, Unavailable, "version {start} cannot follow version {}", self.max());
+        let mut next = self.clone();
+        next.current.push(rowset);
+        Ok(next)
+    }
+
+    /// With rowsets replaced by the one that covers exactly their versions.
+    pub fn with_replaced(&self, old: &[Arc<Rowset>], new: Arc<Rowset>, now_ms: i64) -> Result<Self> {
+        let (Some(first), Some(last)) = (old.first(), old.last()) else { bail!(Internal, "nothing to replace") };
+        let at = self.current.iter().position(|r| Arc::ptr_eq(r, first));
+        let Some(at) = at.filter(|at| self.current.len() >= at + old.len()) else { bail!(Internal, "rowsets to replace are gone") };
+        let same = self.current[at..at + old.len()].iter().zip(old).all(|(a, b)| Arc::ptr_eq(a, b));
+        let covers = new.versions() == (first.versions().0, last.versions().1);
+        ensure!(same && covers, Internal, "rowset {:?} does not cover what it replaces", new.versions());
+        let mut next = self.clone();
+        next.stale.extend(next.current.splice(at..at + old.len(), [new]).map(|r| (now_ms, r)));
+        Ok(next)
+    }
+
+    /// Without replaced rowsets older than `before_ms`, which are returned.
+    pub fn without_stale(&self, before_ms: i64) -> (Self, Vec<Arc<Rowset>>) {
+        let mut next = self.clone();
+        let (gone, kept) = next.stale.into_iter().partition(|(at, _)| *at < before_ms);
+        next.stale = kept;
+        (next, gone.into_iter().map(|(_, r)| r).collect())
+    }
+
+    /// The rowsets that together are exactly version `version`, in version order.
+    pub fn at(&self, version: i64) -> Result<Vec<Arc<Rowset>>> {
+        if version <= self.initial {
+            return Ok(Vec::new());
+        }
+        ensure!(version <= self.max(), Unavailable, "version {version} is not here yet, the newest is {}", self.max());
+        if version == self.max() {
+            return Ok(self.current.clone());
+        }
+        let mut path = Vec::new();
+        if self.walk(self.initial + 1, version, &mut path) {
+            return Ok(path);
+        }
+        bail!(Unavailable, "version {version} was compacted away, the newest is {}", self.max())
+    }
+
+    /// Depth first, the widest rowset first: compactions nest, so this seldom turns back.
+    fn walk(&self, start: i64, version: i64, path: &mut Vec<Arc<Rowset>>) -> bool {
+        if start == version + 1 {
+            return true;
+        }
+        let all = self.current.iter().chain(self.stale.iter().map(|(_, r)| r));
+        let mut next: Vec<_> = all.filter(|r| r.versions().0 == start && r.versions().1 <= version).collect();
+        next.sort_by_key(|r| std::cmp::Reverse(r.versions().1));
+        for rowset in next {
+            path.push(rowset.clone());
+            if self.walk(rowset.versions().1 + 1, version, path) {
+                return true;
+            }
+            path.pop();
+        }
+        false
+    }
+}

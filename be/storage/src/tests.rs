@@ -1,0 +1,300 @@
+//! The promises of the engine: what is acknowledged survives, what is not is not seen, versions are exact, damage is named.
+
+use std::sync::Arc;
+
+use common_base::ErrorCode;
+use common_base::fs::{Fault, FaultRule, FileSystem, FsOp};
+use common_base::ids::{TabletId, TxnId};
+use common_expr::expr::Expr;
+use common_expr::predicate::{ColumnPredicate, CompareOp, PredicateKind};
+use common_types::{LogicalType, Scalar, wire};
+use proto_messages::tablet as pb;
+
+use crate::testkit::*;
+use crate::{DirConfig, StorageEngine};
+
+#[test]
+fn loads_become_versions_in_order() {
+    let machine = Machine::new();
+    let engine = machine.start();
+    engine.create_tablets(&[create_request(7), create_request(7)]).unwrap();
+    assert_eq!(keys(&engine, 7, 1, &spec()).unwrap(), Vec::<i32>::new());
+    load(&engine, 7, 100, (0..5000).rev()).unwrap();
+    load(&engine, 7, 101, 5000..5010).unwrap();
+    assert_eq!(publish(&engine, 7, 101, 3).unwrap_err().code(), ErrorCode::Unavailable, "a gap");
+    assert!(keys(&engine, 7, 2, &spec()).is_err());
+    publish(&engine, 7, 100, 2).unwrap();
+    publish(&engine, 7, 100, 2).unwrap();
+    publish(&engine, 7, 101, 3).unwrap();
+    assert_eq!(keys(&engine, 7, 2, &spec()).unwrap(), (0..5000).collect::<Vec<_>>());
+    assert_eq!(keys(&engine, 7, 3, &spec()).unwrap(), (0..5010).collect::<Vec<_>>());
+    assert_eq!(publish(&engine, 7, 999, 4).unwrap_err().code(), ErrorCode::NotFound);
+    let report = engine.report_tablet(TabletId(7), true).unwrap();
+    let statistics = report.statistics.unwrap();
+    assert_eq!((report.version, report.rows, statistics.rows), (3, 5010, 5010));
+    assert_eq!((&statistics.columns[0].min, &statistics.columns[0].max), (&Scalar::Int(0), &Scalar::Int(5009)));
+    assert!((statistics.columns[1].hll.estimate() - 10.0).abs() < 1.0);
+}
+
+#[test]
+fn a_crash_keeps_what_was_committed_and_nothing_else() {
+    let machine = Machine::new();
+    let engine = machine.start();
+    engine.create_tablets(&[create_request(1), create_request(2)]).unwrap();
+    load(&engine, 1, 10, 0..100).unwrap();
+    publish(&engine, 1, 10, 2).unwrap();
+    load(&engine, 1, 11, 100..200).unwrap();
+    // Written and closed, never committed.
+    let writer = engine.open_writer(TabletId(2), TxnId(12)).unwrap();
+    writer.write(chunk(0..10)).unwrap();
+    let pending = writer.close().unwrap();
+    std::mem::forget(pending);
+    machine.crash();
+    let engine = machine.start();
+    assert_eq!(keys(&engine, 1, 2, &spec()).unwrap().len(), 100);
+    assert_eq!(engine.pending_txns(), vec![(TxnId(11), vec![TabletId(1)])]);
+    assert_eq!(engine.collect_garbage().orphan_files, 1, "the file nobody committed");
+    publish(&engine, 1, 11, 3).unwrap();
+    machine.crash();
+    let engine = machine.start();
+    assert_eq!(keys(&engine, 1, 3, &spec()).unwrap(), (0..200).collect::<Vec<_>>());
+    assert!(engine.pending_txns().is_empty());
+    assert_eq!(engine.collect_garbage().orphan_files, 0);
+}
+
+#[test]
+fn an_aborted_load_leaves_nothing() {
+    let machine = Machine::new();
+    let engine = machine.start();
+    engine.create_tablets(&[create_request(1)]).unwrap();
+    load(&engine, 1, 10, 0..100).unwrap();
+    engine.clear_txn(TxnId(10), &[]).unwrap();
+    engine.clear_txn(TxnId(10), &[TabletId(1)]).unwrap();
+    assert!(publish(&engine, 1, 10, 2).is_err());
+    // A writer dropped halfway removes its files too.
+    let writer = engine.open_writer(TabletId(1), TxnId(11)).unwrap();
+    writer.write(chunk(0..10)).unwrap();
+    drop(writer.close().unwrap());
+    let dir = engine.tablet(TabletId(1)).unwrap().dir().tablet_path(TabletId(1));
+    assert!(machine.disk.list(&dir).unwrap().is_empty());
+}
+
+#[test]
+fn predicates_prune_and_filter() {
+    let machine = Machine::new();
+    let engine = machine.start();
+    engine.create_tablets(&[create_request(1)]).unwrap();
+    load(&engine, 1, 10, (0..60_000).rev()).unwrap();
+    load(&engine, 1, 11, 60_000..60_100).unwrap();
+    publish(&engine, 1, 10, 2).unwrap();
+    publish(&engine, 1, 11, 3).unwrap();
+    let with = |column: u32, ty: LogicalType, op, value| {
+        let mut spec = spec();
+        spec.predicates = vec![ColumnPredicate::new(column, ty, PredicateKind::Compare { op, value })];
+        spec
+    };
+    let point = with(0, LogicalType::Int, CompareOp::Eq, Scalar::Int(31_234));
+    assert_eq!(keys(&engine, 1, 3, &point).unwrap(), vec![31_234]);
+    let read = engine.tablet(TabletId(1)).unwrap().read(3, &point).unwrap();
+    assert!(read.rows <= 2048, "the short-key index leaves {} rows", read.rows);
+    assert_eq!(read.bounds[0].map(|b| (b.min, b.max)), Some((0, 59_999)));
+    let tail = with(0, LogicalType::Int, CompareOp::Ge, Scalar::Int(59_990));
+    assert_eq!(keys(&engine, 1, 3, &tail).unwrap(), (59_990..60_100).collect::<Vec<_>>());
+    let text = with(1, LogicalType::varchar(), CompareOp::Eq, Scalar::string("v3"));
+    assert_eq!(keys(&engine, 1, 3, &text).unwrap(), (0..60_100).filter(|k| k % 10 == 3).collect::<Vec<_>>());
+    let decimal = with(2, LogicalType::decimal(10, 2), CompareOp::Lt, Scalar::Decimal(50, 10, 2));
+    assert_eq!(keys(&engine, 1, 3, &decimal).unwrap(), (0..10).collect::<Vec<_>>());
+}
+
+fn delete_null_keys_and_more(engine: &StorageEngine, tablet: u64, txn: u64) {
+    // k IS NULL: the only condition that needs no function of the registry.
+    let condition = Expr::column(0, LogicalType::Int, true).is_null();
+    let predicate = pb::DeletePredicate {
+        column_uids: vec![1],
+        conjuncts: common_expr::wire::list_to_proto(&[condition]).unwrap(),
+        text: "k IS NULL".into(),
+    };
+    engine.commit(vec![engine.prepare_delete(TxnId(txn), TabletId(tablet), predicate).unwrap()]).unwrap();
+}
+
+#[test]
+fn a_delete_removes_rows_of_lower_versions_only() {
+    let machine = Machine::new();
+    let engine = machine.start();
+    engine.create_tablets(&[create_request(1)]).unwrap();
+    let null_row = || {
+        let mut columns = chunk(0..1).into_columns();
+        columns[0] = column(&LogicalType::Int, [Scalar::Null].into_iter());
+        common_types::Chunk::new(columns, 1)
+    };
+    for (txn, version) in [(10, 2), (12, 4)] {
+        let writer = engine.open_writer(TabletId(1), TxnId(txn)).unwrap();
+        writer.write(chunk(0..10)).unwrap();
+        writer.write(null_row()).unwrap();
+        engine.commit(vec![writer.close().unwrap()]).unwrap();
+        if version == 4 {
+            delete_null_keys_and_more(&engine, 1, 11);
+            publish(&engine, 1, 11, 3).unwrap();
+        }
+        publish(&engine, 1, txn, version).unwrap();
+    }
+    let count = |engine: &StorageEngine, version| {
+        let read = engine.tablet(TabletId(1)).unwrap().read(version, &spec()).unwrap();
+        read.morsels.iter().flat_map(|m| m.scan().unwrap()).map(|c| c.unwrap().rows()).sum::<usize>()
+    };
+    assert_eq!((count(&engine, 2), count(&engine, 3), count(&engine, 4)), (11, 10, 21));
+    // Deletes survive a restart, and a compaction that starts at the first version applies them.
+    machine.crash();
+    let engine = machine.start();
+    assert_eq!(count(&engine, 4), 21);
+    assert!(engine.compact_tablet(TabletId(1)).unwrap());
+    assert_eq!((count(&engine, 4), count(&engine, 2)), (21, 11), "old versions stay readable for a while");
+    assert_eq!(engine.report_tablet(TabletId(1), false).unwrap().rows, 21);
+}
+
+#[test]
+fn compaction_merges_and_old_files_go_away() {
+    let machine = Machine::new();
+    let engine = machine.start();
+    engine.create_tablets(&[create_request(1)]).unwrap();
+    for i in 0..6 {
+        load(&engine, 1, 100 + i, (0..500).map(move |k| k * 6 + i as i32)).unwrap();
+        publish(&engine, 1, 100 + i, 2 + i as i64).unwrap();
+    }
+    let running = engine.tablet(TabletId(1)).unwrap().read(5, &spec()).unwrap();
+    assert_eq!(engine.compaction_candidates()[0].0, TabletId(1));
+    assert!(engine.compact_tablet(TabletId(1)).unwrap());
+    assert!(!engine.compact_tablet(TabletId(1)).unwrap());
+    assert_eq!(engine.report_tablet(TabletId(1), false).unwrap().rowsets, 1);
+    assert_eq!(keys(&engine, 1, 7, &spec()).unwrap(), (0..3000).collect::<Vec<_>>());
+    assert_eq!(keys(&engine, 1, 4, &spec()).unwrap().len(), 1500);
+    machine.clock.advance(std::time::Duration::from_secs(3600));
+    assert_eq!(engine.sweep_stale(), 6);
+    let rows: usize = running.morsels.iter().flat_map(|m| m.scan().unwrap()).map(|c| c.unwrap().rows()).sum();
+    assert_eq!(rows, 2000, "a running query keeps its files");
+    drop(running);
+    assert_eq!(keys(&engine, 1, 4, &spec()).unwrap_err().code(), ErrorCode::Unavailable);
+    let dir = engine.tablet(TabletId(1)).unwrap().dir().tablet_path(TabletId(1));
+    assert_eq!(machine.disk.list(&dir).unwrap().len(), 1);
+    publish(&engine, 1, 103, 5).unwrap();
+    machine.crash();
+    assert_eq!(keys(&machine.start(), 1, 7, &spec()).unwrap().len(), 3000);
+}
+
+#[test]
+fn a_flipped_bit_names_tablet_and_file_and_takes_the_tablet_out() {
+    let machine = Machine::new();
+    let engine = machine.start();
+    engine.create_tablets(&[create_request(42), create_request(43)]).unwrap();
+    load(&engine, 42, 10, 0..1000).unwrap();
+    publish(&engine, 42, 10, 2).unwrap();
+    let read = engine.tablet(TabletId(42)).unwrap().read(2, &spec()).unwrap();
+    machine.faults.add(FaultRule::new(FsOp::Read, Fault::BitFlip).on(".dat"));
+    let error = read.morsels[0].scan().unwrap().next_chunk().unwrap_err();
+    machine.faults.heal();
+    let text = error.to_string();
+    assert_eq!(error.code(), ErrorCode::Corruption);
+    for part in ["checksum", "tablet 42", ".dat", "offset"] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    assert!(engine.report_tablet(TabletId(42), false).unwrap().bad);
+    assert!(engine.tablet(TabletId(42)).unwrap().read(2, &spec()).is_err());
+    assert!(engine.tablet(TabletId(43)).unwrap().read(1, &spec()).is_ok());
+}
+
+#[test]
+fn a_broken_directory_takes_down_its_tablets_only() {
+    let mut machine = Machine::new();
+    machine.dirs.push(DirConfig::new("/data1"));
+    let engine = machine.start();
+    engine.create_tablets(&[create_request(1), create_request(2)]).unwrap();
+    let of_dir = |engine: &Arc<StorageEngine>, path: &str| {
+        engine.tablets().all().into_iter().find(|t| t.dir().path() == std::path::Path::new(path)).unwrap().id().0
+    };
+    let (first, second) = (of_dir(&engine, "/data0"), of_dir(&engine, "/data1"));
+    for op in [FsOp::Create, FsOp::Append, FsOp::Sync] {
+        machine.faults.add(FaultRule::new(op, Fault::Io).on("/data1"));
+    }
+    assert!(load(&engine, second, 10, 0..10).is_err());
+    assert!(engine.dirs().iter().any(|d| d.broken().is_some()));
+    assert!(engine.report_tablet(TabletId(second), false).unwrap().bad);
+    load(&engine, first, 10, 0..10).unwrap();
+    publish(&engine, first, 10, 2).unwrap();
+    assert_eq!(keys(&engine, first, 2, &spec()).unwrap().len(), 10);
+    machine.faults.heal();
+    engine.dirs().iter().for_each(|d| d.probe().unwrap());
+    load(&engine, second, 11, 0..10).unwrap();
+}
+
+#[test]
+fn dropped_tablets_rest_in_the_trash_first() {
+    let machine = Machine::new();
+    let engine = machine.start();
+    engine.create_tablets(&[create_request(1)]).unwrap();
+    load(&engine, 1, 10, 0..10).unwrap();
+    publish(&engine, 1, 10, 2).unwrap();
+    engine.drop_tablets(&[TabletId(1), TabletId(99)]).unwrap();
+    assert!(engine.tablet(TabletId(1)).is_err());
+    assert_eq!(machine.disk.list(std::path::Path::new("/data0/trash")).unwrap().len(), 1);
+    assert_eq!(engine.collect_garbage().trash_dirs, 0);
+    machine.clock.advance(std::time::Duration::from_secs(90_000));
+    assert_eq!(engine.collect_garbage().trash_dirs, 1);
+    machine.crash();
+    assert!(machine.start().tablets().is_empty());
+}
+
+#[test]
+fn a_column_added_later_reads_its_default() {
+    let machine = Machine::new();
+    let engine = machine.start();
+    engine.create_tablets(&[create_request(1)]).unwrap();
+    load(&engine, 1, 10, 0..10).unwrap();
+    publish(&engine, 1, 10, 2).unwrap();
+    let mut schema = create_request(1).schema.unwrap();
+    schema.version = 2;
+    schema.columns.push(pb::TabletColumn {
+        uid: 9,
+        name: "n".into(),
+        r#type: Some(wire::type_to_proto(&LogicalType::BigInt)),
+        nullable: true,
+        default_value: Some(wire::scalar_to_proto(&Scalar::BigInt(5), &LogicalType::BigInt)),
+        ..Default::default()
+    });
+    engine.update_schema(TabletId(1), &schema).unwrap();
+    machine.crash();
+    let engine = machine.start();
+    let spec = crate::ReadSpec {
+        columns: vec![crate::ReadColumn { uid: 9, ty: LogicalType::BigInt }, crate::ReadColumn { uid: 1, ty: LogicalType::BigInt }],
+        output: vec![0, 1],
+        ..Default::default()
+    };
+    let read = engine.tablet(TabletId(1)).unwrap().read(2, &spec).unwrap();
+    let chunk = read.morsels[0].scan().unwrap().next_chunk().unwrap().unwrap();
+    assert_eq!((chunk.column(0).scalar(3), chunk.column(1).scalar(3)), (Scalar::BigInt(5), Scalar::BigInt(3)));
+}
+
+#[test]
+fn several_memtables_make_several_segments() {
+    let mut machine = Machine::new();
+    machine.settings.memtable_bytes = 200 << 10;
+    let engine = machine.start();
+    engine.create_tablets(&[create_request(1)]).unwrap();
+    let writer = Arc::new(engine.open_writer(TabletId(1), TxnId(10)).unwrap());
+    std::thread::scope(|scope| {
+        for thread in 0..2 {
+            let writer = writer.clone();
+            scope.spawn(move || {
+                for part in 0..20 {
+                    let start = (part * 2 + thread) * 1000;
+                    writer.write(chunk((start..start + 1000).rev())).unwrap();
+                }
+            });
+        }
+    });
+    let pending = Arc::into_inner(writer).unwrap().close().unwrap();
+    assert!(pending.meta().segments.len() > 1);
+    engine.commit(vec![pending]).unwrap();
+    publish(&engine, 1, 10, 2).unwrap();
+    assert_eq!(keys(&engine, 1, 2, &spec()).unwrap(), (0..40_000).collect::<Vec<_>>());
+    assert_eq!(engine.load_tracker().consumed(), 0);
+}
