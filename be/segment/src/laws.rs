@@ -7,6 +7,7 @@ use arrow::array::{Array, AsArray};
 use arrow::buffer::BooleanBuffer;
 use common_base::fs::{Fault, FaultRule, FaultyFs, FileSystem, FsOp, MemFs};
 use common_base::{ErrorCode, MemTracker, Result, Rng};
+use common_expr::eval::Selection;
 use common_expr::predicate::{Bound, ColumnPredicate, CompareOp, PredicateKind};
 use common_types::{Chunk, Column, ColumnBuilder, DecimalWidth, LogicalType, Repr, Scalar, StructField};
 
@@ -159,9 +160,10 @@ fn maps_round_trip() {
 #[derive(Debug)]
 struct Parity(bool);
 impl ChunkFilter for Parity {
-    fn matches(&self, chunk: &Chunk) -> Result<BooleanBuffer> {
+    fn select(&self, chunk: &Chunk) -> Result<Selection> {
         let column = chunk.column(0);
-        Ok(BooleanBuffer::collect_bool(chunk.rows(), |i| (column.scalar(i).as_i64().unwrap() % 2 == 0) == self.0))
+        let mask = BooleanBuffer::collect_bool(chunk.rows(), |i| (column.scalar(i).as_i64().unwrap() % 2 == 0) == self.0);
+        Ok(Selection::from_mask(&mask))
     }
 }
 

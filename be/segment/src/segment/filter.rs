@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arrow::array::ArrayRef;
 use arrow::buffer::BooleanBuffer;
 use common_base::{Result, ensure};
+use common_expr::eval::Selection;
 use common_expr::eval::mask::mask_of;
 use common_expr::predicate::{ColumnPredicate, RuntimeFilter};
 use common_types::{Chunk, Column, Dict, Repr, for_codes};
@@ -49,8 +50,8 @@ impl ColumnFilter for RuntimeFilter {
 
 /// A condition on several columns, given as a chunk of exactly those.
 pub trait ChunkFilter: Send + Sync + Debug {
-    /// One bit per row.
-    fn matches(&self, chunk: &Chunk) -> Result<BooleanBuffer>;
+    /// The rows that pass.
+    fn select(&self, chunk: &Chunk) -> Result<Selection>;
 }
 
 /// A condition that appears or sharpens while the scan runs. It may be skipped at will: who made it checks again.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use common_base::{Result, bail, ensure};
+use common_expr::eval::Selection;
 use common_types::{CHUNK_ROWS, Chunk, Column, LogicalType, Repr, Scalar, mask_to_indices};
 
 use super::filter::{self, ChunkFilter, ColumnFilter, DynamicFilter, Verdicts};
@@ -368,10 +369,10 @@ impl SegmentScan {
                     (columns.iter().map(|c| c.gather(rows)).collect(), Box::new(move |i| rows[i as usize]))
                 }
             };
-            let mask = residual.filter.matches(&Chunk::new(piece, len))?;
-            ensure!(mask.len() == len, Internal, "filter gave {} bits for {len} rows", mask.len());
-            let count = mask.count_set_bits();
-            kept.extend(mask_to_indices(&mask, count).into_iter().map(row_of));
+            match residual.filter.select(&Chunk::new(piece, len))? {
+                Selection::All(_) => kept.extend((0..len as u32).map(row_of)),
+                Selection::Rows(rows) => kept.extend(rows.into_iter().map(row_of)),
+            }
         }
         if kept.len() < total {
             current.selected = Selected::Rows(kept);
