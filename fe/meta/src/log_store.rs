@@ -1,0 +1,148 @@
+//! The Raft log and vote on a key-value store. Every append and vote is synced before it is acknowledged.
+//!
+//! Keys: `l` + index (big-endian) → entry; `v` → vote; `c` → committed; `p` → last purged log id.
+
+use std::{fmt::Debug, ops::{Bound, RangeBounds}};
+
+use common_base::kv::{Batch, KvRange, SharedKv};
+use openraft::{
+    Entry, ErrorSubject, ErrorVerb, LogId, LogState, OptionalSend, RaftLogReader, StorageError, StorageIOError, Vote,
+    storage::{LogFlushed, RaftLogStorage},
+};
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::types::TypeConfig;
+
+const ENTRY: u8 = b'l';
+const VOTE: &[u8] = b"v";
+const COMMITTED: &[u8] = b"c";
+const PURGED: &[u8] = b"p";
+
+type Stored<T> = Result<T, StorageError<u64>>;
+
+/// The log. Clones share the store.
+#[derive(Clone)]
+pub struct LogStore {
+    kv: SharedKv,
+}
+
+fn entry_key(index: u64) -> Vec<u8> {
+    let mut key = vec![ENTRY];
+    key.extend_from_slice(&index.to_be_bytes());
+    key
+}
+
+fn failed(subject: ErrorSubject<u64>, verb: ErrorVerb, e: impl std::error::Error + 'static) -> StorageError<u64> {
+    StorageError::from(StorageIOError::new(subject, verb, openraft::AnyError::new(&e)))
+}
+
+impl LogStore {
+    /// A log on a store.
+    pub fn new(kv: SharedKv) -> Self {
+        Self { kv }
+    }
+
+    fn read<T: DeserializeOwned>(&self, key: &[u8]) -> Stored<Option<T>> {
+        let fail = |e: &dyn std::error::Error| {
+            failed(ErrorSubject::Store, ErrorVerb::Read, std::io::Error::other(e.to_string()))
+        };
+        let bytes = self.kv.get(key).map_err(|e| fail(&e))?;
+        bytes.map(|b| rmp_serde::from_slice(&b).map_err(|e| fail(&e))).transpose()
+    }
+
+    fn encode<T: Serialize>(value: &T) -> Stored<Vec<u8>> {
+        rmp_serde::to_vec_named(value).map_err(|e| failed(ErrorSubject::Store, ErrorVerb::Write, e))
+    }
+
+    fn write(&self, batch: Batch, sync: bool) -> Stored<()> {
+        self.kv.write(batch, sync).map_err(|e| failed(ErrorSubject::Logs, ErrorVerb::Write, e))
+    }
+
+    fn last_entry(&self) -> Stored<Option<Entry<TypeConfig>>> {
+        let last = self.kv.last(&KvRange::prefix(&[ENTRY])).map_err(|e| failed(ErrorSubject::Logs, ErrorVerb::Read, e))?;
+        last.map(|(_, bytes)| rmp_serde::from_slice(&bytes).map_err(|e| failed(ErrorSubject::Logs, ErrorVerb::Read, e))).transpose()
+    }
+}
+
+impl RaftLogReader<TypeConfig> for LogStore {
+    async fn try_get_log_entries<RB: RangeBounds<u64> + Clone + Debug + OptionalSend>(&mut self, range: RB) -> Stored<Vec<Entry<TypeConfig>>> {
+        let start = match range.start_bound() {
+            Bound::Included(i) => *i,
+            Bound::Excluded(i) => i + 1,
+            Bound::Unbounded => 0,
+        };
+        let end = match range.end_bound() {
+            Bound::Included(i) => i + 1,
+            Bound::Excluded(i) => *i,
+            Bound::Unbounded => u64::MAX,
+        };
+        let mut entries = Vec::new();
+        for item in self.kv.scan(&KvRange::new(entry_key(start), entry_key(end))).map_err(|e| failed(ErrorSubject::Logs, ErrorVerb::Read, e))? {
+            let (_, bytes) = item.map_err(|e| failed(ErrorSubject::Logs, ErrorVerb::Read, e))?;
+            entries.push(rmp_serde::from_slice(&bytes).map_err(|e| failed(ErrorSubject::Logs, ErrorVerb::Read, e))?);
+        }
+        Ok(entries)
+    }
+}
+
+impl RaftLogStorage<TypeConfig> for LogStore {
+    type LogReader = Self;
+
+    async fn get_log_state(&mut self) -> Stored<LogState<TypeConfig>> {
+        let last_purged_log_id: Option<LogId<u64>> = self.read(PURGED)?;
+        let last_log_id = self.last_entry()?.map(|e| e.log_id).or(last_purged_log_id);
+        Ok(LogState { last_purged_log_id, last_log_id })
+    }
+
+    async fn get_log_reader(&mut self) -> Self::LogReader {
+        self.clone()
+    }
+
+    async fn save_vote(&mut self, vote: &Vote<u64>) -> Stored<()> {
+        let mut batch = Batch::new();
+        batch.put(VOTE, Self::encode(vote)?);
+        self.write(batch, true)
+    }
+
+    async fn read_vote(&mut self) -> Stored<Option<Vote<u64>>> {
+        self.read(VOTE)
+    }
+
+    async fn save_committed(&mut self, committed: Option<LogId<u64>>) -> Stored<()> {
+        let mut batch = Batch::new();
+        batch.put(COMMITTED, Self::encode(&committed)?);
+        // Only saves time after a restart: what is committed is known again from the leader.
+        self.write(batch, false)
+    }
+
+    async fn read_committed(&mut self) -> Stored<Option<LogId<u64>>> {
+        Ok(self.read::<Option<LogId<u64>>>(COMMITTED)?.flatten())
+    }
+
+    async fn append<I>(&mut self, entries: I, callback: LogFlushed<TypeConfig>) -> Stored<()>
+    where
+        I: IntoIterator<Item = Entry<TypeConfig>> + OptionalSend,
+        I::IntoIter: OptionalSend,
+    {
+        let mut batch = Batch::new();
+        for entry in entries {
+            batch.put(entry_key(entry.log_id.index), Self::encode(&entry)?);
+        }
+        let written = self.kv.write(batch, true);
+        callback.log_io_completed(written.as_ref().map(|_| ()).map_err(|e| std::io::Error::other(e.to_string())));
+        written.map_err(|e| failed(ErrorSubject::Logs, ErrorVerb::Write, e))
+    }
+
+    async fn truncate(&mut self, log_id: LogId<u64>) -> Stored<()> {
+        let mut batch = Batch::new();
+        batch.delete_range(entry_key(log_id.index), entry_key(u64::MAX));
+        self.write(batch, true)
+    }
+
+    async fn purge(&mut self, log_id: LogId<u64>) -> Stored<()> {
+        let mut batch = Batch::new();
+        batch.put(PURGED, Self::encode(&log_id)?);
+        batch.delete_range(entry_key(0), entry_key(log_id.index + 1));
+        self.write(batch, true)
+    }
+}
