@@ -1,0 +1,14 @@
+//! `a - b`.
+
+use common_expr::{scalar_fn::ScalarFunction, signature::TypePattern::Any};
+
+use super::typing;
+use crate::kernels::{
+    arith::{Subtract, arith},
+    def::{computed, partial},
+};
+
+/// The row of the function table.
+pub fn function() -> ScalarFunction {
+    partial(&["subtract"], vec![computed([Any, Any], typing::additive)], arith::<Subtract>)
+}
