@@ -45,7 +45,7 @@ fn convert(ty: &DataType) -> Result<LogicalType> {
             Some(n) => bail!(Analysis, "Char size must be <= 255: {n}"),
         },
         DataType::Varchar(n) | DataType::CharacterVarying(n) | DataType::CharVarying(n) => match length(n.as_ref())? {
-            None => T::Varchar(Some(1)),
+            None => T::varchar(),
             Some(n) => varchar(n)?,
         },
         DataType::String(_) | DataType::Text => T::string(),
