@@ -5,7 +5,8 @@
 pub struct ParseOptions {
     /// The session's sql_mode bits; only `PIPES_AS_CONCAT` changes the grammar.
     pub sql_mode: u64,
-    /// How deep expressions and queries may nest. One level needs up to about 3 KB of stack while parsing.
+    /// How deep expressions and queries may nest; a query counts for four levels. One level needs up to 5 KB of stack, so the
+    /// default fits a thread of 2 MB.
     pub max_depth: usize,
     /// How many operands a chain of one-way operators (`a + b + …`) may have: its tree is as deep as it is long.
     pub max_chain: usize,

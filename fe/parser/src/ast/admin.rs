@@ -100,7 +100,7 @@ pub struct AnalyzeTable {
 pub struct AnalyzeHistogram {
     pub table: sql::ObjectName,
     pub drop: bool,
-    pub columns: Vec<sql::Expr>,
+    pub columns: AnalyzeColumns,
     pub buckets: Option<i64>,
     pub sync: Option<bool>,
     pub properties: Properties,

@@ -239,7 +239,11 @@ impl Parser<'_> {
             let drop = self.is_kw("DROP");
             self.pos += 2;
             self.expect_kw("ON")?;
-            let columns = self.comma_list(Self::expr)?;
+            let columns = if self.is_any_kw(&["ALL", "PREDICATE", "MULTIPLE"]) {
+                self.analyze_columns()?
+            } else {
+                AnalyzeColumns::List(self.comma_list(Self::expr)?)
+            };
             let mut sync = self.sync_mode()?;
             let buckets = if self.accept_kw("WITH") {
                 let n = self.integer()?;

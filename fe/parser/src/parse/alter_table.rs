@@ -97,7 +97,15 @@ impl Parser<'_> {
                 let rollup = self.to_rollup()?;
                 return Ok(Clause::AddColumns { columns, rollup, properties: self.properties()? });
             }
+            let start = self.pos;
             let column = self.column_def()?;
+            if column.auto_increment {
+                return Err(self.error_since(start, format!("Column '{}' can not be AUTO_INCREMENT when ADD COLUMN.", column.name.value)));
+            }
+            if column.generated.is_some() && self.is_any_kw(&["FIRST", "AFTER"]) {
+                let word = self.token_text().to_ascii_uppercase();
+                return Err(self.error_since(start, format!("{word} can not be set when ADD GENERATED COLUMN.")));
+            }
             let position = self.column_position()?;
             let rollup = self.to_rollup()?;
             return Ok(Clause::AddColumn { column, position, rollup, properties: self.properties()? });
@@ -193,7 +201,11 @@ impl Parser<'_> {
             self.pos += 2;
             return Ok(Clause::DropField { column, path: self.field_path()? });
         }
+        let start = self.pos;
         let column = self.column_def()?;
+        if column.auto_increment {
+            return Err(self.error_since(start, format!("Column '{}' can not be AUTO_INCREMENT when MODIFY COLUMN.", column.name.value)));
+        }
         let position = self.column_position()?;
         let rollup = self.from_rollup()?;
         Ok(Clause::ModifyColumn { column, position, rollup, properties: self.properties()? })

@@ -7,11 +7,12 @@ use super::Parser;
 use crate::ast::{
     AggregateType, ColumnDef, ColumnDefault, ColumnPosition, Distribution, DistributionKind, IndexDef, IndexKind, KeyDesc, KeyModel, RollupDef, SortKey,
 };
-use crate::error::PResult;
+use crate::error::{PResult, SyntaxError};
 
 impl Parser<'_> {
-    /// `name type [KEY] [agg] [NULL|NOT NULL] [DEFAULT v | AUTO_INCREMENT | AS e] [COMMENT s]`, attributes in any order.
+    /// `name type [charset] [KEY] [agg] [NULL|NOT NULL] [DEFAULT v | AUTO_INCREMENT | AS e] [COMMENT s]`
     pub(super) fn column_def(&mut self) -> PResult<ColumnDef> {
+        let start = self.pos;
         let name = self.ident()?;
         let mut column = ColumnDef {
             name,
@@ -29,43 +30,61 @@ impl Parser<'_> {
         } else {
             column.data_type = self.data_type()?;
         }
-        loop {
-            if self.is_kw("CHARSET") || self.is_kws(&["CHARACTER", "SET"]) {
-                self.pos += if self.is_kw("CHARSET") { 1 } else { 2 };
-                self.accept(&Token::Eq);
-                self.ident_or_string()?;
-            } else if self.accept_kw("COLLATE") {
-                self.accept(&Token::Eq);
-                self.ident_or_string()?;
-            } else if self.accept_kw("KEY") {
-                column.is_key = true;
-            } else if self.accept_kws(&["PRIMARY", "KEY"]) {
-                column.is_key = true;
-            } else if self.accept_kws(&["NOT", "NULL"]) {
-                column.nullable = Some(false);
-            } else if self.accept_kw("NULL") {
-                column.nullable = Some(true);
-            } else if self.accept_kw("DEFAULT") {
-                column.default = Some(self.column_default()?);
-            } else if self.accept_kw("AUTO_INCREMENT") {
-                column.auto_increment = true;
-            } else if self.accept_kw("AS") {
-                column.generated = Some(self.expr()?);
-            } else if self.is_kw("COMMENT") {
-                column.comment = self.comment()?;
-            } else if column.aggregate.is_none() && self.is_ident_or_callable() {
-                match self.aggregate_type()? {
-                    Some(a) => column.aggregate = Some(a),
-                    None => return Ok(column),
-                }
-            } else {
-                return Ok(column);
-            }
+        self.skip_charset()?;
+        column.is_key = self.accept_kw("KEY") || self.accept_kws(&["PRIMARY", "KEY"]);
+        if column.aggregate.is_none() && (self.is_ident() || self.is_kw("REPLACE")) {
+            column.aggregate = self.aggregate_type()?;
+        }
+        self.skip_charset()?;
+        column.nullable = self.nullability();
+        if self.accept_kw("DEFAULT") {
+            column.default = Some(self.column_default()?);
+        } else if self.accept_kw("AUTO_INCREMENT") {
+            column.auto_increment = true;
+        } else if self.accept_kw("AS") {
+            column.generated = Some(self.expr()?);
+        }
+        if column.nullable.is_none() && column.generated.is_none() {
+            column.nullable = self.nullability();
+        }
+        column.comment = self.comment()?;
+        self.check_column(&column, start)?;
+        Ok(column)
+    }
+
+    /// What the reference refuses while it builds the tree.
+    fn check_column(&self, column: &ColumnDef, start: usize) -> PResult<()> {
+        if column.auto_increment && column.nullable == Some(true) {
+            let at = self.lexed.tokens.get(start).map(|t| t.span.start);
+            return Err(SyntaxError::new(at, format!("AUTO_INCREMENT column {} must be NOT NULL.", column.name.value)));
+        }
+        if column.generated.is_some() && column.is_key {
+            return Err(SyntaxError::new(None, "Generated Column can not be KEY."));
+        }
+        if column.generated.is_some() && column.nullable == Some(false) {
+            return Err(SyntaxError::new(None, "Generated Column must be nullable column."));
+        }
+        Ok(())
+    }
+
+    fn nullability(&mut self) -> Option<bool> {
+        if self.accept_kws(&["NOT", "NULL"]) {
+            Some(false)
+        } else {
+            self.accept_kw("NULL").then_some(true)
         }
     }
 
-    fn is_ident_or_callable(&self) -> bool {
-        self.is_ident() || self.is_kw("REPLACE")
+    fn skip_charset(&mut self) -> PResult<()> {
+        loop {
+            if self.is_kw("CHARSET") || self.is_kws(&["CHARACTER", "SET"]) {
+                self.pos += if self.is_kw("CHARSET") { 1 } else { 2 };
+            } else if !self.accept_kw("COLLATE") {
+                return Ok(());
+            }
+            self.accept(&Token::Eq);
+            self.ident_or_string()?;
+        }
     }
 
     fn aggregate_type(&mut self) -> PResult<Option<AggregateType>> {
@@ -212,7 +231,7 @@ impl Parser<'_> {
         }
         let at = self.location();
         let n = self.integer()?;
-        u32::try_from(n).map(Some).map_err(|_| crate::error::SyntaxError::new(at, format!("Numeric overflow {n}")))
+        u32::try_from(n).map(Some).map_err(|_| SyntaxError::new(at, format!("Numeric overflow {n}")))
     }
 
     /// `[ORDER BY (c [ASC|DESC], ..)]`

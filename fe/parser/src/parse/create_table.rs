@@ -49,7 +49,7 @@ impl Parser<'_> {
             })));
         }
         if self.accept_kw("AS") || self.is_query_start() {
-            let query = Box::new(self.query()?);
+            let query = self.query()?;
             if let Some(typed) = table.columns.iter().find(|c| c.data_type != DataType::Unspecified) {
                 return Err(self.error(format!("Create table as select does not allow a type for column '{}'", typed.name.value)));
             }
@@ -84,7 +84,7 @@ impl Parser<'_> {
                 break;
             }
         }
-        self.expect(&Token::RParen)
+        if self.accept(&Token::RParen) { Ok(()) } else { Err(self.unexpected(&["','", "')'"])) }
     }
 
     /// The clauses after the column list. Their order is the grammar's.

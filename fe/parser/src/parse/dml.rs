@@ -76,14 +76,14 @@ impl Parser<'_> {
                     p.pos += 2;
                     return Ok(vec![]);
                 }
-                p.paren_list(Self::expr)
+                p.paren_list(Self::expr_or_default)
             })?;
             return Ok(InsertSource::Values(rows));
         }
         if !self.is_query_start() {
             return Err(self.unexpected(&["SELECT", "VALUES", "'('", "WITH"]));
         }
-        Ok(InsertSource::Query(Box::new(self.query()?)))
+        Ok(InsertSource::Query(self.query()?))
     }
 
     /// At UPDATE.
@@ -94,7 +94,7 @@ impl Parser<'_> {
         let assignments = self.comma_list(|p| {
             let column = p.ident_or_string_ident()?;
             p.expect(&Token::Eq)?;
-            Ok(Assignment { column, value: p.expr()? })
+            Ok(Assignment { column, value: p.expr_or_default()? })
         })?;
         let from = if self.accept_kw("FROM") { self.from_list()? } else { vec![] };
         let selection = if self.accept_kw("WHERE") { Some(self.expr()?) } else { None };

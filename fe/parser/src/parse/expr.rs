@@ -9,7 +9,7 @@ use sqlparser::tokenizer::{Span, Token};
 
 use super::Parser;
 use crate::ast::{IntervalUnit, encoding};
-use crate::error::PResult;
+use crate::error::{PResult, SyntaxError};
 
 /// Binding powers, loosest first.
 mod power {
@@ -56,10 +56,16 @@ enum Infix {
 impl Parser<'_> {
     /// One expression.
     pub fn expr(&mut self) -> PResult<Expr> {
+        self.subexpr(power::OR).map(|e| *e)
+    }
+
+    /// One expression on the heap. Productions pass boxes: a node is over 300 bytes, and copies of it on the stack are what
+    /// limits how deep a text may nest.
+    pub(super) fn boxed_expr(&mut self) -> PResult<Box<Expr>> {
         self.subexpr(power::OR)
     }
 
-    fn subexpr(&mut self, min: u8) -> PResult<Expr> {
+    fn subexpr(&mut self, min: u8) -> PResult<Box<Expr>> {
         self.nested(|p| {
             let mut left = p.prefix(min)?;
             let mut chain = 0;
@@ -125,12 +131,16 @@ impl Parser<'_> {
         (power >= min).then_some(Infix::Binary(op, power))
     }
 
-    fn infix_rest(&mut self, left: Expr, infix: Infix) -> PResult<Expr> {
+    #[inline(never)]
+    fn infix_rest(&mut self, left: Box<Expr>, infix: Infix) -> PResult<Box<Expr>> {
         match infix {
             Infix::Binary(op, power) => {
                 self.pos += 1;
                 let right = self.subexpr(power + 1)?;
-                Ok(binary(left, op, right))
+                if matches!(*left, Expr::Interval(_)) || matches!(*right, Expr::Interval(_)) {
+                    return interval_arithmetic(left, op, right);
+                }
+                ok(binary(left, op, right))
             }
             Infix::And => self.logical_chain(left, power::AND, BinaryOperator::And),
             Infix::Or => self.logical_chain(left, power::OR, BinaryOperator::Or),
@@ -138,7 +148,7 @@ impl Parser<'_> {
                 self.pos += 1;
                 let negated = self.accept_kw("NOT");
                 self.expect_kw("NULL")?;
-                Ok(if negated { Expr::IsNotNull(Box::new(left)) } else { Expr::IsNull(Box::new(left)) })
+                ok(if negated { Expr::IsNotNull(left) } else { Expr::IsNull(left) })
             }
             Infix::Predicate { negated } => {
                 self.pos += usize::from(negated);
@@ -147,33 +157,34 @@ impl Parser<'_> {
         }
     }
 
-    fn logical_chain(&mut self, left: Expr, power: u8, op: BinaryOperator) -> PResult<Expr> {
+    #[inline(never)]
+    fn logical_chain(&mut self, left: Box<Expr>, power: u8, op: BinaryOperator) -> PResult<Box<Expr>> {
         let mut operands = vec![left];
         while matches!((self.infix(power), &op), (Some(Infix::And), BinaryOperator::And) | (Some(Infix::Or), BinaryOperator::Or)) {
             self.pos += 1;
             operands.push(self.subexpr(power + 1)?);
         }
-        Ok(fold_chain(operands, &mut |a, b| binary(a, op.clone(), b)))
+        Ok(fold_chain(operands, &mut |a, b| Box::new(binary(a, op.clone(), b))))
     }
 
-    fn predicate(&mut self, left: Expr, negated: bool) -> PResult<Expr> {
-        let expr = Box::new(left);
+    #[inline(never)]
+    fn predicate(&mut self, expr: Box<Expr>, negated: bool) -> PResult<Box<Expr>> {
         let kw = self.expect_any_kw(PREDICATES)?;
         match kw {
             "IN" => self.in_predicate(expr, negated),
             "BETWEEN" => {
-                let low = Box::new(self.subexpr(power::SHIFT_RIGHT_LOGICAL)?);
+                let low = self.subexpr(power::SHIFT_RIGHT_LOGICAL)?;
                 self.expect_kw("AND")?;
-                let high = Box::new(self.subexpr(power::PREDICATE)?);
-                Ok(Expr::Between { expr, negated, low, high })
+                let high = self.subexpr(power::PREDICATE)?;
+                ok(Expr::Between { expr, negated, low, high })
             }
             "LIKE" => {
-                let pattern = Box::new(self.subexpr(power::SHIFT_RIGHT_LOGICAL)?);
-                Ok(Expr::Like { negated, any: false, expr, pattern, escape_char: None })
+                let pattern = self.subexpr(power::SHIFT_RIGHT_LOGICAL)?;
+                ok(Expr::Like { negated, any: false, expr, pattern, escape_char: None })
             }
             "RLIKE" | "REGEXP" => {
-                let pattern = Box::new(self.subexpr(power::SHIFT_RIGHT_LOGICAL)?);
-                Ok(Expr::RLike { negated, expr, pattern, regexp: kw == "REGEXP" })
+                let pattern = self.subexpr(power::SHIFT_RIGHT_LOGICAL)?;
+                ok(Expr::RLike { negated, expr, pattern, regexp: kw == "REGEXP" })
             }
             _ => {
                 let op = match kw {
@@ -182,27 +193,29 @@ impl Parser<'_> {
                     _ => BinaryOperator::Custom(encoding::MATCH_ALL.into()),
                 };
                 let right = self.subexpr(power::SHIFT_RIGHT_LOGICAL)?;
-                let matched = binary(*expr, op, right);
-                Ok(if negated { Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(matched) } } else { matched })
+                let matched = Box::new(binary(expr, op, right));
+                Ok(if negated { Box::new(Expr::UnaryOp { op: UnaryOperator::Not, expr: matched }) } else { matched })
             }
         }
     }
 
-    fn in_predicate(&mut self, expr: Box<Expr>, negated: bool) -> PResult<Expr> {
+    #[inline(never)]
+    fn in_predicate(&mut self, expr: Box<Expr>, negated: bool) -> PResult<Box<Expr>> {
         if self.is(&Token::LParen) && self.paren_is_query(self.pos) {
             self.pos += 1;
-            let subquery = Box::new(self.query()?);
+            let subquery = self.query()?;
             self.expect(&Token::RParen)?;
-            return Ok(Expr::InSubquery { expr, subquery, negated });
+            return ok(Expr::InSubquery { expr, subquery, negated });
         }
         if self.is(&Token::LParen) && *self.peek_at(1) == Token::RParen {
             return Err(self.error("No viable statement for input 'in ()'."));
         }
         let list = self.paren_list(Self::expr)?;
-        Ok(Expr::InList { expr, list, negated })
+        ok(Expr::InList { expr, list, negated })
     }
 
-    fn prefix(&mut self, min: u8) -> PResult<Expr> {
+    #[inline(never)]
+    fn prefix(&mut self, min: u8) -> PResult<Box<Expr>> {
         let op = match self.peek() {
             Token::Minus => UnaryOperator::Minus,
             Token::Plus => UnaryOperator::Plus,
@@ -211,32 +224,33 @@ impl Parser<'_> {
             Token::Word(_) if min <= power::NOT && self.is_kw("NOT") => {
                 self.pos += 1;
                 let expr = self.subexpr(power::NOT)?;
-                return Ok(match expr {
+                return ok(match *expr {
                     Expr::Exists { subquery, negated: false } => Expr::Exists { subquery, negated: true },
-                    other => Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(other) },
+                    _ => Expr::UnaryOp { op: UnaryOperator::Not, expr },
                 });
             }
             _ => return self.postfix(),
         };
         self.pos += 1;
-        let expr = Box::new(self.nested(|p| p.prefix(power::CONCAT + 1))?);
-        Ok(Expr::UnaryOp { op, expr })
+        let expr = self.nested(|p| p.prefix(power::CONCAT + 1))?;
+        ok(Expr::UnaryOp { op, expr })
     }
 
     /// A primary and what clings to it: subscripts, fields, JSON paths, COLLATE.
-    fn postfix(&mut self) -> PResult<Expr> {
+    #[inline(never)]
+    fn postfix(&mut self) -> PResult<Box<Expr>> {
         let mut expr = self.primary()?;
         loop {
             match self.peek() {
                 Token::LBracket => {
                     self.pos += 1;
                     let access = AccessExpr::Subscript(self.subscript()?);
-                    expr = push_access(expr, access);
+                    expr = Box::new(push_access(expr, access));
                 }
                 Token::Period if matches!(self.peek_at(1), Token::Word(_)) => {
                     self.pos += 1;
                     let field = self.ident_after_dot()?;
-                    expr = push_access(expr, AccessExpr::Dot(Expr::Identifier(field)));
+                    expr = Box::new(push_access(expr, AccessExpr::Dot(Expr::Identifier(field))));
                 }
                 Token::Arrow => {
                     self.pos += 1;
@@ -244,7 +258,7 @@ impl Parser<'_> {
                         return Err(self.unexpected(&["a string"]));
                     }
                     let path = self.literal();
-                    expr = binary(expr, BinaryOperator::Arrow, path);
+                    expr = Box::new(binary(expr, BinaryOperator::Arrow, path));
                 }
                 Token::Word(_) if self.is_kw("COLLATE") => {
                     self.pos += 1;
@@ -255,6 +269,7 @@ impl Parser<'_> {
         }
     }
 
+    #[inline(never)]
     fn subscript(&mut self) -> PResult<Subscript> {
         let lower_bound = if self.is(&Token::Colon) { None } else { Some(self.expr()?) };
         if self.accept(&Token::RBracket) {
@@ -267,23 +282,27 @@ impl Parser<'_> {
         Ok(Subscript::Slice { lower_bound, upper_bound, stride: None })
     }
 
-    fn primary(&mut self) -> PResult<Expr> {
+    #[inline(never)]
+    fn primary(&mut self) -> PResult<Box<Expr>> {
         match self.peek() {
             Token::Number(..) | Token::SingleQuotedString(_) | Token::DoubleQuotedString(_) | Token::HexStringLiteral(_) => Ok(self.literal()),
             Token::LParen => self.parenthesised(),
             Token::LBracket => {
                 let array = self.array_literal(false)?;
-                Ok(Expr::Array(array))
+                ok(Expr::Array(array))
             }
             Token::LBrace if self.is_kw_at(1, "FN") => self.odbc_function(),
-            Token::LBrace => Err(self.unexpected(&["an expression"])),
+            Token::LBrace => {
+                self.pos += 1;
+                Err(self.unexpected(&["FN"]))
+            }
             Token::AtSign | Token::AtAt => self.variable(),
             Token::Placeholder(p) if p == "?" => {
                 let text = format!("?{}", self.parameters);
                 self.parameters += 1;
                 let span = self.span();
                 self.pos += 1;
-                Ok(placeholder(text, span))
+                ok(placeholder(text, span))
             }
             Token::Word(w) if w.quote_style.is_none() => self.word_primary(&w.value),
             Token::Word(_) => self.identifier_or_function(),
@@ -292,7 +311,8 @@ impl Parser<'_> {
     }
 
     /// The next token as a literal; the caller has seen that it is one.
-    fn literal(&mut self) -> Expr {
+    #[inline(never)]
+    fn literal(&mut self) -> Box<Expr> {
         let span = self.span();
         let value = match self.peek() {
             Token::Number(n, _) => Value::Number(n.clone(), false),
@@ -302,17 +322,19 @@ impl Parser<'_> {
             _ => Value::Null,
         };
         self.pos += 1;
-        Expr::Value(ValueWithSpan { value, span })
+        Box::new(Expr::Value(ValueWithSpan { value, span }))
     }
 
-    fn word_value(&mut self, value: Value) -> Expr {
+    #[inline(never)]
+    fn word_value(&mut self, value: Value) -> Box<Expr> {
         let span = self.span();
         self.pos += 1;
-        Expr::Value(ValueWithSpan { value, span })
+        Box::new(Expr::Value(ValueWithSpan { value, span }))
     }
 
     /// A primary that starts with an unquoted word.
-    fn word_primary(&mut self, word: &str) -> PResult<Expr> {
+    #[inline(never)]
+    fn word_primary(&mut self, word: &str) -> PResult<Box<Expr>> {
         let is = |kw: &str| word.eq_ignore_ascii_case(kw);
         let call = *self.peek_at(1) == Token::LParen;
         let string_next = matches!(self.peek_at(1), Token::SingleQuotedString(_) | Token::DoubleQuotedString(_));
@@ -331,11 +353,6 @@ impl Parser<'_> {
             },
             b'D' if is("DATE") && string_next => self.typed_string(DataType::Date),
             b'D' if is("DATETIME") && string_next => self.typed_string(DataType::Datetime(None)),
-            b'D' if is("DEFAULT") && !call => {
-                let span = self.span();
-                self.pos += 1;
-                Ok(placeholder(encoding::DEFAULT.to_string(), span))
-            }
             b'T' if is("TIMESTAMP") && string_next => self.typed_string(DataType::Datetime(None)),
             b'B' if is("BINARY") && !call && self.starts_operand(1) => {
                 self.pos += 1;
@@ -357,31 +374,36 @@ impl Parser<'_> {
         }
     }
 
-    fn typed_string(&mut self, data_type: DataType) -> PResult<Expr> {
+    #[inline(never)]
+    fn typed_string(&mut self, data_type: DataType) -> PResult<Box<Expr>> {
         self.pos += 1;
-        let Expr::Value(value) = self.literal() else { return Err(self.unexpected(&["a string"])) };
-        Ok(Expr::TypedString(TypedString { data_type, value, uses_odbc_syntax: false }))
+        let Expr::Value(value) = *self.literal() else { return Err(self.unexpected(&["a string"])) };
+        ok(Expr::TypedString(TypedString { data_type, value, uses_odbc_syntax: false }))
     }
 
     /// `( … )`: a subquery, a lambda head, a tuple or a parenthesised expression.
-    fn parenthesised(&mut self) -> PResult<Expr> {
+    #[inline(never)]
+    fn parenthesised(&mut self) -> PResult<Box<Expr>> {
         if self.paren_is_query(self.pos) {
             self.pos += 1;
             let query = self.query()?;
             self.expect(&Token::RParen)?;
-            return Ok(Expr::Subquery(Box::new(query)));
+            return ok(Expr::Subquery(query));
         }
         if let Some(params) = self.lambda_parameters() {
             return self.lambda_body(OneOrManyWithParens::Many(params));
         }
         self.expect(&Token::LParen)?;
-        let mut items = self.comma_list(Self::expr)?;
-        self.expect(&Token::RParen)?;
-        if items.len() > 1 {
-            return Ok(Expr::Tuple(items));
+        let expr = self.boxed_expr()?;
+        if self.accept(&Token::RParen) {
+            return ok(Expr::Nested(expr));
         }
-        let expr = items.pop().expect("a comma list has at least one item");
-        Ok(Expr::Nested(Box::new(expr)))
+        let mut items = vec![*expr];
+        while self.accept(&Token::Comma) {
+            items.push(self.expr()?);
+        }
+        self.expect(&Token::RParen)?;
+        ok(Expr::Tuple(items))
     }
 
     /// `(x, y) ->`, consumed only when the whole head is there.
@@ -409,10 +431,11 @@ impl Parser<'_> {
         Some(params)
     }
 
-    fn lambda_body(&mut self, params: OneOrManyWithParens<LambdaFunctionParameter>) -> PResult<Expr> {
+    #[inline(never)]
+    fn lambda_body(&mut self, params: OneOrManyWithParens<LambdaFunctionParameter>) -> PResult<Box<Expr>> {
         self.expect(&Token::Arrow)?;
-        let body = Box::new(self.expr()?);
-        Ok(Expr::Lambda(LambdaFunction { params, body, syntax: LambdaSyntax::Arrow }))
+        let body = self.boxed_expr()?;
+        ok(Expr::Lambda(LambdaFunction { params, body, syntax: LambdaSyntax::Arrow }))
     }
 
     fn array_literal(&mut self, named: bool) -> PResult<Array> {
@@ -426,19 +449,21 @@ impl Parser<'_> {
     }
 
     /// `ARRAY[..]` or `ARRAY<T>[..]`
-    fn typed_array(&mut self) -> PResult<Expr> {
+    #[inline(never)]
+    fn typed_array(&mut self) -> PResult<Box<Expr>> {
         if *self.peek_at(1) == Token::LBracket {
             self.pos += 1;
             let array = self.array_literal(false)?;
-            return Ok(Expr::Array(array));
+            return ok(Expr::Array(array));
         }
         let data_type = self.data_type()?;
         let array = self.array_literal(true)?;
-        Ok(typed_literal(Expr::Array(array), data_type))
+        ok(typed_literal(Expr::Array(array), data_type))
     }
 
     /// `MAP{k: v, ..}` or `MAP<K, V>{..}`
-    fn typed_map(&mut self) -> PResult<Expr> {
+    #[inline(never)]
+    fn typed_map(&mut self) -> PResult<Box<Expr>> {
         let data_type = if *self.peek_at(1) == Token::Lt {
             Some(self.data_type()?)
         } else {
@@ -449,22 +474,23 @@ impl Parser<'_> {
         let mut entries = Vec::new();
         if !self.accept(&Token::RBrace) {
             entries = self.comma_list(|p| {
-                let key = Box::new(p.expr()?);
+                let key = p.boxed_expr()?;
                 p.expect(&Token::Colon)?;
-                let value = Box::new(p.expr()?);
+                let value = p.boxed_expr()?;
                 Ok(MapEntry { key, value })
             })?;
             self.expect(&Token::RBrace)?;
         }
         let map = Expr::Map(Map { entries });
-        Ok(match data_type {
+        ok(match data_type {
             Some(t) => typed_literal(map, t),
             None => map,
         })
     }
 
     /// `@a`, `@@x`, `@@scope.x`
-    fn variable(&mut self) -> PResult<Expr> {
+    #[inline(never)]
+    fn variable(&mut self) -> PResult<Box<Expr>> {
         let start = self.span();
         let mut text = if self.accept(&Token::AtAt) {
             "@@".to_string()
@@ -483,13 +509,14 @@ impl Parser<'_> {
             text.push('.');
             text.push_str(&self.ident_after_dot()?.value);
         }
-        Ok(placeholder(text, Span { start: start.start, end: end.end }))
+        ok(placeholder(text, Span { start: start.start, end: end.end }))
     }
 
-    fn case(&mut self) -> PResult<Expr> {
+    #[inline(never)]
+    fn case(&mut self) -> PResult<Box<Expr>> {
         let case_token = self.attached();
         self.pos += 1;
-        let operand = if self.is_kw("WHEN") { None } else { Some(Box::new(self.expr()?)) };
+        let operand = if self.is_kw("WHEN") { None } else { Some(self.boxed_expr()?) };
         let mut conditions = Vec::new();
         while self.accept_kw("WHEN") {
             let condition = self.expr()?;
@@ -500,24 +527,26 @@ impl Parser<'_> {
         if conditions.is_empty() {
             return Err(self.unexpected(&["WHEN"]));
         }
-        let else_result = if self.accept_kw("ELSE") { Some(Box::new(self.expr()?)) } else { None };
+        let else_result = if self.accept_kw("ELSE") { Some(self.boxed_expr()?) } else { None };
         let end_token = self.attached();
         self.expect_kw("END")?;
-        Ok(Expr::Case { case_token, end_token, operand, conditions, else_result })
+        ok(Expr::Case { case_token, end_token, operand, conditions, else_result })
     }
 
-    fn cast(&mut self) -> PResult<Expr> {
+    #[inline(never)]
+    fn cast(&mut self) -> PResult<Box<Expr>> {
         self.pos += 2;
-        let expr = Box::new(self.expr()?);
+        let expr = self.boxed_expr()?;
         self.expect_kw("AS")?;
         let data_type = self.data_type()?;
         self.expect(&Token::RParen)?;
-        Ok(Expr::Cast { kind: CastKind::Cast, expr, data_type, format: None })
+        ok(Expr::Cast { kind: CastKind::Cast, expr, data_type, format: None })
     }
 
-    fn convert(&mut self) -> PResult<Expr> {
+    #[inline(never)]
+    fn convert(&mut self) -> PResult<Box<Expr>> {
         self.pos += 2;
-        let expr = self.expr()?;
+        let expr = self.boxed_expr()?;
         if self.accept_kw("USING") {
             // CONVERT(e USING charset): everything is UTF-8.
             self.ident_or_string()?;
@@ -527,29 +556,32 @@ impl Parser<'_> {
         self.expect(&Token::Comma)?;
         let data_type = self.data_type()?;
         self.expect(&Token::RParen)?;
-        Ok(Expr::Cast { kind: CastKind::Cast, expr: Box::new(expr), data_type, format: None })
+        ok(Expr::Cast { kind: CastKind::Cast, expr, data_type, format: None })
     }
 
-    fn exists(&mut self) -> PResult<Expr> {
+    #[inline(never)]
+    fn exists(&mut self) -> PResult<Box<Expr>> {
         self.pos += 1;
         self.expect(&Token::LParen)?;
-        let subquery = Box::new(self.query()?);
+        let subquery = self.query()?;
         self.expect(&Token::RParen)?;
-        Ok(Expr::Exists { subquery, negated: false })
+        ok(Expr::Exists { subquery, negated: false })
     }
 
     /// `EXTRACT(unit FROM e)` is the function named unit.
-    fn extract(&mut self) -> PResult<Expr> {
+    #[inline(never)]
+    fn extract(&mut self) -> PResult<Box<Expr>> {
         self.pos += 2;
         let unit = self.ident_after_dot()?;
         self.expect_kw("FROM")?;
         let expr = self.expr()?;
         self.expect(&Token::RParen)?;
-        Ok(super::function::call(vec![Ident { value: unit.value.to_ascii_lowercase(), ..unit }], vec![expr]))
+        ok(super::function::call(vec![Ident { value: unit.value.to_ascii_lowercase(), ..unit }], vec![expr]))
     }
 
     /// `INTERVAL e unit`; none (and nothing consumed) when the word is an identifier here.
-    fn interval(&mut self) -> PResult<Option<Expr>> {
+    #[inline(never)]
+    fn interval(&mut self) -> PResult<Option<Box<Expr>>> {
         let unit_at = |p: &Self, index: usize| match p.token_at(index) {
             Token::Word(w) => IntervalUnit::from_word(&w.value).is_some(),
             _ => false,
@@ -565,22 +597,23 @@ impl Parser<'_> {
             return Ok(None);
         }
         self.pos += 1;
-        let value = Box::new(self.expr()?);
+        let value = self.boxed_expr()?;
         let Some(unit) = self.word_at(0).and_then(IntervalUnit::from_word) else {
             return Err(self.unexpected(&["YEAR", "QUARTER", "MONTH", "WEEK", "DAY", "HOUR", "MINUTE", "SECOND", "MILLISECOND", "MICROSECOND"]));
         };
         self.pos += 1;
-        Ok(Some(Expr::Interval(Interval {
+        Ok(Some(Box::new(Expr::Interval(Interval {
             value,
             leading_field: Some(date_time_field(unit)),
             leading_precision: None,
             last_field: None,
             fractional_seconds_precision: None,
-        })))
+        }))))
     }
 
     /// A column reference, a function call, or a lambda of one parameter.
-    fn identifier_or_function(&mut self) -> PResult<Expr> {
+    #[inline(never)]
+    fn identifier_or_function(&mut self) -> PResult<Box<Expr>> {
         if *self.peek_at(1) == Token::LParen {
             if let Token::Word(w) = self.peek() {
                 if w.quote_style.is_some() || super::function::is_callable(&w.value) {
@@ -591,10 +624,10 @@ impl Parser<'_> {
         }
         if self.word_at(0).is_some_and(super::function::is_bare_function) {
             let name = self.any_word();
-            return Ok(super::function::bare(name));
+            return ok(super::function::bare(name));
         }
         if !self.is_ident() && !(self.is_kw("MICROSECOND") || self.is_kw("MILLISECOND")) {
-            return Err(self.unexpected(&[]));
+            return Err(self.unexpected(&["a legal identifier"]));
         }
         let first = self.any_word();
         if *self.peek() == Token::Arrow && !matches!(self.peek_at(1), Token::SingleQuotedString(_) | Token::DoubleQuotedString(_)) {
@@ -608,14 +641,42 @@ impl Parser<'_> {
         if self.is(&Token::LParen) && parts.len() > 1 {
             return self.function(parts);
         }
-        Ok(if parts.len() == 1 { Expr::Identifier(parts.remove(0)) } else { Expr::CompoundIdentifier(parts) })
+        ok(if parts.len() == 1 { Expr::Identifier(parts.remove(0)) } else { Expr::CompoundIdentifier(parts) })
     }
 }
 
 const PREDICATES: &[&str] = &["IN", "BETWEEN", "LIKE", "RLIKE", "REGEXP", "MATCH", "MATCH_ANY", "MATCH_ALL"];
 
-fn binary(left: Expr, op: BinaryOperator, right: Expr) -> Expr {
-    Expr::BinaryOp { left: Box::new(left), op, right: Box::new(right) }
+fn ok(expr: Expr) -> PResult<Box<Expr>> {
+    Ok(Box::new(expr))
+}
+
+fn binary(left: Box<Expr>, op: BinaryOperator, right: Box<Expr>) -> Expr {
+    Expr::BinaryOp { left, op, right }
+}
+
+/// Intervals are added to and subtracted from dates; `INTERVAL 1 YEAR * 2` and `INTERVAL 4 YEAR / 2` scale their count.
+fn interval_arithmetic(left: Box<Expr>, op: BinaryOperator, right: Box<Expr>) -> PResult<Box<Expr>> {
+    use BinaryOperator as B;
+    let word = match op {
+        B::Plus | B::Minus => return ok(binary(left, op, right)),
+        B::Multiply => "multiply",
+        B::Divide => "divide",
+        B::Modulo => "mod",
+        B::MyIntegerDivide => "int_divide",
+        _ => return Err(SyntaxError::new(None, format!("Do not support Expr {op} IntervalLiteral syntax."))),
+    };
+    match (*left, *right) {
+        (Expr::Interval(mut i), other) if !matches!(other, Expr::Interval(_)) => {
+            i.value = Box::new(Expr::Nested(Box::new(binary(i.value, op, Box::new(other)))));
+            ok(Expr::Interval(i))
+        }
+        (other, Expr::Interval(mut i)) if op == B::Multiply && !matches!(other, Expr::Interval(_)) => {
+            i.value = Box::new(Expr::Nested(Box::new(binary(Box::new(other), op, i.value))));
+            ok(Expr::Interval(i))
+        }
+        _ => Err(SyntaxError::new(None, format!("Do not support Expr {word} IntervalLiteral syntax."))),
+    }
 }
 
 pub(super) fn placeholder(text: String, span: Span) -> Expr {
@@ -626,14 +687,12 @@ fn typed_literal(literal: Expr, data_type: DataType) -> Expr {
     Expr::Cast { kind: CastKind::DoubleColon, expr: Box::new(literal), data_type, format: None }
 }
 
-fn push_access(expr: Expr, access: AccessExpr) -> Expr {
-    match expr {
-        Expr::CompoundFieldAccess { root, mut access_chain } => {
-            access_chain.push(access);
-            Expr::CompoundFieldAccess { root, access_chain }
-        }
-        root => Expr::CompoundFieldAccess { root: Box::new(root), access_chain: vec![access] },
+fn push_access(mut expr: Box<Expr>, access: AccessExpr) -> Expr {
+    if let Expr::CompoundFieldAccess { access_chain, .. } = &mut *expr {
+        access_chain.push(access);
+        return *expr;
     }
+    Expr::CompoundFieldAccess { root: expr, access_chain: vec![access] }
 }
 
 fn date_time_field(unit: IntervalUnit) -> DateTimeField {
@@ -652,8 +711,18 @@ fn date_time_field(unit: IntervalUnit) -> DateTimeField {
 }
 
 impl Parser<'_> {
+    /// An expression, or DEFAULT where a value is assigned.
+    pub(super) fn expr_or_default(&mut self) -> PResult<Expr> {
+        if !self.is_kw("DEFAULT") {
+            return self.expr();
+        }
+        let span = self.span();
+        self.pos += 1;
+        Ok(placeholder(encoding::DEFAULT.to_string(), span))
+    }
+
     /// The expression of a column's DEFAULT: an operand, no operators, because attributes follow it.
     pub(super) fn default_expr(&mut self) -> PResult<Expr> {
-        self.nested(|p| p.prefix(power::CONCAT + 1))
+        self.nested(|p| p.prefix(power::CONCAT + 1)).map(|e| *e)
     }
 }

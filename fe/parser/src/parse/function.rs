@@ -54,45 +54,71 @@ fn function_node(name: Vec<Ident>, args: FunctionArguments) -> Expr {
     })
 }
 
+// Nodes are put together outside the recursive productions: their size would be on the stack once a level.
+
+#[inline(never)]
+fn finish_function(
+    name: Vec<Ident>,
+    list: FunctionArgumentList,
+    filter: Option<Box<Expr>>,
+    null_treatment: Option<NullTreatment>,
+    over: Option<Box<WindowSpec>>,
+) -> Box<Expr> {
+    let mut node = Box::new(function_node(name, FunctionArguments::List(list)));
+    if let Expr::Function(f) = &mut *node {
+        f.filter = filter;
+        f.null_treatment = null_treatment;
+        f.over = over.map(|spec| WindowType::WindowSpec(*spec));
+    }
+    node
+}
+
+#[inline(never)]
+fn push_wildcard(args: &mut Vec<FunctionArg>) {
+    args.push(FunctionArg::Unnamed(FunctionArgExpr::Wildcard));
+}
+
+#[inline(never)]
+fn push_value(args: &mut Vec<FunctionArg>, name: Option<Ident>, value: Box<Expr>) {
+    let arg = FunctionArgExpr::Expr(*value);
+    args.push(match name {
+        Some(name) => FunctionArg::Named { name, arg, operator: FunctionArgOperator::RightArrow },
+        None => FunctionArg::Unnamed(arg),
+    });
+}
+
 impl Parser<'_> {
     /// The rest of a call whose name has been read.
-    pub(super) fn function(&mut self, name: Vec<Ident>) -> PResult<Expr> {
+    #[inline(never)]
+    pub(super) fn function(&mut self, name: Vec<Ident>) -> PResult<Box<Expr>> {
         let (list, mut null_treatment) = self.function_arguments()?;
         let filter = if self.is_kw("FILTER") && *self.peek_at(1) == Token::LParen {
             self.pos += 2;
             self.expect_kw("WHERE")?;
-            let e = self.expr()?;
+            let e = self.boxed_expr()?;
             self.expect(&Token::RParen)?;
-            Some(Box::new(e))
+            Some(e)
         } else {
             None
         };
         null_treatment = self.null_treatment()?.or(null_treatment);
         let over = if self.is_kw("OVER") {
             self.pos += 1;
-            Some(WindowType::WindowSpec(self.window_spec()?))
+            Some(self.window_spec()?)
         } else {
             None
         };
-        Ok(Expr::Function(Function {
-            name: ObjectName::from(name),
-            uses_odbc_syntax: false,
-            parameters: FunctionArguments::None,
-            args: FunctionArguments::List(list),
-            within_group: vec![],
-            filter,
-            null_treatment,
-            over,
-        }))
+        Ok(finish_function(name, list, filter, null_treatment, over))
     }
 
     /// `{fn f(..)}`
-    pub(super) fn odbc_function(&mut self) -> PResult<Expr> {
+    #[inline(never)]
+    pub(super) fn odbc_function(&mut self) -> PResult<Box<Expr>> {
         self.pos += 2;
         let name = vec![self.ident_after_dot()?];
         let mut expr = self.function(name)?;
         self.expect(&Token::RBrace)?;
-        if let Expr::Function(f) = &mut expr {
+        if let Expr::Function(f) = &mut *expr {
             f.uses_odbc_syntax = true;
         }
         Ok(expr)
@@ -108,6 +134,7 @@ impl Parser<'_> {
         })
     }
 
+    #[inline(never)]
     fn function_arguments(&mut self) -> PResult<(FunctionArgumentList, Option<NullTreatment>)> {
         let mut list = FunctionArgumentList { duplicate_treatment: None, args: vec![], clauses: vec![] };
         let mut nulls = None;
@@ -123,7 +150,14 @@ impl Parser<'_> {
             list.duplicate_treatment = Some(DuplicateTreatment::All);
         }
         if !self.is_kws(&["ORDER", "BY"]) {
-            list.args = self.comma_list(Self::function_argument)?;
+            loop {
+                self.push_argument(&mut list.args)?;
+                // `lag(x IGNORE NULLS, 1)`
+                nulls = self.null_treatment()?.or(nulls);
+                if !self.accept(&Token::Comma) {
+                    break;
+                }
+            }
         }
         loop {
             if self.accept_kws(&["ORDER", "BY"]) {
@@ -143,18 +177,35 @@ impl Parser<'_> {
         Ok((list, nulls))
     }
 
-    pub(super) fn function_argument(&mut self) -> PResult<FunctionArg> {
+    /// A list of arguments up to the closing parenthesis, the opening one having been read.
+    pub(super) fn plain_arguments(&mut self) -> PResult<Vec<FunctionArg>> {
+        let mut args = Vec::new();
+        if self.accept(&Token::RParen) {
+            return Ok(args);
+        }
+        loop {
+            self.push_argument(&mut args)?;
+            if !self.accept(&Token::Comma) {
+                break;
+            }
+        }
+        self.expect(&Token::RParen)?;
+        Ok(args)
+    }
+
+    #[inline(never)]
+    pub(super) fn push_argument(&mut self, args: &mut Vec<FunctionArg>) -> PResult<()> {
         if self.is(&Token::Mul) && matches!(self.peek_at(1), Token::RParen | Token::Comma) {
             self.pos += 1;
-            return Ok(FunctionArg::Unnamed(FunctionArgExpr::Wildcard));
+            push_wildcard(args);
+            return Ok(());
         }
-        if matches!(self.peek(), Token::Word(_)) && *self.peek_at(1) == Token::RArrow {
-            let name = self.any_word();
-            self.pos += 1;
-            let arg = FunctionArgExpr::Expr(self.expr()?);
-            return Ok(FunctionArg::Named { name, arg, operator: FunctionArgOperator::RightArrow });
-        }
-        Ok(FunctionArg::Unnamed(FunctionArgExpr::Expr(self.expr()?)))
+        let named = matches!(self.peek(), Token::Word(_)) && *self.peek_at(1) == Token::RArrow;
+        let name = named.then(|| self.any_word());
+        self.pos += usize::from(named);
+        let value = self.boxed_expr()?;
+        push_value(args, name, value);
+        Ok(())
     }
 
     /// `[skew]`, `[skew|c(v)]`: dropped.
@@ -169,13 +220,14 @@ impl Parser<'_> {
         }
     }
 
-    fn window_spec(&mut self) -> PResult<WindowSpec> {
+    #[inline(never)]
+    fn window_spec(&mut self) -> PResult<Box<WindowSpec>> {
         self.expect(&Token::LParen)?;
         if self.is(&Token::LBracket) {
             let close = self.closing(self.pos).ok_or_else(|| self.unexpected(&["PARTITION", "ORDER"]))?;
             self.pos = close + 1;
         }
-        let mut spec = WindowSpec { window_name: None, partition_by: vec![], order_by: vec![], window_frame: None };
+        let mut spec = Box::new(WindowSpec { window_name: None, partition_by: vec![], order_by: vec![], window_frame: None });
         if self.accept_kws(&["PARTITION", "BY"]) {
             spec.partition_by = self.comma_list(Self::expr)?;
         }

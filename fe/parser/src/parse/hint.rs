@@ -1,10 +1,10 @@
 //! The texts of `/*+ … */`: SET_VAR and SET_USER_VARIABLE of a statement.
 
-use sqlparser::tokenizer::Token;
+use sqlparser::tokenizer::{Location, Token};
 
 use super::Parser;
 use crate::ast::sql;
-use crate::error::PResult;
+use crate::error::{PResult, SyntaxError};
 use crate::lexer::lex;
 use crate::options::ParseOptions;
 use crate::Hint;
@@ -14,7 +14,9 @@ pub(crate) fn parse_hints(text: &str, options: &ParseOptions) -> PResult<Vec<Hin
     let lexed = lex(text, options.max_tokens);
     let mut parser = Parser::new(text, &lexed, 0, lexed.tokens.len(), options);
     let mut hints = Vec::new();
-    let invalid = |p: &Parser| p.error(format!("Invalid hint value '{}'", text.trim()));
+    // The reference reports a fixed place for hints.
+    let at = Location { line: 1, column: 2 };
+    let invalid = || SyntaxError::new(Some(at), format!("Invalid hint value '/*+{text}*/'."));
     while !parser.at_end() {
         if parser.is_kw("SET_VAR") && *parser.peek_at(1) == Token::LParen {
             parser.pos += 1;
@@ -24,7 +26,7 @@ pub(crate) fn parse_hints(text: &str, options: &ParseOptions) -> PResult<Vec<Hin
                 let value = p.hint_value()?;
                 Ok(Hint::SetVar { name, value })
             });
-            hints.extend(list.map_err(|_| invalid(&parser))?);
+            hints.extend(list.map_err(|_| invalid())?);
         } else if parser.is_kw("SET_USER_VARIABLE") && *parser.peek_at(1) == Token::LParen {
             parser.pos += 1;
             let list = parser.paren_list(|p| {
@@ -33,7 +35,7 @@ pub(crate) fn parse_hints(text: &str, options: &ParseOptions) -> PResult<Vec<Hin
                 p.expect(&Token::Eq)?;
                 Ok(Hint::SetUserVariable { name, value: p.expr()? })
             });
-            hints.extend(list.map_err(|_| invalid(&parser))?);
+            hints.extend(list.map_err(|_| invalid())?);
         } else {
             parser.pos += 1;
         }

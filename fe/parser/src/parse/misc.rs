@@ -326,11 +326,7 @@ impl Parser<'_> {
     pub(super) fn call_procedure(&mut self) -> PResult<Statement> {
         let procedure = self.name()?;
         self.expect(&Token::LParen)?;
-        let mut args = vec![];
-        if !self.accept(&Token::RParen) {
-            args = self.comma_list(Self::function_argument)?;
-            self.expect(&Token::RParen)?;
-        }
+        let args = self.plain_arguments()?;
         Ok(Statement::Call { procedure, args })
     }
 }

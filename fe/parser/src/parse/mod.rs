@@ -220,8 +220,15 @@ impl<'a> Parser<'a> {
         if wanted.is_empty() {
             return self.error(format!("No viable statement for input '{}'.", self.token_text()));
         }
-        let similar = wanted.join(", ");
+        let quoted = |w: &&str| if w.bytes().all(|b| b.is_ascii_uppercase() || b == b'_') { format!("'{w}'") } else { (*w).to_string() };
+        let similar = wanted.iter().map(quoted).collect::<Vec<_>>().join(", ");
         self.error(format!("Unexpected input '{}', the most similar input is {{{similar}}}.", self.token_text()))
+    }
+
+    /// An error about the tokens from `start` to the last consumed one.
+    fn error_since(&self, start: usize, message: impl Into<String>) -> Box<SyntaxError> {
+        let at = |i: usize| self.lexed.tokens.get(i).map(|t| t.span.start);
+        SyntaxError::between(at(start), at(self.pos.saturating_sub(1).max(start)), message)
     }
 
     fn error(&self, message: impl Into<String>) -> Box<SyntaxError> {
@@ -229,14 +236,19 @@ impl<'a> Parser<'a> {
     }
 
     /// Runs a production one level deeper; too deep is an error instead of a stack overflow.
+    #[inline(never)]
     fn nested<T>(&mut self, f: impl FnOnce(&mut Self) -> PResult<T>) -> PResult<T> {
-        if self.depth >= self.options.max_depth {
+        self.nested_by(1, f)
+    }
+
+    fn nested_by<T>(&mut self, levels: usize, f: impl FnOnce(&mut Self) -> PResult<T>) -> PResult<T> {
+        if self.depth + levels > self.options.max_depth {
             let limit = self.options.max_depth;
             return Err(self.error(format!("Expression or query nesting exceeds the limit of {limit} levels")));
         }
-        self.depth += 1;
+        self.depth += levels;
         let result = f(self);
-        self.depth -= 1;
+        self.depth -= levels;
         result
     }
 

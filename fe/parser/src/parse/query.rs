@@ -9,10 +9,14 @@ use sqlparser::tokenizer::Token;
 
 use super::Parser;
 use super::expr::fold_chain;
+use crate::ast::sql::AttachedToken;
 use crate::error::PResult;
 
 /// Non-reserved words that end a select item or a table reference rather than being its alias.
 const NOT_AN_ALIAS: &[&str] = &["EXCEPT", "MINUS", "QUALIFY", "PIVOT", "OFFSET", "WINDOW", "SEMI", "ANTI"];
+
+/// How many levels of nesting one query counts for.
+const QUERY_LEVELS: usize = 4;
 
 impl Parser<'_> {
     /// Whether the `(` at `index` opens a query, not an expression or a join. `((select 1) + 1)` and `((select 1) a join b)` do
@@ -49,18 +53,28 @@ impl Parser<'_> {
     }
 
     /// `[WITH ..] body [ORDER BY ..] [LIMIT ..]`
-    pub fn query(&mut self) -> PResult<Query> {
-        let with = self.with_clause()?;
-        self.query_after_with(with)
+    pub fn query(&mut self) -> PResult<Box<Query>> {
+        // A query takes several times the stack of an expression.
+        self.nested_by(QUERY_LEVELS, |p| {
+            let with = p.with_clause()?;
+            p.query_after_with(with)
+        })
     }
 
-    pub(super) fn query_after_with(&mut self, with: Option<With>) -> PResult<Query> {
-        self.nested(|p| {
-            let body = Box::new(p.set_expr()?);
-            let order_by = p.order_by()?;
-            let limit_clause = p.limit()?;
-            Ok(Query { with, body, order_by, limit_clause, fetch: None, locks: vec![], for_clause: None, settings: None, format_clause: None, pipe_operators: vec![] })
-        })
+    #[inline(never)]
+    pub(super) fn query_after_with(&mut self, with: Option<With>) -> PResult<Box<Query>> {
+        let body = self.set_expr()?;
+        let mut query = empty_query(body);
+        self.query_tail(&mut query)?;
+        query.with = with;
+        Ok(query)
+    }
+
+    #[inline(never)]
+    fn query_tail(&mut self, query: &mut Query) -> PResult<()> {
+        query.order_by = self.order_by()?;
+        query.limit_clause = self.limit()?;
+        Ok(())
     }
 
     pub(super) fn with_clause(&mut self) -> PResult<Option<With>> {
@@ -75,7 +89,7 @@ impl Parser<'_> {
             let columns = if p.is(&Token::LParen) { p.alias_columns()? } else { vec![] };
             p.expect_kw("AS")?;
             p.expect(&Token::LParen)?;
-            let query = Box::new(p.query()?);
+            let query = p.query()?;
             let closing_paren_token = p.attached();
             p.expect(&Token::RParen)?;
             let alias = TableAlias { explicit: false, name, columns, at: None };
@@ -89,7 +103,8 @@ impl Parser<'_> {
     }
 
     /// UNION, EXCEPT and MINUS, left to right; INTERSECT binds tighter.
-    fn set_expr(&mut self) -> PResult<SetExpr> {
+    #[inline(never)]
+    fn set_expr(&mut self) -> PResult<Box<SetExpr>> {
         let mut left = self.intersect_expr()?;
         while let Some((op, quantifier)) = self.set_operator(&["UNION", "EXCEPT", "MINUS"])? {
             let mut chain = vec![left, self.intersect_expr()?];
@@ -105,7 +120,8 @@ impl Parser<'_> {
         Ok(left)
     }
 
-    fn intersect_expr(&mut self) -> PResult<SetExpr> {
+    #[inline(never)]
+    fn intersect_expr(&mut self) -> PResult<Box<SetExpr>> {
         let mut left = self.query_term()?;
         while let Some((op, quantifier)) = self.set_operator(&["INTERSECT"])? {
             let right = self.query_term()?;
@@ -140,11 +156,12 @@ impl Parser<'_> {
         Ok(found)
     }
 
-    fn query_term(&mut self) -> PResult<SetExpr> {
+    #[inline(never)]
+    fn query_term(&mut self) -> PResult<Box<SetExpr>> {
         if self.accept(&Token::LParen) {
             let query = self.query()?;
             self.expect(&Token::RParen)?;
-            return Ok(SetExpr::Query(Box::new(query)));
+            return Ok(Box::new(SetExpr::Query(query)));
         }
         if self.is_values_at(self.pos) {
             return self.values();
@@ -152,16 +169,18 @@ impl Parser<'_> {
         if !self.is_kw("SELECT") {
             return Err(self.unexpected(&["SELECT", "'('", "VALUES", "WITH"]));
         }
-        self.select().map(|s| SetExpr::Select(Box::new(s)))
+        Ok(Box::new(SetExpr::Select(self.select()?)))
     }
 
-    fn values(&mut self) -> PResult<SetExpr> {
+    #[inline(never)]
+    fn values(&mut self) -> PResult<Box<SetExpr>> {
         self.pos += 1;
         let rows = self.comma_list(|p| p.paren_list(Self::expr).map(Parens::with_empty_span))?;
-        Ok(SetExpr::Values(Values { explicit_row: false, value_keyword: false, rows }))
+        Ok(Box::new(SetExpr::Values(Values { explicit_row: false, value_keyword: false, rows })))
     }
 
-    fn select(&mut self) -> PResult<Select> {
+    #[inline(never)]
+    fn select(&mut self) -> PResult<Box<Select>> {
         let select_token = self.attached();
         self.pos += 1;
         let optimizer_hints = self
@@ -178,54 +197,63 @@ impl Parser<'_> {
         } else {
             None
         };
-        let projection = self.comma_list(Self::select_item)?;
-        let from = if self.accept_kw("FROM") { self.from_list()? } else { vec![] };
-        let selection = if self.accept_kw("WHERE") { Some(self.expr()?) } else { None };
-        let group_by = if self.accept_kws(&["GROUP", "BY"]) { self.group_by()? } else { vec![] };
-        let having = if self.accept_kw("HAVING") { Some(self.expr()?) } else { None };
-        let qualify = if self.accept_kw("QUALIFY") { Some(self.expr()?) } else { None };
-        Ok(Select {
-            select_token,
-            optimizer_hints,
-            distinct,
-            select_modifiers: None,
-            top: None,
-            top_before_distinct: false,
-            projection,
-            exclude: None,
-            into: None,
-            from,
-            lateral_views: vec![],
-            prewhere: None,
-            selection,
-            connect_by: vec![],
-            group_by: GroupByExpr::Expressions(group_by, vec![]),
-            cluster_by: vec![],
-            distribute_by: vec![],
-            sort_by: vec![],
-            having,
-            named_window: vec![],
-            qualify,
-            window_before_qualify: false,
-            value_table_mode: None,
-            flavor: SelectFlavor::Standard,
-        })
+        let mut select = empty_select(select_token, optimizer_hints, distinct);
+        loop {
+            self.push_select_item(&mut select.projection)?;
+            if !self.accept(&Token::Comma) {
+                break;
+            }
+        }
+        if self.accept_kw("FROM") {
+            select.from = self.from_list()?;
+        }
+        if self.accept_kw("WHERE") {
+            self.expr_into(&mut select.selection)?;
+        }
+        if self.accept_kws(&["GROUP", "BY"]) {
+            let items = self.group_by()?;
+            select.group_by = GroupByExpr::Expressions(items, vec![]);
+        }
+        if self.accept_kw("HAVING") {
+            self.expr_into(&mut select.having)?;
+        }
+        if self.accept_kw("QUALIFY") {
+            self.expr_into(&mut select.qualify)?;
+        }
+        Ok(select)
     }
 
-    fn select_item(&mut self) -> PResult<SelectItem> {
+    #[inline(never)]
+    fn expr_into(&mut self, slot: &mut Option<Expr>) -> PResult<()> {
+        let e = self.boxed_expr()?;
+        *slot = Some(*e);
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn push_select_item(&mut self, items: &mut Vec<SelectItem>) -> PResult<()> {
+        if self.push_wildcard(items)? {
+            return Ok(());
+        }
+        let expr = self.boxed_expr()?;
+        let alias = self.select_alias()?;
+        push_item(items, expr, alias);
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn push_wildcard(&mut self, items: &mut Vec<SelectItem>) -> PResult<bool> {
         if self.is(&Token::Mul) {
             let options = self.wildcard()?;
-            return Ok(SelectItem::Wildcard(options));
+            items.push(SelectItem::Wildcard(options));
+            return Ok(true);
         }
         if let Some(prefix) = self.qualified_wildcard()? {
             let options = self.wildcard()?;
-            return Ok(SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(prefix), options));
+            items.push(SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(prefix), options));
+            return Ok(true);
         }
-        let expr = self.expr()?;
-        Ok(match self.select_alias()? {
-            Some(alias) => SelectItem::ExprWithAlias { expr, alias },
-            None => SelectItem::UnnamedExpr(expr),
-        })
+        Ok(false)
     }
 
     /// The `a.b.` of `a.b.*`, consumed up to the star.
@@ -337,6 +365,60 @@ impl Parser<'_> {
     }
 }
 
-fn set_operation(left: SetExpr, op: SetOperator, set_quantifier: SetQuantifier, right: SetExpr) -> SetExpr {
-    SetExpr::SetOperation { left: Box::new(left), op, set_quantifier, right: Box::new(right) }
+#[inline(never)]
+fn push_item(items: &mut Vec<SelectItem>, expr: Box<Expr>, alias: Option<Ident>) {
+    items.push(match alias {
+        Some(alias) => SelectItem::ExprWithAlias { expr: *expr, alias },
+        None => SelectItem::UnnamedExpr(*expr),
+    });
+}
+
+#[inline(never)]
+fn empty_query(body: Box<SetExpr>) -> Box<Query> {
+    Box::new(Query {
+        with: None,
+        body,
+        order_by: None,
+        limit_clause: None,
+        fetch: None,
+        locks: vec![],
+        for_clause: None,
+        settings: None,
+        format_clause: None,
+        pipe_operators: vec![],
+    })
+}
+
+#[inline(never)]
+fn empty_select(select_token: AttachedToken, optimizer_hints: Vec<OptimizerHint>, distinct: Option<Distinct>) -> Box<Select> {
+    Box::new(Select {
+        select_token,
+        optimizer_hints,
+        distinct,
+        select_modifiers: None,
+        top: None,
+        top_before_distinct: false,
+        projection: vec![],
+        exclude: None,
+        into: None,
+        from: vec![],
+        lateral_views: vec![],
+        prewhere: None,
+        selection: None,
+        connect_by: vec![],
+        group_by: GroupByExpr::Expressions(vec![], vec![]),
+        cluster_by: vec![],
+        distribute_by: vec![],
+        sort_by: vec![],
+        having: None,
+        named_window: vec![],
+        qualify: None,
+        window_before_qualify: false,
+        value_table_mode: None,
+        flavor: SelectFlavor::Standard,
+    })
+}
+
+fn set_operation(left: Box<SetExpr>, op: SetOperator, set_quantifier: SetQuantifier, right: Box<SetExpr>) -> Box<SetExpr> {
+    Box::new(SetExpr::SetOperation { left, op, set_quantifier, right })
 }

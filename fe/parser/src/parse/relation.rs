@@ -16,21 +16,29 @@ impl Parser<'_> {
             self.pos += 1;
             return Ok(vec![]);
         }
-        self.comma_list(Self::table_with_joins)
+        let mut list = Vec::new();
+        loop {
+            let item = self.table_with_joins()?;
+            list.push(*item);
+            if !self.accept(&Token::Comma) {
+                return Ok(list);
+            }
+        }
     }
 
-    pub(super) fn table_with_joins(&mut self) -> PResult<TableWithJoins> {
+    #[inline(never)]
+    pub(super) fn table_with_joins(&mut self) -> PResult<Box<TableWithJoins>> {
         self.nested(|p| {
             let relation = p.table_factor()?;
-            let mut joins = Vec::new();
-            while let Some(join) = p.join()? {
-                joins.push(join);
-            }
-            Ok(TableWithJoins { relation, joins })
+            let mut item = Box::new(TableWithJoins { relation: *relation, joins: vec![] });
+            while p.push_join(&mut item.joins)? {}
+            Ok(item)
         })
     }
 
-    fn join(&mut self) -> PResult<Option<Join>> {
+    /// Adds the next join to the list, if there is one.
+    #[inline(never)]
+    fn push_join(&mut self, joins: &mut Vec<Join>) -> PResult<bool> {
         type Make = fn(JoinConstraint) -> JoinOperator;
         let forms: &[(&[&str], Make)] = &[
             (&["JOIN"], JoinOperator::Join),
@@ -50,13 +58,19 @@ impl Parser<'_> {
             (&["ANTI", "JOIN"], JoinOperator::LeftAnti),
         ];
         if self.is_kw("ASOF") {
-            return self.asof_join().map(Some);
+            let join = self.asof_join()?;
+            joins.push(join);
+            return Ok(true);
         }
-        let Some((words, make)) = forms.iter().find(|(words, _)| self.is_kws(words)) else { return Ok(None) };
+        let Some((words, make)) = forms.iter().find(|(words, _)| self.is_kws(words)) else { return Ok(false) };
         self.pos += words.len();
         let relation = self.join_relation()?;
         let constraint = self.join_constraint()?;
-        Ok(Some(Join { relation, global: false, join_operator: make(constraint) }))
+        if constraint == JoinConstraint::None && !matches!(words[0], "JOIN" | "INNER" | "CROSS") {
+            return Err(self.unexpected(&["ON", "USING"]));
+        }
+        joins.push(Join { relation: *relation, global: false, join_operator: make(constraint) });
+        Ok(true)
     }
 
     fn asof_join(&mut self) -> PResult<Join> {
@@ -71,11 +85,11 @@ impl Parser<'_> {
         let relation = self.join_relation()?;
         let constraint = self.join_constraint()?;
         let match_condition = Expr::Value(Value::Boolean(left).into());
-        Ok(Join { relation, global: false, join_operator: JoinOperator::AsOf { match_condition, constraint } })
+        Ok(Join { relation: *relation, global: false, join_operator: JoinOperator::AsOf { match_condition, constraint } })
     }
 
     /// The right side of a join with its bracket hint.
-    fn join_relation(&mut self) -> PResult<TableFactor> {
+    fn join_relation(&mut self) -> PResult<Box<TableFactor>> {
         let mut hint = None;
         if self.is(&Token::LBracket) {
             let close = self.closing(self.pos).ok_or_else(|| self.unexpected(&["a join hint"]))?;
@@ -100,7 +114,7 @@ impl Parser<'_> {
         Ok(JoinConstraint::None)
     }
 
-    fn table_factor(&mut self) -> PResult<TableFactor> {
+    fn table_factor(&mut self) -> PResult<Box<TableFactor>> {
         let mut factor = self.table_primary()?;
         while self.is_kw("PIVOT") && *self.peek_at(1) == Token::LParen {
             factor = self.pivot(factor)?;
@@ -108,7 +122,8 @@ impl Parser<'_> {
         Ok(factor)
     }
 
-    fn table_primary(&mut self) -> PResult<TableFactor> {
+    #[inline(never)]
+    fn table_primary(&mut self) -> PResult<Box<TableFactor>> {
         let lateral = self.accept_kw("LATERAL");
         if self.is(&Token::LParen) {
             return self.parenthesised_relation(lateral);
@@ -126,31 +141,33 @@ impl Parser<'_> {
         self.table_reference()
     }
 
-    fn parenthesised_relation(&mut self, lateral: bool) -> PResult<TableFactor> {
+    #[inline(never)]
+    fn parenthesised_relation(&mut self, lateral: bool) -> PResult<Box<TableFactor>> {
         if self.paren_is_query(self.pos) {
             self.pos += 1;
-            let subquery: Box<Query> = Box::new(self.query()?);
+            let subquery: Box<Query> = self.query()?;
             self.expect(&Token::RParen)?;
             let alias = self.table_alias()?;
-            return Ok(TableFactor::Derived { lateral, subquery, alias, sample: None });
+            return Ok(Box::new(TableFactor::Derived { lateral, subquery, alias, sample: None }));
         }
         self.pos += 1;
         let mut inner = self.table_with_joins()?;
         while self.accept(&Token::Comma) {
             // `(a, b)` is a cross join.
             let next = self.table_with_joins()?;
-            let relation = if next.joins.is_empty() { next.relation } else { TableFactor::NestedJoin { table_with_joins: Box::new(next), alias: None } };
+            let relation = if next.joins.is_empty() { next.relation } else { TableFactor::NestedJoin { table_with_joins: next, alias: None } };
             inner.joins.push(Join { relation, global: false, join_operator: JoinOperator::CrossJoin(JoinConstraint::None) });
         }
         self.expect(&Token::RParen)?;
         if inner.joins.is_empty() {
-            return Ok(inner.relation);
+            return Ok(Box::new(inner.relation));
         }
-        Ok(TableFactor::NestedJoin { table_with_joins: Box::new(inner), alias: None })
+        Ok(Box::new(TableFactor::NestedJoin { table_with_joins: inner, alias: None }))
     }
 
     /// `f(args)`; arguments may be `name => e` and `"k" = "v"`.
-    fn table_function(&mut self, lateral: bool) -> PResult<TableFactor> {
+    #[inline(never)]
+    fn table_function(&mut self, lateral: bool) -> PResult<Box<TableFactor>> {
         let mut parts = vec![self.ident_after_dot()?];
         while self.accept(&Token::Period) {
             parts.push(self.ident_after_dot()?);
@@ -158,18 +175,30 @@ impl Parser<'_> {
         self.expect(&Token::LParen)?;
         let mut args = Vec::new();
         if !self.accept(&Token::RParen) {
-            args = self.comma_list(|p| {
+            // One named argument makes all of them named.
+            let named = matches!(self.peek(), Token::Word(_)) && *self.peek_at(1) == Token::RArrow;
+            self.comma_list(|p| {
+                if named {
+                    if !matches!(p.peek(), Token::Word(_)) {
+                        return Err(p.unexpected(&["a legal identifier"]));
+                    }
+                    if *p.peek_at(1) != Token::RArrow {
+                        p.pos += 1;
+                        return Err(p.unexpected(&["'=>'"]));
+                    }
+                }
                 if p.is_string() && *p.peek_at(1) == Token::Eq {
                     let name = p.property_side()?;
                     p.pos += 1;
                     let arg = FunctionArgExpr::Expr(p.property_side()?);
-                    return Ok(FunctionArg::ExprNamed { name, arg, operator: FunctionArgOperator::Equals });
+                    args.push(FunctionArg::ExprNamed { name, arg, operator: FunctionArgOperator::Equals });
+                    return Ok(());
                 }
-                p.function_argument()
+                p.push_argument(&mut args)
             })?;
             self.expect(&Token::RParen)?;
         }
-        Ok(TableFactor::Function { lateral, name: ObjectName::from(parts), args, with_ordinality: false, alias: None })
+        Ok(Box::new(TableFactor::Function { lateral, name: ObjectName::from(parts), args, with_ordinality: false, alias: None }))
     }
 
     fn property_side(&mut self) -> PResult<Expr> {
@@ -178,14 +207,15 @@ impl Parser<'_> {
         Ok(Expr::Value(sqlparser::ast::ValueWithSpan { value, span }))
     }
 
-    fn with_function_alias(&mut self, mut factor: TableFactor) -> PResult<TableFactor> {
-        if let TableFactor::Function { alias, .. } = &mut factor {
+    fn with_function_alias(&mut self, mut factor: Box<TableFactor>) -> PResult<Box<TableFactor>> {
+        if let TableFactor::Function { alias, .. } = &mut *factor {
             *alias = self.table_alias()?;
         }
         Ok(factor)
     }
 
-    fn table_reference(&mut self) -> PResult<TableFactor> {
+    #[inline(never)]
+    fn table_reference(&mut self) -> PResult<Box<TableFactor>> {
         let name = self.name()?;
         let mut hints = TableHints::default();
         let mut partitions: Vec<Ident> = Vec::new();
@@ -222,7 +252,7 @@ impl Parser<'_> {
                 break;
             }
         }
-        Ok(TableFactor::Table {
+        Ok(Box::new(TableFactor::Table {
             name,
             alias,
             args: None,
@@ -233,7 +263,7 @@ impl Parser<'_> {
             json_path: None,
             sample: None,
             index_hints: vec![],
-        })
+        }))
     }
 
     pub(super) fn is_any_kw_at(&self, n: usize, kws: &[&str]) -> bool {
@@ -252,7 +282,8 @@ impl Parser<'_> {
     }
 
     /// `PIVOT (agg [AS a], .. FOR c|(c, ..) IN (v [AS n], ..)) [alias]`
-    fn pivot(&mut self, table: TableFactor) -> PResult<TableFactor> {
+    #[inline(never)]
+    fn pivot(&mut self, table: Box<TableFactor>) -> PResult<Box<TableFactor>> {
         self.pos += 2;
         let aggregate_functions = self.comma_list(Self::expr_with_alias)?;
         self.expect_kw("FOR")?;
@@ -267,14 +298,14 @@ impl Parser<'_> {
         let values = self.paren_list(Self::expr_with_alias)?;
         self.expect(&Token::RParen)?;
         let alias = self.table_alias()?;
-        Ok(TableFactor::Pivot {
-            table: Box::new(table),
+        Ok(Box::new(TableFactor::Pivot {
+            table,
             aggregate_functions,
             value_column,
             value_source: PivotValueSource::List(values),
             default_on_null: None,
             alias,
-        })
+        }))
     }
 
     fn expr_with_alias(&mut self) -> PResult<ExprWithAlias> {

@@ -143,13 +143,13 @@ impl Parser<'_> {
         if self.is_any_kw(&["INSERT", "UPDATE", "DELETE"]) {
             return self.dml(with);
         }
-        let query = Box::new(self.query_after_with(with)?);
+        let query = self.query_after_with(with)?;
         let into_outfile = self.out_file()?;
         Ok(Statement::Query(QueryStatement { query, into_outfile }))
     }
 
     fn query_statement(&mut self) -> PResult<Statement> {
-        let query = Box::new(self.query()?);
+        let query = self.query()?;
         let into_outfile = self.out_file()?;
         Ok(Statement::Query(QueryStatement { query, into_outfile }))
     }

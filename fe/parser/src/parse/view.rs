@@ -26,7 +26,7 @@ impl Parser<'_> {
     /// A query and its source text.
     pub(super) fn query_with_text(&mut self) -> PResult<(Box<sql::Query>, String)> {
         let start = self.offset();
-        let query = Box::new(self.query()?);
+        let query = self.query()?;
         let text = self.text_from(start).to_string();
         Ok((query, text))
     }
