@@ -160,12 +160,14 @@ impl Test {
                     return for_codes!(codes, c => mask_of(c, |code| hits.get(code as usize).copied().unwrap_or(false)));
                 }
                 Some(StrView::Flat(array)) => {
-                    if let Self::BytesEqual { value, negated } = self
-                        && value.len() <= 12
-                    {
-                        let want = inline_view(value);
-                        let negated = *negated;
-                        return mask_of(array.views(), |view| (view == want) != negated);
+                    if let Self::BytesEqual { value, negated } = self {
+                        let (head, negated, views) = (view_head(value), *negated, array.views());
+                        if value.len() <= 12 {
+                            let want = inline_view(value);
+                            return mask_of(views, |view| (view == want) != negated);
+                        }
+                        // Length and first bytes settle most rows without a look at the text.
+                        return mask_by(rows, |row| (views[row] as u64 == head && array.value(row) == &value[..]) != negated);
                     }
                     return mask_by(rows, |row| self.bytes(array.value(row)));
                 }
@@ -312,6 +314,15 @@ fn inline_view(text: &[u8]) -> u128 {
     bytes[..4].copy_from_slice(&(text.len() as u32).to_le_bytes());
     bytes[4..4 + text.len()].copy_from_slice(text);
     u128::from_le_bytes(bytes)
+}
+
+/// The low half of any string's view: length and the first four bytes.
+fn view_head(text: &[u8]) -> u64 {
+    let mut bytes = [0u8; 8];
+    bytes[..4].copy_from_slice(&(text.len() as u32).to_le_bytes());
+    let n = text.len().min(4);
+    bytes[4..4 + n].copy_from_slice(&text[..n]);
+    u64::from_le_bytes(bytes)
 }
 
 /// The general way: by value.

@@ -213,12 +213,49 @@ impl Column {
     }
 }
 
-/// Positions of the set bits.
+/// Positions of the set bits; `count` is their number.
 pub fn mask_to_indices(mask: &BooleanBuffer, count: usize) -> Vec<u32> {
-    let mut out = Vec::with_capacity(count);
-    out.extend(mask.set_indices_u32());
+    // Every byte writes eight candidates and keeps as many as it has bits, so there is no branch on the data.
+    let mut out = vec![0_u32; count + 8];
+    let mut at = 0;
+    let mut base = 0_u32;
+    let chunks = mask.bit_chunks();
+    for word in chunks.iter().chain([chunks.remainder_bits()]) {
+        if word == 0 {
+            base += 64;
+            continue;
+        }
+        for byte in word.to_le_bytes() {
+            // A count too small for the mask would end here instead of writing past the end.
+            let Some(slots) = out.get_mut(at..at + 8) else { break };
+            for (slot, position) in slots.iter_mut().zip(SET_BITS[byte as usize]) {
+                *slot = base + u32::from(position);
+            }
+            at += byte.count_ones() as usize;
+            base += 8;
+        }
+    }
+    out.truncate(count);
     out
 }
+
+/// The positions of the set bits of every byte, first ones first.
+static SET_BITS: [[u8; 8]; 256] = {
+    let mut table = [[0_u8; 8]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let (mut bit, mut n) = (0, 0);
+        while bit < 8 {
+            if byte >> bit & 1 == 1 {
+                table[byte][n] = bit as u8;
+                n += 1;
+            }
+            bit += 1;
+        }
+        byte += 1;
+    }
+    table
+};
 
 fn array_memory(array: &dyn Array) -> usize {
     let nulls = array.nulls().map_or(0, |n| n.len().div_ceil(8));
