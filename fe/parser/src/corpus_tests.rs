@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::{ParseOptions, parse, print, statements};
 use crate::ast::Statement;
+use crate::{ParseOptions, parse, print, statements};
 
 fn shared() -> Option<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
@@ -137,16 +137,24 @@ fn recorded_cases_parse() {
             // A switch of the server, not of the grammar.
             let expected = if expected.contains("FE config") { String::new() } else { expected };
             let syntax = expected.find("Getting syntax error").map(|at| &expected[at..]);
-            let word = statement.trim_start().split([' ', ':', '\n', '(']).next().unwrap_or_default().to_ascii_uppercase();
-            if matches!(word.as_str(), "LOOP" | "CONCURRENCY" | "CLEANUP" | "PROPERTY" | "CHECK" | "TRINO" | "SPARK" | "HIVE" | "}" | "END") {
+            let word =
+                statement.trim_start().split([' ', ':', '\n', '(']).next().unwrap_or_default().to_ascii_uppercase();
+            if matches!(
+                word.as_str(),
+                "LOOP" | "CONCURRENCY" | "CLEANUP" | "PROPERTY" | "CHECK" | "TRINO" | "SPARK" | "HIVE" | "}" | "END"
+            ) {
                 continue;
             }
             let sql = substitute(&statement).replace("TABLET(name_1)", "TABLET(1)");
             let result = parse(&sql, &ParseOptions::default());
             total += 1;
             match result {
-                Ok(_) if syntax.is_some() => failures.push(format!("accepted, want {}: {sql}", syntax.unwrap_or_default())),
-                Err(e) if syntax.is_some_and(|s| !same_start(s, e.message())) => failures.push(format!("want {}\n  have {e}\n  {sql}", syntax.unwrap_or_default())),
+                Ok(_) if syntax.is_some() => {
+                    failures.push(format!("accepted, want {}: {sql}", syntax.unwrap_or_default()))
+                }
+                Err(e) if syntax.is_some_and(|s| !same_start(s, e.message())) => {
+                    failures.push(format!("want {}\n  have {e}\n  {sql}", syntax.unwrap_or_default()))
+                }
                 Ok(list) => {
                     good += 1;
                     if let Some(s) = list.iter().find(|s| matches!(s.stmt, Statement::Unsupported { .. })) {
@@ -156,13 +164,18 @@ fn recorded_cases_parse() {
                     round_trip(&sql, &mut printing);
                 }
                 Err(_) if !expected.is_empty() => good += 1,
-                Err(e) => failures.push(format!("{}\n  {e}\n  {}", path.strip_prefix(&shared).unwrap_or(path).display(), sql.replace('\n', "\n  "))),
+                Err(e) => failures.push(format!(
+                    "{}\n  {e}\n  {}",
+                    path.strip_prefix(&shared).unwrap_or(path).display(),
+                    sql.replace('\n', "\n  ")
+                )),
             }
         }
     }
     println!("{good} of {total} parse, {unsupported} unsupported, {} print badly", printing.len());
     if let Some(out) = std::env::var_os("MIRRORSHIP_PARSE_FAILURES") {
-        fs::write(out, failures.join("\n\n") + "\n=== printing\n" + &printing.join("\n\n")).expect("the report can be written");
+        fs::write(out, failures.join("\n\n") + "\n=== printing\n" + &printing.join("\n\n"))
+            .expect("the report can be written");
     }
     assert!(good * 1000 >= total * 995, "{good} of {total} parse:\n{}", failures.join("\n"));
     assert!(printing.is_empty(), "{}", printing.join("\n"));

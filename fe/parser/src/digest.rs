@@ -12,7 +12,11 @@ pub fn normalize(text: &str) -> String {
     let mut words: Vec<String> = Vec::new();
     for t in &lexed.tokens {
         let word = match &t.token {
-            Token::Number(..) | Token::SingleQuotedString(_) | Token::DoubleQuotedString(_) | Token::HexStringLiteral(_) | Token::Placeholder(_) => "?".to_string(),
+            Token::Number(..)
+            | Token::SingleQuotedString(_)
+            | Token::DoubleQuotedString(_)
+            | Token::HexStringLiteral(_)
+            | Token::Placeholder(_) => "?".to_string(),
             Token::Word(w) if w.quote_style.is_some() => w.value.clone(),
             Token::Word(w) => w.value.to_lowercase(),
             other => other.to_string(),
@@ -23,7 +27,11 @@ pub fn normalize(text: &str) -> String {
             continue;
         }
         // A sign belongs to its constant.
-        if word == "?" && words.last().is_some_and(|w| w == "-") && words.len() >= 2 && matches!(words[words.len() - 2].as_str(), "(" | "," | "=" | "<" | ">" | "<=" | ">=" | "<>") {
+        if word == "?"
+            && words.last().is_some_and(|w| w == "-")
+            && words.len() >= 2
+            && matches!(words[words.len() - 2].as_str(), "(" | "," | "=" | "<" | ">" | "<=" | ">=" | "<>")
+        {
             words.pop();
             if words.len() >= 2 && words[words.len() - 1] == "," && words[words.len() - 2] == "?" {
                 words.pop();

@@ -27,7 +27,9 @@ impl SyntaxError {
 
     /// The client's error; positions are 1-based lines and 0-based columns.
     pub fn into_error(self) -> Error {
-        let place = |at: Option<Location>| at.and_then(crate::position::location).map(|(line, column)| format!("line {line}, column {column}"));
+        let place = |at: Option<Location>| {
+            at.and_then(crate::position::location).map(|(line, column)| format!("line {line}, column {column}"))
+        };
         let place = match (place(self.at), place(self.to)) {
             (Some(from), Some(to)) => format!(" from {from} to {to}"),
             (Some(at), None) => format!(" at {at}"),

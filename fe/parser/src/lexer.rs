@@ -39,28 +39,31 @@ pub(crate) fn lex(text: &str, limit: usize) -> Lexed {
     for TokenWithSpan { token, span } in raw {
         let start = places.seek(span.start);
         if let Token::Whitespace(space) = &token {
-            if let Whitespace::MultiLineComment(body) = space {
-                if let Some(hint) = body.strip_prefix('+') {
-                    out.hints.push((out.tokens.len(), hint.to_string()));
-                }
+            if let Whitespace::MultiLineComment(body) = space
+                && let Some(hint) = body.strip_prefix('+')
+            {
+                out.hints.push((out.tokens.len(), hint.to_string()));
             }
             continue;
         }
         let end = places.seek(span.end);
         if out.tokens.len() >= limit {
-            let message = "Statement exceeds maximum length limit, please consider modify 'parse_tokens_limit' session variable";
+            let message =
+                "Statement exceeds maximum length limit, please consider modify 'parse_tokens_limit' session variable";
             out.error = Some(SyntaxError::new(Some(span.start), message));
             break;
         }
         // x"AB": the library knows hex strings in single quotes only.
-        if let (Token::DoubleQuotedString(body), Some(Tok { token: Token::Word(w), .. })) = (&token, out.tokens.last()) {
-            if w.quote_style.is_none() && w.value.eq_ignore_ascii_case("x") && last_end == start {
-                let hex = Token::HexStringLiteral(body.clone());
-                let previous = out.tokens.last_mut().expect("the arm matched on the last token");
-                (previous.token, previous.span.end, previous.end) = (hex, span.end, end);
-                last_end = end;
-                continue;
-            }
+        if let (Token::DoubleQuotedString(body), Some(Tok { token: Token::Word(w), .. })) = (&token, out.tokens.last())
+            && w.quote_style.is_none()
+            && w.value.eq_ignore_ascii_case("x")
+            && last_end == start
+        {
+            let hex = Token::HexStringLiteral(body.clone());
+            let previous = out.tokens.last_mut().expect("the arm matched on the last token");
+            (previous.token, previous.span.end, previous.end) = (hex, span.end, end);
+            last_end = end;
+            continue;
         }
         last_end = end;
         push(&mut out.tokens, token, span, start, end);
@@ -89,7 +92,9 @@ fn push(tokens: &mut Vec<Tok>, token: Token, span: Span, start: usize, end: usiz
         Token::DoubleTilde => return split([Token::Tilde, Token::Tilde]),
         Token::SingleQuotedString(s) => Token::SingleQuotedString(unescape(&s, '\'')),
         Token::DoubleQuotedString(s) => Token::DoubleQuotedString(unescape(&s, '"')),
-        Token::Word(Word { value, quote_style: Some(q), keyword }) => Token::Word(Word { value: value.replace('`', ""), quote_style: Some(q), keyword }),
+        Token::Word(Word { value, quote_style: Some(q), keyword }) => {
+            Token::Word(Word { value: value.replace('`', ""), quote_style: Some(q), keyword })
+        }
         other => other,
     };
     tokens.push(Tok { token, span, start, end });
@@ -195,10 +200,14 @@ mod tests {
 
     #[test]
     fn offsets_follow_the_source() {
-        assert_eq!(words("select 'é' , `a``b`\r\n -- c\n from t1.1a"), ["select", "'é'", ",", "`a``b`", "from", "t1", ".", "1a"]);
-        assert_eq!(words("a>>b !!c <@v x'AB' X\"cd\" 1e3 .5 1abc"), [
-            "a", ">", ">", "b", "!", "!", "c", "<", "@", "v", "x'AB'", "X\"cd\"", "1e3", ".5", "1abc"
-        ]);
+        assert_eq!(
+            words("select 'é' , `a``b`\r\n -- c\n from t1.1a"),
+            ["select", "'é'", ",", "`a``b`", "from", "t1", ".", "1a"]
+        );
+        assert_eq!(
+            words("a>>b !!c <@v x'AB' X\"cd\" 1e3 .5 1abc"),
+            ["a", ">", ">", "b", "!", "!", "c", "<", "@", "v", "x'AB'", "X\"cd\"", "1e3", ".5", "1abc"]
+        );
     }
 
     #[test]

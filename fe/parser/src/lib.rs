@@ -100,7 +100,9 @@ pub struct Statements<'a> {
 impl Statements<'_> {
     /// Whether only empty statements are left.
     pub fn is_finished(&self) -> bool {
-        self.failed || (self.lexed.error.is_none() && self.lexed.tokens[self.next..].iter().all(|t| t.token == Token::SemiColon))
+        self.failed
+            || (self.lexed.error.is_none()
+                && self.lexed.tokens[self.next..].iter().all(|t| t.token == Token::SemiColon))
     }
 
     fn parse_range(&mut self, start: usize, end: usize) -> PResult<ParsedStatement> {
@@ -110,7 +112,9 @@ impl Statements<'_> {
         let parameters = parser.parameters;
         let stmt = match stmt {
             // What cannot be lexed is what is wrong with a statement that ends there.
-            _ if last && self.lexed.error.is_some() => return Err(self.lexed.error.take().expect("checked by the arm")),
+            _ if last && self.lexed.error.is_some() => {
+                return Err(self.lexed.error.take().expect("checked by the arm"));
+            }
             other => other?,
         };
         let mut hints = Vec::new();
@@ -121,7 +125,14 @@ impl Statements<'_> {
         let (line, column) = position::location(first.span.start).unwrap_or((1, 0));
         let text_range = first.start..final_.end;
         let text = self.text[text_range.clone()].to_string();
-        Ok(ParsedStatement { stmt, text, position: Position { line, column, offset: text_range.start }, text_range, hints, parameters })
+        Ok(ParsedStatement {
+            stmt,
+            text,
+            position: Position { line, column, offset: text_range.start },
+            text_range,
+            hints,
+            parameters,
+        })
     }
 }
 
@@ -161,7 +172,9 @@ pub fn parse_columns_header(text: &str, options: &ParseOptions) -> Result<Vec<Im
 /// The `where` header of a load, with or without the word WHERE.
 pub fn parse_where_header(text: &str, options: &ParseOptions) -> Result<sql::Expr> {
     let trimmed = text.trim_start();
-    let word = trimmed.get(..5).filter(|w| w.eq_ignore_ascii_case("where") && !trimmed[5..].starts_with(|c: char| c.is_alphanumeric() || c == '_'));
+    let word = trimmed.get(..5).filter(|w| {
+        w.eq_ignore_ascii_case("where") && !trimmed[5..].starts_with(|c: char| c.is_alphanumeric() || c == '_')
+    });
     parse_expr(if word.is_some() { &trimmed[5..] } else { text }, options)
 }
 

@@ -7,9 +7,10 @@ mod query;
 use std::fmt::Write;
 
 use sqlparser::ast::{
-    AccessExpr, ArrayElemTypeDef, BinaryOperator, CharacterLength, DataType, DateTimeField, DuplicateTreatment, ExactNumberInfo, Expr, Function, FunctionArg,
-    FunctionArgExpr, FunctionArgOperator, FunctionArgumentClause, FunctionArguments, Ident, NullTreatment, ObjectName, OneOrManyWithParens, OrderByExpr,
-    OrderByOptions, OrderBySort, Query, Subscript, UnaryOperator, Value, WindowFrameBound, WindowFrameUnits, WindowSpec, WindowType,
+    AccessExpr, ArrayElemTypeDef, BinaryOperator, CharacterLength, DataType, DateTimeField, DuplicateTreatment,
+    ExactNumberInfo, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgOperator, FunctionArgumentClause,
+    FunctionArguments, Ident, NullTreatment, ObjectName, OneOrManyWithParens, OrderByExpr, OrderByOptions, OrderBySort,
+    Query, Subscript, UnaryOperator, Value, WindowFrameBound, WindowFrameUnits, WindowSpec, WindowType,
 };
 
 use crate::ast::encoding;
@@ -81,8 +82,17 @@ struct Printer {
     quote: bool,
 }
 
-const INFORMATION_FUNCTIONS: &[&str] =
-    &["CATALOG", "DATABASE", "SCHEMA", "USER", "SESSION_USER", "CURRENT_USER", "CURRENT_ROLE", "CURRENT_GROUP", "CURRENT_WAREHOUSE"];
+const INFORMATION_FUNCTIONS: &[&str] = &[
+    "CATALOG",
+    "DATABASE",
+    "SCHEMA",
+    "USER",
+    "SESSION_USER",
+    "CURRENT_USER",
+    "CURRENT_ROLE",
+    "CURRENT_GROUP",
+    "CURRENT_WAREHOUSE",
+];
 
 impl Printer {
     fn put(&mut self, text: &str) {
@@ -130,7 +140,13 @@ impl Printer {
     fn operand(&mut self, expr: &Expr) {
         match expr {
             Expr::Nested(inner) => self.operand(inner),
-            Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::Value(_) | Expr::TypedString(_) | Expr::Subquery(_) | Expr::Interval(_) | Expr::Tuple(_) => self.expr(expr),
+            Expr::Identifier(_)
+            | Expr::CompoundIdentifier(_)
+            | Expr::Value(_)
+            | Expr::TypedString(_)
+            | Expr::Subquery(_)
+            | Expr::Interval(_)
+            | Expr::Tuple(_) => self.expr(expr),
             other => {
                 self.out.push('(');
                 self.expr(other);
@@ -167,8 +183,12 @@ impl Printer {
             Expr::UnaryOp { op, expr } => self.unary(*op, expr),
             Expr::IsNull(e) => self.suffix(e, " IS NULL"),
             Expr::IsNotNull(e) => self.suffix(e, " IS NOT NULL"),
-            Expr::Like { negated, expr, pattern, .. } => self.binary(expr, if *negated { "NOT LIKE" } else { "LIKE" }, pattern),
-            Expr::RLike { negated, expr, pattern, .. } => self.binary(expr, if *negated { "NOT REGEXP" } else { "REGEXP" }, pattern),
+            Expr::Like { negated, expr, pattern, .. } => {
+                self.binary(expr, if *negated { "NOT LIKE" } else { "LIKE" }, pattern)
+            }
+            Expr::RLike { negated, expr, pattern, .. } => {
+                self.binary(expr, if *negated { "NOT REGEXP" } else { "REGEXP" }, pattern)
+            }
             Expr::Between { expr, negated, low, high } => {
                 self.binary(expr, if *negated { "NOT BETWEEN" } else { "BETWEEN" }, low);
                 self.put(" AND ");
@@ -219,7 +239,9 @@ impl Printer {
                 }
                 self.put(" END");
             }
-            Expr::Cast { kind: sqlparser::ast::CastKind::DoubleColon, expr, data_type, .. } => self.typed_literal(expr, data_type),
+            Expr::Cast { kind: sqlparser::ast::CastKind::DoubleColon, expr, data_type, .. } => {
+                self.typed_literal(expr, data_type)
+            }
             Expr::Cast { expr, data_type, .. } => {
                 self.put("CAST(");
                 self.expr(expr);
@@ -439,7 +461,8 @@ impl Printer {
         };
         if let [name] = parts[..] {
             let upper = name.value.to_ascii_uppercase();
-            let interval = args.iter().any(|a| matches!(a, FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Interval(_)))));
+            let interval =
+                args.iter().any(|a| matches!(a, FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Interval(_)))));
             let timestamp = matches!(upper.as_str(), "TIMESTAMPADD" | "TIMESTAMPDIFF");
             let information = args.is_empty() && INFORMATION_FUNCTIONS.contains(&upper.as_str());
             if information || timestamp || (interval && upper != "TIME_SLICE" && upper != "DATE_SLICE") {
@@ -594,7 +617,8 @@ impl Printer {
                 self.out.push('>');
             }
             DataType::Custom(name, modifiers) => {
-                let text = encoding::name_parts(name).first().map_or_else(String::new, |i| i.value.to_ascii_uppercase());
+                let text =
+                    encoding::name_parts(name).first().map_or_else(String::new, |i| i.value.to_ascii_uppercase());
                 self.put(&text);
                 if !modifiers.is_empty() {
                     let _ = write!(self.out, "({})", modifiers.join(","));

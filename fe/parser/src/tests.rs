@@ -6,7 +6,10 @@
 
 use crate::ast::encoding::{self, Placeholder};
 use crate::ast::{self, Statement, sql};
-use crate::{Hint, ParseOptions, SQL_MODE_PIPES_AS_CONCAT, parse, parse_columns_header, parse_expr, parse_one, parse_where_header, print, statements};
+use crate::{
+    Hint, ParseOptions, SQL_MODE_PIPES_AS_CONCAT, parse, parse_columns_header, parse_expr, parse_one,
+    parse_where_header, print, statements,
+};
 
 fn options() -> ParseOptions {
     ParseOptions::default()
@@ -93,10 +96,16 @@ fn an_error_does_not_hide_the_statements_before_it() {
     let all: Vec<_> = statements(text, &o).collect();
     assert_eq!(all.len(), 3);
     let second = all[1].as_ref().expect("the second one is fine");
-    assert_eq!((second.text.as_str(), second.position.line, second.position.column, second.position.offset), ("select\n2", 1, 11, 11));
+    assert_eq!(
+        (second.text.as_str(), second.position.line, second.position.column, second.position.offset),
+        ("select\n2", 1, 11, 11)
+    );
     assert_eq!(&text[second.text_range.clone()], "select\n2");
     let e = all[2].as_ref().expect_err("the third one is wrong");
-    assert!(e.message().starts_with("Getting syntax error at line 2, column 4. Detail message: Unexpected input 'selec'"), "{e}");
+    assert!(
+        e.message().starts_with("Getting syntax error at line 2, column 4. Detail message: Unexpected input 'selec'"),
+        "{e}"
+    );
     assert!(parse("", &o).expect("empty is nothing").is_empty());
     assert!(parse(" ; -- x\n;/* y */", &o).expect("empty is nothing").is_empty());
     let unterminated: Vec<_> = statements("select 1; select 'abc", &o).collect();
@@ -106,7 +115,9 @@ fn an_error_does_not_hide_the_statements_before_it() {
 #[test]
 fn deep_nesting_is_an_error_and_never_a_crash() {
     let run = || {
-        let deep = |open: &str, middle: &str, close: &str| format!("select {}{middle}{}", open.repeat(100_000), close.repeat(100_000));
+        let deep = |open: &str, middle: &str, close: &str| {
+            format!("select {}{middle}{}", open.repeat(100_000), close.repeat(100_000))
+        };
         for text in [
             deep("(", "1", ")"),
             deep("(", "", ""),
@@ -164,7 +175,9 @@ fn long_lists_and_chains_are_fast_and_shallow() {
     let unions = vec!["select 1"; 20_000].join(" union all ");
     query(&unions);
     let rows = vec!["(1, 'abc', 2.5, null)"; 50_000].join(",");
-    assert!(matches!(one(&format!("insert into t values {rows}")), Statement::Insert(i) if matches!(&i.source, ast::InsertSource::Values(v) if v.len() == 50_000)));
+    assert!(
+        matches!(one(&format!("insert into t values {rows}")), Statement::Insert(i) if matches!(&i.source, ast::InsertSource::Values(v) if v.len() == 50_000))
+    );
     assert!(started.elapsed().as_secs() < 20);
     let limited = ParseOptions { max_tokens: 100, ..options() };
     let e = parse(&format!("select {list}"), &limited).expect_err("too many tokens");
@@ -185,31 +198,42 @@ fn placeholders_and_variables() {
             _ => None,
         })
         .collect();
-    assert_eq!(found, [
-        Some(Placeholder::Parameter(0)),
-        Some(Placeholder::UserVariable("a")),
-        Some(Placeholder::SystemVariable { scope: Some(ast::VariableScope::Global), name: "x" }),
-        Some(Placeholder::SystemVariable { scope: None, name: "y" }),
-        Some(Placeholder::Parameter(1)),
-    ]);
+    assert_eq!(
+        found,
+        [
+            Some(Placeholder::Parameter(0)),
+            Some(Placeholder::UserVariable("a")),
+            Some(Placeholder::SystemVariable { scope: Some(ast::VariableScope::Global), name: "x" }),
+            Some(Placeholder::SystemVariable { scope: None, name: "y" }),
+            Some(Placeholder::Parameter(1)),
+        ]
+    );
 }
 
 #[test]
 fn table_and_join_hints_are_readable_from_the_tree() {
-    let s = select("select * from a partition (p1) x [_META_] join [broadcast] (select 1) y on 1=1 left join [shuffle] b tablet (7, 8) on true asof left join c on a.x >= c.x");
+    let s = select(
+        "select * from a partition (p1) x [_META_] join [broadcast] (select 1) y on 1=1 left join [shuffle] b tablet (7, 8) on true asof left join c on a.x >= c.x",
+    );
     let joins = &s.from[0].joins;
     assert_eq!(encoding::table_hints(&s.from[0].relation).names, ["_META_"]);
     assert_eq!(encoding::join_hint(&joins[0].relation), Some("BROADCAST"));
     assert_eq!(encoding::join_hint(&joins[1].relation), Some("SHUFFLE"));
     assert_eq!(encoding::table_hints(&joins[1].relation).tablets, [7, 8]);
-    assert!(matches!(&joins[2].join_operator, sql::JoinOperator::AsOf { match_condition, .. } if encoding::asof_is_left(match_condition)));
+    assert!(
+        matches!(&joins[2].join_operator, sql::JoinOperator::AsOf { match_condition, .. } if encoding::asof_is_left(match_condition))
+    );
     let s = select("select * from t temporary partition (tp)");
     assert!(encoding::table_hints(&s.from[0].relation).temporary_partitions);
 }
 
 #[test]
 fn hints_are_parsed_beside_the_statement() {
-    let parsed = parse_one("select /*+ SET_VAR(query_timeout = 5, enable_x = on) SET_USER_VARIABLE(@a = 1 + 1) */ @a", &options()).expect("it parses");
+    let parsed = parse_one(
+        "select /*+ SET_VAR(query_timeout = 5, enable_x = on) SET_USER_VARIABLE(@a = 1 + 1) */ @a",
+        &options(),
+    )
+    .expect("it parses");
     assert_eq!(parsed.hints.len(), 3);
     assert!(matches!(&parsed.hints[0], Hint::SetVar { name, .. } if name == "query_timeout"));
     assert!(matches!(&parsed.hints[1], Hint::SetVar { value: sql::Expr::Identifier(i), .. } if i.value == "on"));
@@ -226,7 +250,9 @@ fn pipes_concatenate_only_when_the_session_says_so() {
 
 #[test]
 fn load_headers() {
-    let columns = parse_columns_header("k1, tmp, v = tmp + 1, `x y` = if(k1 > 0, 'a,b', null), __op = 'delete'", &options()).expect("it parses");
+    let columns =
+        parse_columns_header("k1, tmp, v = tmp + 1, `x y` = if(k1 > 0, 'a,b', null), __op = 'delete'", &options())
+            .expect("it parses");
     let names: Vec<_> = columns.iter().map(|c| (c.name.value.as_str(), c.expr.is_some())).collect();
     assert_eq!(names, [("k1", false), ("tmp", false), ("v", true), ("x y", true), ("__op", true)]);
     assert_eq!(parse_columns_header("(a, b)", &options()).expect("parentheses are fine").len(), 2);
@@ -256,7 +282,9 @@ fn syntax_errors_name_the_place_and_the_token() {
 
 #[test]
 fn prepared_text_is_parsed_with_its_parameters() {
-    let Statement::Prepare(p) = one("prepare s from 'select * from t where a = ? and b = ?'") else { panic!("a prepare") };
+    let Statement::Prepare(p) = one("prepare s from 'select * from t where a = ? and b = ?'") else {
+        panic!("a prepare")
+    };
     assert_eq!((p.parameters, p.name.value.as_str()), (2, "s"));
     let Statement::Prepare(p) = one("prepare s from select ? + 1") else { panic!("a prepare") };
     assert_eq!((p.parameters, p.text.as_str()), (1, "select ? + 1"));
@@ -274,10 +302,14 @@ fn create_table_keeps_every_clause() {
         panic!("a table")
     };
     assert_eq!((t.columns.len(), t.indexes.len(), t.rollups.len(), t.properties.len()), (5, 1, 1, 1));
-    assert!(t.if_not_exists && t.key.as_ref().is_some_and(|k| k.model == ast::KeyModel::Aggregate && k.columns.len() == 2));
+    assert!(
+        t.if_not_exists && t.key.as_ref().is_some_and(|k| k.model == ast::KeyModel::Aggregate && k.columns.len() == 2)
+    );
     assert_eq!(t.columns[2].aggregate, Some(ast::AggregateType::Sum));
     assert_eq!(t.columns[2].default, Some(ast::ColumnDefault::Literal("0".into())));
-    assert!(matches!(&t.columns[3].aggregate, Some(ast::AggregateType::State { function, args }) if function == "array_agg" && args.len() == 1));
+    assert!(
+        matches!(&t.columns[3].aggregate, Some(ast::AggregateType::State { function, args }) if function == "array_agg" && args.len() == 1)
+    );
     assert!(t.columns[4].generated.is_some());
     assert!(matches!(&t.partition_by, Some(ast::PartitionBy::Range { items, .. }) if items.len() == 3));
     assert!(t.distribution.as_ref().is_some_and(|d| d.buckets == Some(3)));

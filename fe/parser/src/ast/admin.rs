@@ -38,15 +38,41 @@ pub enum DiskAction {
 /// `ADMIN …` (its SHOW forms are `ShowKind`).
 #[derive(Clone, Debug, PartialEq)]
 pub enum Admin {
-    SetFrontendConfig { properties: Properties, persistent: bool },
+    SetFrontendConfig {
+        properties: Properties,
+        persistent: bool,
+    },
     SetReplicaStatus(Properties),
-    SetPartitionVersion { table: sql::ObjectName, partition: String, version: i64 },
-    RepairTable { table: sql::ObjectName, partitions: Option<PartitionNames>, properties: Properties },
-    CancelRepairTable { table: sql::ObjectName, partitions: Option<PartitionNames> },
-    CheckTablets { tablets: Vec<i64>, properties: Properties },
+    SetPartitionVersion {
+        table: sql::ObjectName,
+        partition: String,
+        version: i64,
+    },
+    RepairTable {
+        table: sql::ObjectName,
+        partitions: Option<PartitionNames>,
+        properties: Properties,
+    },
+    CancelRepairTable {
+        table: sql::ObjectName,
+        partitions: Option<PartitionNames>,
+    },
+    CheckTablets {
+        tablets: Vec<i64>,
+        properties: Properties,
+    },
     /// `ADMIN EXECUTE ON {id|FRONTEND} 'script'`; no id is the frontend.
-    ExecuteScript { backend: Option<i64>, script: String },
-    Failpoint { enable: bool, name: String, times: Option<i64>, probability: Option<f64>, backends: Option<String> },
+    ExecuteScript {
+        backend: Option<i64>,
+        script: String,
+    },
+    Failpoint {
+        enable: bool,
+        name: String,
+        times: Option<i64>,
+        probability: Option<f64>,
+        backends: Option<String>,
+    },
 }
 
 /// The block lists of statements and nodes.
@@ -162,4 +188,34 @@ pub enum AlterResourceGroupAction {
     DropClassifiers(Vec<i64>),
     DropAllClassifiers,
     SetProperties(Properties),
+}
+
+/// `ALTER PLAN ADVISOR …`, `TRUNCATE PLAN ADVISOR`.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PlanAdvisor {
+    /// The query and its text.
+    Add {
+        query: Box<sql::Query>,
+        text: String,
+    },
+    Drop(String),
+    Truncate,
+}
+
+/// `CREATE [GLOBAL] BASELINE [ON q] USING q2 [PROPERTIES]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CreateBaseline {
+    pub global: bool,
+    /// The bound query and its text; none binds the plan query itself.
+    pub on: Option<(Box<sql::Query>, String)>,
+    pub using: (Box<sql::Query>, String),
+    pub properties: Properties,
+}
+
+/// What is done to existing baselines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum BaselineAction {
+    Drop,
+    Enable,
+    Disable,
 }

@@ -119,7 +119,11 @@ pub struct AlterView {
 /// What ALTER VIEW changes.
 #[derive(Clone, Debug, PartialEq)]
 pub enum AlterViewAction {
-    Query { columns: Vec<ViewColumn>, query: Box<sql::Query>, query_text: String },
+    Query {
+        columns: Vec<ViewColumn>,
+        query: Box<sql::Query>,
+        query_text: String,
+    },
     Security(ViewSecurity),
     SetProperties(Properties),
     /// `ADD|MODIFY DIALECT q`.
@@ -169,7 +173,7 @@ pub struct CreateFunction {
 #[derive(Clone, Debug, PartialEq)]
 pub enum FunctionReturns {
     Type(sql::DataType),
-    Expr(sql::Expr),
+    Expr(Box<sql::Expr>),
 }
 
 /// Argument types of a function, names included where written.

@@ -74,7 +74,10 @@ pub enum AggregateType {
     BitmapUnion,
     PercentileUnion,
     /// A generic aggregate state: `avg(int)`, `array_agg(varchar(20))`.
-    State { function: String, args: Vec<sql::DataType> },
+    State {
+        function: String,
+        args: Vec<sql::DataType>,
+    },
 }
 
 /// The DEFAULT of a column.
@@ -86,7 +89,7 @@ pub enum ColumnDefault {
     /// `CURRENT_TIMESTAMP[(p)]`.
     CurrentTimestamp(Option<u8>),
     /// `(uuid())` and other expressions.
-    Expr(sql::Expr),
+    Expr(Box<sql::Expr>),
 }
 
 /// The data model of a table.
@@ -200,33 +203,90 @@ pub enum AlterTableClause {
     SwapWith(sql::Ident),
     Comment(String),
     SetProperties(Properties),
-    AddColumn { column: ColumnDef, position: Option<ColumnPosition>, rollup: Option<sql::Ident>, properties: Properties },
-    AddColumns { columns: Vec<ColumnDef>, rollup: Option<sql::Ident>, properties: Properties },
-    DropColumn { name: sql::Ident, rollup: Option<sql::Ident>, properties: Properties },
-    ModifyColumn { column: ColumnDef, position: Option<ColumnPosition>, rollup: Option<sql::Ident>, properties: Properties },
-    ModifyColumnComment { name: sql::Ident, comment: String },
-    RenameColumn { from: sql::Ident, to: sql::Ident },
-    OrderBy { columns: Vec<SortKey>, rollup: Option<sql::Ident>, properties: Properties },
+    AddColumn {
+        column: ColumnDef,
+        position: Option<ColumnPosition>,
+        rollup: Option<sql::Ident>,
+        properties: Properties,
+    },
+    AddColumns {
+        columns: Vec<ColumnDef>,
+        rollup: Option<sql::Ident>,
+        properties: Properties,
+    },
+    DropColumn {
+        name: sql::Ident,
+        rollup: Option<sql::Ident>,
+        properties: Properties,
+    },
+    ModifyColumn {
+        column: ColumnDef,
+        position: Option<ColumnPosition>,
+        rollup: Option<sql::Ident>,
+        properties: Properties,
+    },
+    ModifyColumnComment {
+        name: sql::Ident,
+        comment: String,
+    },
+    RenameColumn {
+        from: sql::Ident,
+        to: sql::Ident,
+    },
+    OrderBy {
+        columns: Vec<SortKey>,
+        rollup: Option<sql::Ident>,
+        properties: Properties,
+    },
     /// `MODIFY COLUMN c ADD FIELD path type [FIRST|AFTER x]`; `[*]` steps are the text `[*]`.
-    AddField { column: sql::Ident, path: Vec<String>, data_type: sql::DataType, position: Option<ColumnPosition> },
-    DropField { column: sql::Ident, path: Vec<String> },
+    AddField {
+        column: sql::Ident,
+        path: Vec<String>,
+        data_type: sql::DataType,
+        position: Option<ColumnPosition>,
+    },
+    DropField {
+        column: sql::Ident,
+        path: Vec<String>,
+    },
     AddIndex(IndexDef),
     DropIndex(sql::Ident),
     AddRollup(Vec<RollupDef>),
     DropRollup(Vec<sql::Ident>),
-    RenameRollup { from: sql::Ident, to: sql::Ident },
+    RenameRollup {
+        from: sql::Ident,
+        to: sql::Ident,
+    },
     AddPartition(AddPartition),
-    DropPartition { temporary: bool, if_exists: bool, selection: PartitionSelection, force: bool },
+    DropPartition {
+        temporary: bool,
+        if_exists: bool,
+        selection: PartitionSelection,
+        force: bool,
+    },
     TruncatePartition(PartitionNames),
-    ModifyPartition { selection: PartitionSelection, properties: Properties },
-    RenamePartition { from: sql::Ident, to: sql::Ident },
-    ReplacePartition { partitions: PartitionNames, with: PartitionNames, properties: Properties },
+    ModifyPartition {
+        selection: PartitionSelection,
+        properties: Properties,
+    },
+    RenamePartition {
+        from: sql::Ident,
+        to: sql::Ident,
+    },
+    ReplacePartition {
+        partitions: PartitionNames,
+        with: PartitionNames,
+        properties: Properties,
+    },
     AddPartitionColumn(Vec<sql::Expr>),
     DropPartitionColumn(Vec<sql::Expr>),
     Optimize(OptimizeClause),
     /// `DISTRIBUTED BY HASH(c) DEFAULT BUCKETS n`: bucket number of partitions created later.
     DefaultBuckets(Distribution),
-    Compact { kind: CompactionKind, partitions: Vec<sql::Ident> },
+    Compact {
+        kind: CompactionKind,
+        partitions: Vec<sql::Ident>,
+    },
     DropPersistentIndex(Vec<i64>),
     AutoIncrement(i64),
 }

@@ -35,7 +35,10 @@ pub enum Placeholder<'a> {
     /// `@name`, the name without `@`.
     UserVariable(&'a str),
     /// `@@[scope.]name`.
-    SystemVariable { scope: Option<super::VariableScope>, name: &'a str },
+    SystemVariable {
+        scope: Option<super::VariableScope>,
+        name: &'a str,
+    },
     Default,
 }
 
@@ -179,7 +182,9 @@ pub fn join_hint(relation: &sql::TableFactor) -> Option<&str> {
     };
     match relation {
         sql::TableFactor::Table { with_hints, .. } => with_hints.iter().find_map(name),
-        sql::TableFactor::Derived { sample: Some(sql::TableSampleKind::AfterTableAlias(s)), .. } => s.offset.as_ref().and_then(name),
+        sql::TableFactor::Derived { sample: Some(sql::TableSampleKind::AfterTableAlias(s)), .. } => {
+            s.offset.as_ref().and_then(name)
+        }
         _ => None,
     }
 }
@@ -192,7 +197,9 @@ pub fn asof_is_left(match_condition: &Expr) -> bool {
 /// The plain text of a string literal, however it was quoted.
 pub fn string_literal(expr: &Expr) -> Option<&str> {
     match expr {
-        Expr::Value(sql::ValueWithSpan { value: Value::SingleQuotedString(s) | Value::DoubleQuotedString(s), .. }) => Some(s),
+        Expr::Value(sql::ValueWithSpan {
+            value: Value::SingleQuotedString(s) | Value::DoubleQuotedString(s), ..
+        }) => Some(s),
         _ => None,
     }
 }
@@ -201,9 +208,14 @@ pub fn string_literal(expr: &Expr) -> Option<&str> {
 pub fn property_args(args: &[sql::FunctionArg]) -> Option<super::Properties> {
     args.iter()
         .map(|arg| match arg {
-            sql::FunctionArg::ExprNamed { name, arg: sql::FunctionArgExpr::Expr(value), operator: sql::FunctionArgOperator::Equals } => {
-                Some(super::Property { key: string_literal(name)?.to_string(), value: string_literal(value)?.to_string() })
-            }
+            sql::FunctionArg::ExprNamed {
+                name,
+                arg: sql::FunctionArgExpr::Expr(value),
+                operator: sql::FunctionArgOperator::Equals,
+            } => Some(super::Property {
+                key: string_literal(name)?.to_string(),
+                value: string_literal(value)?.to_string(),
+            }),
             _ => None,
         })
         .collect()

@@ -121,28 +121,50 @@ pub enum Statement {
     Revoke(GrantPrivilege),
     SetDefaultRole(SetDefaultRole),
     SetUserProperty(SetUserProperty),
-    RefreshConnections { force: bool },
+    RefreshConnections {
+        force: bool,
+    },
     // resource groups and resources
     CreateResourceGroup(CreateResourceGroup),
     AlterResourceGroup(AlterResourceGroup),
-    DropResourceGroup { name: sql::Ident, if_exists: bool },
-    CreateResource { name: String, external: bool, properties: Properties },
-    AlterResource { name: String, properties: Properties },
-    DropResource { name: String },
+    DropResourceGroup {
+        name: sql::Ident,
+        if_exists: bool,
+    },
+    CreateResource {
+        name: String,
+        external: bool,
+        properties: Properties,
+    },
+    AlterResource {
+        name: String,
+        properties: Properties,
+    },
+    DropResource {
+        name: String,
+    },
     // cluster
     AlterSystem(AlterSystem),
     Admin(Admin),
     AddBlacklist(Blacklist),
     DeleteBlacklist(Blacklist),
-    InstallPlugin { source: String, properties: Properties },
-    UninstallPlugin { name: String },
+    InstallPlugin {
+        source: String,
+        properties: Properties,
+    },
+    UninstallPlugin {
+        name: String,
+    },
     CreateFile(CreateFile),
     DropFile(DropFile),
     /// `SYNC`: wait until the journal has been applied.
     Sync,
     // loads
     BrokerLoad(BrokerLoad),
-    AlterLoad { label: sql::ObjectName, properties: Properties },
+    AlterLoad {
+        label: sql::ObjectName,
+        properties: Properties,
+    },
     CancelLoad(CancelJob),
     CreateRoutineLoad(Box<CreateRoutineLoad>),
     AlterRoutineLoad(Box<AlterRoutineLoad>),
@@ -156,15 +178,24 @@ pub enum Statement {
     DropRepository(sql::Ident),
     Backup(Backup),
     Restore(Restore),
-    CancelBackup { db: Option<sql::ObjectName> },
-    CancelRestore { db: Option<sql::ObjectName> },
+    CancelBackup {
+        db: Option<sql::ObjectName>,
+    },
+    CancelRestore {
+        db: Option<sql::ObjectName>,
+    },
     // statistics
     AnalyzeTable(AnalyzeTable),
     AnalyzeHistogram(AnalyzeHistogram),
     CreateAnalyzeJob(CreateAnalyzeJob),
     /// `DROP ANALYZE id`; no id is `DROP ALL ANALYZE JOB`.
-    DropAnalyzeJob { id: Option<i64> },
-    DropStats { table: sql::ObjectName, multi_columns: bool },
+    DropAnalyzeJob {
+        id: Option<i64>,
+    },
+    DropStats {
+        table: sql::ObjectName,
+        multi_columns: bool,
+    },
     KillAnalyze(KillAnalyze),
     AnalyzeProfile(AnalyzeProfile),
     // tasks and the rest
@@ -172,12 +203,48 @@ pub enum Statement {
     DropTask(DropTask),
     CreatePipe(CreatePipe),
     AlterPipe(AlterPipe),
-    DropPipe { name: sql::ObjectName, if_exists: bool },
+    DropPipe {
+        name: sql::ObjectName,
+        if_exists: bool,
+    },
     CreateFunction(CreateFunction),
     DropFunction(DropFunction),
     CreateDictionary(CreateDictionary),
     DictionaryCommand(DictionaryCommand),
-    Call { procedure: sql::ObjectName, args: Vec<sql::FunctionArg> },
+    PlanAdvisor(PlanAdvisor),
+    CreateBaseline(CreateBaseline),
+    /// `{DROP|ENABLE|DISABLE} BASELINE id, ..`
+    ChangeBaseline {
+        action: BaselineAction,
+        ids: Vec<i64>,
+    },
+    CreateGroupProvider {
+        name: sql::Ident,
+        if_not_exists: bool,
+        properties: Properties,
+    },
+    DropGroupProvider {
+        name: sql::Ident,
+        if_exists: bool,
+    },
+    CreateSecurityIntegration {
+        name: sql::Ident,
+        properties: Properties,
+    },
+    AlterSecurityIntegration {
+        name: sql::Ident,
+        properties: Properties,
+    },
+    DropSecurityIntegration {
+        name: sql::Ident,
+        if_exists: bool,
+    },
+    Call {
+        procedure: sql::ObjectName,
+        args: Vec<sql::FunctionArg>,
+    },
     /// A statement of a known kind whose details are not parsed; `what` is its leading words.
-    Unsupported { what: String },
+    Unsupported {
+        what: String,
+    },
 }

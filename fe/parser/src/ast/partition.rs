@@ -66,7 +66,10 @@ pub struct BatchPartitions {
 /// The step of batch partitions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PartitionStep {
-    Interval { count: i64, unit: IntervalUnit },
+    Interval {
+        count: i64,
+        unit: IntervalUnit,
+    },
     Number(i64),
     /// No EVERY: only legal where the step follows from the table.
     None,
@@ -153,7 +156,7 @@ pub struct AddPartition {
 pub enum PartitionSelection {
     Names(Vec<sql::Ident>),
     Batch(BatchPartitions),
-    Where(sql::Expr),
+    Where(Box<sql::Expr>),
     /// `(*)`, or all temporary partitions.
     All,
 }

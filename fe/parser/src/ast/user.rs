@@ -61,7 +61,9 @@ pub enum RoleChoice {
     Default,
     None,
     /// `ALL [EXCEPT r, ..]`.
-    All { except: Vec<String> },
+    All {
+        except: Vec<String>,
+    },
     List(Vec<String>),
 }
 
@@ -138,11 +140,20 @@ pub struct GrantPrivilege {
 pub enum GrantObject {
     System,
     /// Named objects of one kind: `[TABLE] a, db.b`.
-    Named { kind: ObjectKind, names: Vec<sql::ObjectName> },
-    Functions { global: bool, functions: Vec<(sql::ObjectName, FunctionSignature)> },
+    Named {
+        kind: ObjectKind,
+        names: Vec<sql::ObjectName>,
+    },
+    Functions {
+        global: bool,
+        functions: Vec<(sql::ObjectName, FunctionSignature)>,
+    },
     Users(Vec<UserIdentity>),
     /// `ALL TABLES IN DATABASE d | IN ALL DATABASES`, `ALL DATABASES`, also `db.*` and `*.*`.
-    All { kind: ObjectKind, scope: GrantScope },
+    All {
+        kind: ObjectKind,
+        scope: GrantScope,
+    },
 }
 
 /// Where `ALL objects` are.

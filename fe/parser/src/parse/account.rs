@@ -5,8 +5,9 @@ use sqlparser::tokenizer::Token;
 
 use super::Parser;
 use crate::ast::{
-    AlterRole, AlterUser, AlterUserAction, AuthOption, CreateRole, CreateUser, DropRole, DropUser, ExecuteAs, FunctionSignature, GrantObject, GrantPrivilege,
-    GrantRole, GrantScope, GrantTarget, ObjectKind, Statement, UserIdentity,
+    AlterRole, AlterUser, AlterUserAction, AuthOption, CreateRole, CreateUser, DropRole, DropUser, ExecuteAs,
+    FunctionSignature, GrantObject, GrantPrivilege, GrantRole, GrantScope, GrantTarget, ObjectKind, Statement,
+    UserIdentity,
 };
 use crate::error::PResult;
 
@@ -15,7 +16,9 @@ impl Parser<'_> {
     pub(super) fn user_identity(&mut self) -> PResult<UserIdentity> {
         let user = match self.peek() {
             // A name such as `user-1` is only legal quoted; CURRENT_USER() names the session's user.
-            Token::Word(_) | Token::SingleQuotedString(_) | Token::DoubleQuotedString(_) => self.ident_or_string_any()?,
+            Token::Word(_) | Token::SingleQuotedString(_) | Token::DoubleQuotedString(_) => {
+                self.ident_or_string_any()?
+            }
             _ => return Err(self.unexpected(&["a user"])),
         };
         let mut identity = UserIdentity { user, host: "%".to_string(), domain: false };
@@ -56,7 +59,8 @@ impl Parser<'_> {
         let if_not_exists = self.accept_if_not_exists();
         let user = self.user_identity()?;
         let auth = self.auth_option()?;
-        let default_roles = if self.accept_kws(&["DEFAULT", "ROLE"]) { self.comma_list(Self::ident_or_string)? } else { vec![] };
+        let default_roles =
+            if self.accept_kws(&["DEFAULT", "ROLE"]) { self.comma_list(Self::ident_or_string)? } else { vec![] };
         let properties = self.properties()?;
         Ok(Statement::CreateUser(CreateUser { user, if_not_exists, auth, default_roles, properties }))
     }
@@ -107,7 +111,9 @@ impl Parser<'_> {
 
     /// `[USER] u | ROLE r | EXTERNAL GROUP g`
     pub(super) fn grant_target(&mut self) -> PResult<GrantTarget> {
-        let named = |p: &Self| matches!(p.peek_at(1), Token::Word(_) | Token::SingleQuotedString(_) | Token::DoubleQuotedString(_));
+        let named = |p: &Self| {
+            matches!(p.peek_at(1), Token::Word(_) | Token::SingleQuotedString(_) | Token::DoubleQuotedString(_))
+        };
         if self.is_kw("ROLE") && named(self) {
             self.pos += 1;
             return self.ident_or_string().map(GrantTarget::Role);
@@ -145,7 +151,10 @@ impl Parser<'_> {
             Token::Word(w) if w.quote_style.is_none() => Some(w.value.as_str()),
             _ => None,
         };
-        (self.pos..self.end).map_while(|at| Some(word(at)).filter(|w| !w.is_some_and(|w| w.eq_ignore_ascii_case(direction)))).flatten().any(|w| w.eq_ignore_ascii_case("ON"))
+        (self.pos..self.end)
+            .map_while(|at| Some(word(at)).filter(|w| !w.is_some_and(|w| w.eq_ignore_ascii_case(direction))))
+            .flatten()
+            .any(|w| w.eq_ignore_ascii_case("ON"))
     }
 
     /// One privilege: words up to a comma or ON.
@@ -196,7 +205,9 @@ impl Parser<'_> {
             return Ok(GrantObject::System);
         }
         if self.accept_kw("ALL") {
-            let kind = self.object_kind(true)?.ok_or_else(|| self.unexpected(&["TABLES", "VIEWS", "DATABASES", "MATERIALIZED", "FUNCTIONS", "USERS"]))?;
+            let kind = self.object_kind(true)?.ok_or_else(|| {
+                self.unexpected(&["TABLES", "VIEWS", "DATABASES", "MATERIALIZED", "FUNCTIONS", "USERS"])
+            })?;
             let scope = if self.accept_kws(&["IN", "ALL", "DATABASES"]) {
                 GrantScope::AllDatabases
             } else if self.accept_kws(&["IN", "DATABASE"]) {
@@ -225,12 +236,15 @@ impl Parser<'_> {
             }
             return Ok(all(GrantScope::AllDatabases));
         }
-        if matches!(self.peek(), Token::Word(_)) && *self.peek_at(1) == Token::Period && *self.peek_at(2) == Token::Mul {
+        if matches!(self.peek(), Token::Word(_)) && *self.peek_at(1) == Token::Period && *self.peek_at(2) == Token::Mul
+        {
             let db = self.ident()?;
             self.pos += 2;
             return Ok(all(GrantScope::Database(ObjectName::from(vec![db]))));
         }
-        let names = self.comma_list(|p| if p.is_string() { Ok(ObjectName::from(vec![p.ident_or_string_ident()?])) } else { p.name() })?;
+        let names = self.comma_list(|p| {
+            if p.is_string() { Ok(ObjectName::from(vec![p.ident_or_string_ident()?])) } else { p.name() }
+        })?;
         Ok(GrantObject::Named { kind, names })
     }
 

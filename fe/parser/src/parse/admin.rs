@@ -4,15 +4,24 @@ use sqlparser::tokenizer::Token;
 
 use super::Parser;
 use crate::ast::{
-    Admin, AlterSystem, AnalyzeColumns, AnalyzeHistogram, AnalyzeProfile, AnalyzeScope, AnalyzeTable, Blacklist, CreateAnalyzeJob, DiskAction, Show,
-    ShowKind, Statement,
+    Admin, AlterSystem, AnalyzeColumns, AnalyzeHistogram, AnalyzeProfile, AnalyzeScope, AnalyzeTable, BaselineAction,
+    Blacklist, CreateAnalyzeJob, CreateBaseline, DiskAction, PlanAdvisor, Show, ShowKind, Statement,
 };
 use crate::error::PResult;
 
 impl Parser<'_> {
     /// After `ALTER SYSTEM`.
     pub(super) fn alter_system(&mut self) -> PResult<Statement> {
-        let action = match self.expect_any_kw(&["ADD", "DROP", "DECOMMISSION", "CANCEL", "MODIFY", "CREATE", "CLEAN", "DISABLE"])? {
+        let action = match self.expect_any_kw(&[
+            "ADD",
+            "DROP",
+            "DECOMMISSION",
+            "CANCEL",
+            "MODIFY",
+            "CREATE",
+            "CLEAN",
+            "DISABLE",
+        ])? {
             "ADD" => self.system_add()?,
             "DROP" => self.system_drop()?,
             "DECOMMISSION" if self.accept_kw("DISK") => self.disks(DiskAction::Decommission)?,
@@ -87,7 +96,11 @@ impl Parser<'_> {
             let from = self.string()?;
             self.expect_kw("TO")?;
             let to = self.string()?;
-            return Ok(if frontend { AlterSystem::ModifyFrontendHost { from, to } } else { AlterSystem::ModifyBackendHost { from, to } });
+            return Ok(if frontend {
+                AlterSystem::ModifyFrontendHost { from, to }
+            } else {
+                AlterSystem::ModifyBackendHost { from, to }
+            });
         }
         let host = self.string()?;
         self.expect_kw("SET")?;
@@ -102,7 +115,9 @@ impl Parser<'_> {
 
     /// After ADMIN.
     pub(super) fn admin(&mut self) -> PResult<Statement> {
-        let admin = match self.expect_any_kw(&["SET", "SHOW", "REPAIR", "CANCEL", "CHECK", "EXECUTE", "ENABLE", "DISABLE", "ALTER"])? {
+        let admin = match self
+            .expect_any_kw(&["SET", "SHOW", "REPAIR", "CANCEL", "CHECK", "EXECUTE", "ENABLE", "DISABLE", "ALTER"])?
+        {
             "SHOW" => return self.admin_show(),
             "ALTER" => return Ok(self.unsupported("ADMIN ALTER")),
             "SET" => match self.admin_set()? {
@@ -137,7 +152,10 @@ impl Parser<'_> {
     fn admin_set(&mut self) -> PResult<Option<Admin>> {
         if self.accept_kws(&["FRONTEND", "CONFIG"]) {
             let properties = self.property_list()?;
-            return Ok(Some(Admin::SetFrontendConfig { properties, persistent: self.accept_kws(&["WITH", "PERSISTENT"]) }));
+            return Ok(Some(Admin::SetFrontendConfig {
+                properties,
+                persistent: self.accept_kws(&["WITH", "PERSISTENT"]),
+            }));
         }
         if self.accept_kws(&["REPLICA", "STATUS"]) {
             return Ok(Some(Admin::SetReplicaStatus(self.properties()?)));
@@ -164,7 +182,12 @@ impl Parser<'_> {
         if self.accept_kw("WITH") {
             let at = self.location();
             let number = self.literal_text()?;
-            let bad = |_| crate::error::SyntaxError::new(at, format!("Unexpected input '{number}', the most similar input is {{a number}}."));
+            let bad = |_| {
+                crate::error::SyntaxError::new(
+                    at,
+                    format!("Unexpected input '{number}', the most similar input is {{a number}}."),
+                )
+            };
             match self.expect_any_kw(&["TIMES", "PROBABILITY"])? {
                 "TIMES" => times = Some(number.parse::<i64>().map_err(|_| bad(()))?),
                 _ => probability = Some(number.parse::<f64>().map_err(|_| bad(()))?),
@@ -253,7 +276,14 @@ impl Parser<'_> {
                 None
             };
             sync = sync.or(self.sync_mode()?);
-            return Ok(Statement::AnalyzeHistogram(AnalyzeHistogram { table, drop, columns, buckets, sync, properties: self.properties()? }));
+            return Ok(Statement::AnalyzeHistogram(AnalyzeHistogram {
+                table,
+                drop,
+                columns,
+                buckets,
+                sync,
+                properties: self.properties()?,
+            }));
         }
         let mut columns = self.analyze_columns()?;
         let partitions = self.partition_names()?;
@@ -261,7 +291,14 @@ impl Parser<'_> {
             columns = self.analyze_columns()?;
         }
         let sync = self.sync_mode()?;
-        Ok(Statement::AnalyzeTable(AnalyzeTable { table, sample, columns, partitions, sync, properties: self.properties()? }))
+        Ok(Statement::AnalyzeTable(AnalyzeTable {
+            table,
+            sample,
+            columns,
+            partitions,
+            sync,
+            properties: self.properties()?,
+        }))
     }
 
     fn analyze_columns(&mut self) -> PResult<AnalyzeColumns> {
@@ -274,7 +311,11 @@ impl Parser<'_> {
         if self.accept_kws(&["MULTIPLE", "COLUMNS"]) {
             return self.paren_list(Self::expr).map(AnalyzeColumns::Multiple);
         }
-        if self.is(&Token::LParen) { self.paren_list(Self::expr).map(AnalyzeColumns::List) } else { Ok(AnalyzeColumns::Default) }
+        if self.is(&Token::LParen) {
+            self.paren_list(Self::expr).map(AnalyzeColumns::List)
+        } else {
+            Ok(AnalyzeColumns::Default)
+        }
     }
 
     /// After `CREATE ANALYZE`.
@@ -286,5 +327,69 @@ impl Parser<'_> {
             _ => AnalyzeScope::Table { table: self.name()?, columns: self.analyze_columns()? },
         };
         Ok(Statement::CreateAnalyzeJob(CreateAnalyzeJob { sample, scope, properties: self.properties()? }))
+    }
+
+    /// After `ALTER PLAN ADVISOR`.
+    fn plan_advisor(&mut self) -> PResult<Statement> {
+        if self.accept_kw("DROP") {
+            return Ok(Statement::PlanAdvisor(PlanAdvisor::Drop(self.string()?)));
+        }
+        self.expect_kw("ADD")?;
+        let (query, text) = self.query_with_text()?;
+        Ok(Statement::PlanAdvisor(PlanAdvisor::Add { query, text }))
+    }
+
+    /// After `CREATE [GLOBAL] BASELINE`.
+    fn create_baseline(&mut self, global: bool) -> PResult<Statement> {
+        let on = if self.accept_kw("ON") { Some(self.query_with_text()?) } else { None };
+        self.expect_kw("USING")?;
+        let using = self.query_with_text()?;
+        Ok(Statement::CreateBaseline(CreateBaseline { global, on, using, properties: self.properties()? }))
+    }
+
+    /// Small administrative objects under CREATE; none when it is something else.
+    pub(super) fn create_admin_object(&mut self) -> PResult<Option<Statement>> {
+        Ok(Some(if self.accept_kws(&["GROUP", "PROVIDER"]) {
+            let if_not_exists = self.accept_if_not_exists();
+            let name = self.ident()?;
+            Statement::CreateGroupProvider { name, if_not_exists, properties: self.properties()? }
+        } else if self.accept_kws(&["SECURITY", "INTEGRATION"]) {
+            let name = self.ident()?;
+            Statement::CreateSecurityIntegration { name, properties: self.properties()? }
+        } else if self.is_kw("BASELINE") || self.is_kws(&["GLOBAL", "BASELINE"]) {
+            let global = self.accept_kw("GLOBAL");
+            self.pos += 1;
+            self.create_baseline(global)?
+        } else {
+            return Ok(None);
+        }))
+    }
+
+    /// The same under ALTER.
+    pub(super) fn alter_admin_object(&mut self) -> PResult<Option<Statement>> {
+        Ok(Some(if self.accept_kws(&["PLAN", "ADVISOR"]) {
+            self.plan_advisor()?
+        } else if self.accept_kws(&["SECURITY", "INTEGRATION"]) {
+            let name = self.ident()?;
+            self.expect_kw("SET")?;
+            Statement::AlterSecurityIntegration { name, properties: self.property_list()? }
+        } else {
+            return Ok(None);
+        }))
+    }
+
+    /// The same under DROP.
+    pub(super) fn drop_admin_object(&mut self) -> PResult<Option<Statement>> {
+        Ok(Some(if self.accept_kws(&["GROUP", "PROVIDER"]) {
+            let if_exists = self.accept_if_exists();
+            Statement::DropGroupProvider { name: self.ident()?, if_exists }
+        } else if self.accept_kws(&["SECURITY", "INTEGRATION"]) {
+            let if_exists = self.accept_if_exists();
+            Statement::DropSecurityIntegration { name: self.ident()?, if_exists }
+        } else if self.accept_kw("BASELINE") {
+            Statement::ChangeBaseline { action: BaselineAction::Drop, ids: self.integer_list()? }
+        } else {
+            return Ok(None);
+        }))
     }
 }

@@ -5,8 +5,8 @@ use sqlparser::tokenizer::Token;
 
 use super::Parser;
 use crate::ast::{
-    AlterJobKind, AlterTable, AlterTableClause as Clause, CancelAlterTable, CompactionKind, CreateIndex, Distribution, DistributionKind, DropIndex,
-    OptimizeClause, PartitionSelection, Statement,
+    AlterJobKind, AlterTable, AlterTableClause as Clause, CancelAlterTable, CompactionKind, CreateIndex, Distribution,
+    DistributionKind, DropIndex, OptimizeClause, PartitionSelection, Statement,
 };
 use crate::error::PResult;
 
@@ -20,11 +20,43 @@ impl Parser<'_> {
 
     fn alter_clause(&mut self) -> PResult<Clause> {
         const STARTS: &[&str] = &[
-            "ADD", "DROP", "MODIFY", "RENAME", "SWAP", "COMMENT", "SET", "ORDER", "TRUNCATE", "REPLACE", "DISTRIBUTED", "PARTITION", "PARTITIONS",
-            "DUPLICATE", "AGGREGATE", "UNIQUE", "PRIMARY", "BASE", "CUMULATIVE", "COMPACT", "AUTO_INCREMENT", "TEMPORARY",
+            "ADD",
+            "DROP",
+            "MODIFY",
+            "RENAME",
+            "SWAP",
+            "COMMENT",
+            "SET",
+            "ORDER",
+            "TRUNCATE",
+            "REPLACE",
+            "DISTRIBUTED",
+            "PARTITION",
+            "PARTITIONS",
+            "DUPLICATE",
+            "AGGREGATE",
+            "UNIQUE",
+            "PRIMARY",
+            "BASE",
+            "CUMULATIVE",
+            "COMPACT",
+            "AUTO_INCREMENT",
+            "TEMPORARY",
         ];
         let Some(kw) = self.word_at(0).and_then(|w| STARTS.iter().find(|s| w.eq_ignore_ascii_case(s))) else {
-            return Err(self.unexpected(&["ADD", "DROP", "MODIFY", "RENAME", "SET", "SWAP", "ORDER", "PARTITION", "TRUNCATE", "REPLACE", "COMMENT"]));
+            return Err(self.unexpected(&[
+                "ADD",
+                "DROP",
+                "MODIFY",
+                "RENAME",
+                "SET",
+                "SWAP",
+                "ORDER",
+                "PARTITION",
+                "TRUNCATE",
+                "REPLACE",
+                "COMMENT",
+            ]));
         };
         match *kw {
             "ADD" => {
@@ -78,11 +110,15 @@ impl Parser<'_> {
             }
             "ORDER" => {
                 let columns = self.sort_keys()?.ok_or_else(|| self.unexpected(&["ORDER"]))?;
-                let rollup = self.from_rollup()?;
+                let rollup = self.rollup_source()?;
                 let properties = self.properties()?;
                 if rollup.is_none() && properties.is_empty() && self.is_kws(&["DISTRIBUTED", "BY"]) {
                     let distribution = self.distribution()?;
-                    return Ok(Clause::Optimize(OptimizeClause { order_by: Some(columns), distribution, ..OptimizeClause::default() }));
+                    return Ok(Clause::Optimize(OptimizeClause {
+                        order_by: Some(columns),
+                        distribution,
+                        ..OptimizeClause::default()
+                    }));
                 }
                 Ok(Clause::OrderBy { columns, rollup, properties })
             }
@@ -94,20 +130,23 @@ impl Parser<'_> {
         if self.accept_kw("COLUMN") {
             if self.is(&Token::LParen) {
                 let columns = self.paren_list(Self::column_def)?;
-                let rollup = self.to_rollup()?;
+                let rollup = self.rollup_target()?;
                 return Ok(Clause::AddColumns { columns, rollup, properties: self.properties()? });
             }
             let start = self.pos;
             let column = self.column_def()?;
             if column.auto_increment {
-                return Err(self.error_since(start, format!("Column '{}' can not be AUTO_INCREMENT when ADD COLUMN.", column.name.value)));
+                return Err(self.error_since(
+                    start,
+                    format!("Column '{}' can not be AUTO_INCREMENT when ADD COLUMN.", column.name.value),
+                ));
             }
             if column.generated.is_some() && self.is_any_kw(&["FIRST", "AFTER"]) {
                 let word = self.token_text().to_ascii_uppercase();
                 return Err(self.error_since(start, format!("{word} can not be set when ADD GENERATED COLUMN.")));
             }
             let position = self.column_position()?;
-            let rollup = self.to_rollup()?;
+            let rollup = self.rollup_target()?;
             return Ok(Clause::AddColumn { column, position, rollup, properties: self.properties()? });
         }
         if self.accept_kw("INDEX") {
@@ -116,7 +155,10 @@ impl Parser<'_> {
         if self.accept_kw("ROLLUP") {
             let mut rollups = vec![self.rollup_def()?];
             // The comma also separates clauses: a rollup goes on while a name with a list follows.
-            while self.is(&Token::Comma) && matches!(self.peek_at(1), Token::Word(_)) && *self.peek_at(2) == Token::LParen {
+            while self.is(&Token::Comma)
+                && matches!(self.peek_at(1), Token::Word(_))
+                && *self.peek_at(2) == Token::LParen
+            {
                 self.pos += 1;
                 rollups.push(self.rollup_def()?);
             }
@@ -134,7 +176,7 @@ impl Parser<'_> {
     fn alter_drop(&mut self) -> PResult<Clause> {
         if self.accept_kw("COLUMN") {
             let name = self.ident()?;
-            let rollup = self.from_rollup()?;
+            let rollup = self.rollup_source()?;
             return Ok(Clause::DropColumn { name, rollup, properties: self.properties()? });
         }
         if self.accept_kw("INDEX") {
@@ -142,7 +184,10 @@ impl Parser<'_> {
         }
         if self.accept_kw("ROLLUP") {
             let mut names = vec![self.ident()?];
-            while self.is(&Token::Comma) && matches!(self.peek_at(1), Token::Word(_)) && matches!(self.peek_at(2), Token::Comma | Token::EOF) {
+            while self.is(&Token::Comma)
+                && matches!(self.peek_at(1), Token::Word(_))
+                && matches!(self.peek_at(2), Token::Comma | Token::EOF)
+            {
                 self.pos += 1;
                 names.push(self.ident()?);
             }
@@ -153,7 +198,12 @@ impl Parser<'_> {
             return self.paren_list(Self::integer).map(Clause::DropPersistentIndex);
         }
         if self.accept_kws(&["ALL", "TEMPORARY", "PARTITIONS"]) {
-            return Ok(Clause::DropPartition { temporary: true, if_exists: false, selection: PartitionSelection::All, force: false });
+            return Ok(Clause::DropPartition {
+                temporary: true,
+                if_exists: false,
+                selection: PartitionSelection::All,
+                force: false,
+            });
         }
         if self.accept_kws(&["PARTITION", "COLUMN"]) {
             return self.comma_list(Self::expr).map(Clause::DropPartitionColumn);
@@ -164,7 +214,7 @@ impl Parser<'_> {
         let selection = if self.is_kw("START") && *self.peek_at(1) == Token::LParen {
             PartitionSelection::Batch(self.batch_partitions()?)
         } else if self.accept_kw("WHERE") {
-            PartitionSelection::Where(self.expr()?)
+            PartitionSelection::Where(self.boxed_expr()?)
         } else {
             PartitionSelection::Names(self.partition_name_list(temporary)?.names)
         };
@@ -204,10 +254,13 @@ impl Parser<'_> {
         let start = self.pos;
         let column = self.column_def()?;
         if column.auto_increment {
-            return Err(self.error_since(start, format!("Column '{}' can not be AUTO_INCREMENT when MODIFY COLUMN.", column.name.value)));
+            return Err(self.error_since(
+                start,
+                format!("Column '{}' can not be AUTO_INCREMENT when MODIFY COLUMN.", column.name.value),
+            ));
         }
         let position = self.column_position()?;
-        let rollup = self.from_rollup()?;
+        let rollup = self.rollup_source()?;
         Ok(Clause::ModifyColumn { column, position, rollup, properties: self.properties()? })
     }
 
@@ -294,11 +347,11 @@ impl Parser<'_> {
         Ok(Clause::Optimize(clause))
     }
 
-    fn from_rollup(&mut self) -> PResult<Option<Ident>> {
+    fn rollup_source(&mut self) -> PResult<Option<Ident>> {
         if self.accept_kw("FROM") { self.ident().map(Some) } else { Ok(None) }
     }
 
-    fn to_rollup(&mut self) -> PResult<Option<Ident>> {
+    fn rollup_target(&mut self) -> PResult<Option<Ident>> {
         if self.accept_any_kw(&["TO", "IN"]).is_some() { self.ident().map(Some) } else { Ok(None) }
     }
 

@@ -15,7 +15,13 @@ impl Parser<'_> {
         let broker = if self.is_kws(&["ON", "LOCATION"]) { None } else { Some(self.ident_or_string()?) };
         self.expect_kws(&["ON", "LOCATION"])?;
         let location = self.string()?;
-        Ok(Statement::CreateRepository(CreateRepository { name, read_only, broker, location, properties: self.properties()? }))
+        Ok(Statement::CreateRepository(CreateRepository {
+            name,
+            read_only,
+            broker,
+            location,
+            properties: self.properties()?,
+        }))
     }
 
     /// After BACKUP.
@@ -69,7 +75,14 @@ impl Parser<'_> {
         if self.accept_kws(&["MATERIALIZED", "VIEW"]) || self.accept_kws(&["MATERIALIZED", "VIEWS"]) {
             return Some(Kind::MaterializedView);
         }
-        let kinds = [("TABLE", Kind::Table), ("TABLES", Kind::Table), ("VIEW", Kind::View), ("VIEWS", Kind::View), ("FUNCTION", Kind::Function), ("FUNCTIONS", Kind::Function)];
+        let kinds = [
+            ("TABLE", Kind::Table),
+            ("TABLES", Kind::Table),
+            ("VIEW", Kind::View),
+            ("VIEWS", Kind::View),
+            ("FUNCTION", Kind::Function),
+            ("FUNCTIONS", Kind::Function),
+        ];
         kinds.into_iter().find(|(word, _)| self.accept_kw(word)).map(|(_, kind)| kind)
     }
 
@@ -100,6 +113,15 @@ impl Parser<'_> {
         };
         let (objects, all_kinds) = self.backup_objects()?;
         let properties = self.properties()?;
-        Ok(Statement::Restore(Restore { snapshot, repository, db, db_alias, objects, all_kinds, external_catalogs, properties }))
+        Ok(Statement::Restore(Restore {
+            snapshot,
+            repository,
+            db,
+            db_alias,
+            objects,
+            all_kinds,
+            external_catalogs,
+            properties,
+        }))
     }
 }

@@ -5,7 +5,8 @@ use sqlparser::tokenizer::Token;
 
 use super::Parser;
 use crate::ast::{
-    AggregateType, ColumnDef, ColumnDefault, ColumnPosition, Distribution, DistributionKind, IndexDef, IndexKind, KeyDesc, KeyModel, RollupDef, SortKey,
+    AggregateType, ColumnDef, ColumnDefault, ColumnPosition, Distribution, DistributionKind, IndexDef, IndexKind,
+    KeyDesc, KeyModel, RollupDef, SortKey,
 };
 use crate::error::{PResult, SyntaxError};
 
@@ -68,11 +69,7 @@ impl Parser<'_> {
     }
 
     fn nullability(&mut self) -> Option<bool> {
-        if self.accept_kws(&["NOT", "NULL"]) {
-            Some(false)
-        } else {
-            self.accept_kw("NULL").then_some(true)
-        }
+        if self.accept_kws(&["NOT", "NULL"]) { Some(false) } else { self.accept_kw("NULL").then_some(true) }
     }
 
     fn skip_charset(&mut self) -> PResult<()> {
@@ -199,7 +196,12 @@ impl Parser<'_> {
 
     /// `[{DUPLICATE|AGGREGATE|UNIQUE|PRIMARY} KEY (c, ..)]`
     pub(super) fn key_desc(&mut self) -> PResult<Option<KeyDesc>> {
-        let models = [("DUPLICATE", KeyModel::Duplicate), ("AGGREGATE", KeyModel::Aggregate), ("UNIQUE", KeyModel::Unique), ("PRIMARY", KeyModel::Primary)];
+        let models = [
+            ("DUPLICATE", KeyModel::Duplicate),
+            ("AGGREGATE", KeyModel::Aggregate),
+            ("UNIQUE", KeyModel::Unique),
+            ("PRIMARY", KeyModel::Primary),
+        ];
         for (word, model) in models {
             if self.is_kw(word) && self.is_kw_at(1, "KEY") {
                 self.pos += 2;
@@ -266,5 +268,7 @@ impl Parser<'_> {
 }
 
 fn is_type_word(word: &str) -> bool {
-    ["DATETIME", "TIME", "STRING", "BINARY", "VARBINARY", "NUMERIC", "NUMBER", "DEC", "TIMESTAMP", "BOOLEAN"].iter().any(|t| word.eq_ignore_ascii_case(t))
+    ["DATETIME", "TIME", "STRING", "BINARY", "VARBINARY", "NUMERIC", "NUMBER", "DEC", "TIMESTAMP", "BOOLEAN"]
+        .iter()
+        .any(|t| word.eq_ignore_ascii_case(t))
 }

@@ -51,7 +51,8 @@ impl Parser<'_> {
         if self.accept_kw("AS") || self.is_query_start() {
             let query = self.query()?;
             if let Some(typed) = table.columns.iter().find(|c| c.data_type != DataType::Unspecified) {
-                return Err(self.error(format!("Create table as select does not allow a type for column '{}'", typed.name.value)));
+                return Err(self
+                    .error(format!("Create table as select does not allow a type for column '{}'", typed.name.value)));
             }
             let names: Vec<_> = table.columns.drain(..).map(|c| c.name).collect();
             let columns = if names.is_empty() { None } else { Some(names) };
@@ -60,7 +61,9 @@ impl Parser<'_> {
         if !has_list {
             return Err(self.unexpected(&["'('", "AS", "LIKE"]));
         }
-        if let Some(untyped) = table.columns.iter().find(|c| c.data_type == DataType::Unspecified && c.aggregate.is_none()) {
+        if let Some(untyped) =
+            table.columns.iter().find(|c| c.data_type == DataType::Unspecified && c.aggregate.is_none())
+        {
             return Err(self.error(format!("No viable statement for input '{}'.", untyped.name.value)));
         }
         Ok(Statement::CreateTable(Box::new(table)))

@@ -4,7 +4,9 @@ use sqlparser::ast::With;
 use sqlparser::tokenizer::Token;
 
 use super::Parser;
-use crate::ast::{Assignment, Delete, Insert, InsertPartitions, InsertSource, InsertTarget, Statement, TruncateTable, Update};
+use crate::ast::{
+    Assignment, Delete, Insert, InsertPartitions, InsertSource, InsertTarget, Statement, TruncateTable, Update,
+};
 use crate::error::PResult;
 
 impl Parser<'_> {
@@ -96,7 +98,7 @@ impl Parser<'_> {
             p.expect(&Token::Eq)?;
             Ok(Assignment { column, value: p.expr_or_default()? })
         })?;
-        let from = if self.accept_kw("FROM") { self.from_list()? } else { vec![] };
+        let from = if self.accept_kw("FROM") { self.relation_list()? } else { vec![] };
         let selection = if self.accept_kw("WHERE") { Some(self.expr()?) } else { None };
         Ok(Statement::Update(Update { with, table, assignments, from, selection }))
     }
@@ -107,7 +109,7 @@ impl Parser<'_> {
         let table = self.name()?;
         let partitions = self.partition_names()?;
         let alias = if self.accept_kw("AS") || self.is_implicit_alias() { Some(self.ident()?) } else { None };
-        let using = if self.accept_kw("USING") { self.from_list()? } else { vec![] };
+        let using = if self.accept_kw("USING") { self.relation_list()? } else { vec![] };
         let selection = if self.accept_kw("WHERE") { Some(self.expr()?) } else { None };
         Ok(Statement::Delete(Delete { with, table, alias, partitions, using, selection }))
     }

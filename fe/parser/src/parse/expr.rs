@@ -1,9 +1,9 @@
 //! Expressions by precedence climbing. AND and OR chains become balanced trees when long, so that no consumer recurses deeply.
 
 use sqlparser::ast::{
-    AccessExpr, Array, BinaryOperator, CaseWhen, CastKind, DataType, DateTimeField, Expr, Ident, Interval, LambdaFunction,
-    LambdaFunctionParameter, LambdaSyntax, Map, MapEntry, OneOrManyWithParens, Subscript, TypedString, UnaryOperator, Value,
-    ValueWithSpan,
+    AccessExpr, Array, BinaryOperator, CaseWhen, CastKind, DataType, DateTimeField, Expr, Ident, Interval,
+    LambdaFunction, LambdaFunctionParameter, LambdaSyntax, Map, MapEntry, OneOrManyWithParens, Subscript, TypedString,
+    UnaryOperator, Value, ValueWithSpan,
 };
 use sqlparser::tokenizer::{Span, Token};
 
@@ -124,8 +124,12 @@ impl Parser<'_> {
             b'M' if is("MOD") => (B::Modulo, power::MULTIPLY),
             b'B' if is("BITSHIFTLEFT") => (B::PGBitwiseShiftLeft, power::SHIFT_LEFT),
             b'B' if is("BITSHIFTRIGHT") => (B::PGBitwiseShiftRight, power::SHIFT_RIGHT),
-            b'B' if is("BITSHIFTRIGHTLOGICAL") => (B::Custom(encoding::BITSHIFTRIGHTLOGICAL.into()), power::SHIFT_RIGHT_LOGICAL),
-            _ if predicate(Some(word)) => return (min <= power::PREDICATE).then_some(Infix::Predicate { negated: false }),
+            b'B' if is("BITSHIFTRIGHTLOGICAL") => {
+                (B::Custom(encoding::BITSHIFTRIGHTLOGICAL.into()), power::SHIFT_RIGHT_LOGICAL)
+            }
+            _ if predicate(Some(word)) => {
+                return (min <= power::PREDICATE).then_some(Infix::Predicate { negated: false });
+            }
             _ => return None,
         };
         (power >= min).then_some(Infix::Binary(op, power))
@@ -160,7 +164,10 @@ impl Parser<'_> {
     #[inline(never)]
     fn logical_chain(&mut self, left: Box<Expr>, power: u8, op: BinaryOperator) -> PResult<Box<Expr>> {
         let mut operands = vec![left];
-        while matches!((self.infix(power), &op), (Some(Infix::And), BinaryOperator::And) | (Some(Infix::Or), BinaryOperator::Or)) {
+        while matches!(
+            (self.infix(power), &op),
+            (Some(Infix::And), BinaryOperator::And) | (Some(Infix::Or), BinaryOperator::Or)
+        ) {
             self.pos += 1;
             operands.push(self.subexpr(power + 1)?);
         }
@@ -285,7 +292,10 @@ impl Parser<'_> {
     #[inline(never)]
     fn primary(&mut self) -> PResult<Box<Expr>> {
         match self.peek() {
-            Token::Number(..) | Token::SingleQuotedString(_) | Token::DoubleQuotedString(_) | Token::HexStringLiteral(_) => Ok(self.literal()),
+            Token::Number(..)
+            | Token::SingleQuotedString(_)
+            | Token::DoubleQuotedString(_)
+            | Token::HexStringLiteral(_) => Ok(self.literal()),
             Token::LParen => self.parenthesised(),
             Token::LBracket => {
                 let array = self.array_literal(false)?;
@@ -367,7 +377,10 @@ impl Parser<'_> {
     /// Whether the token `n` ahead can start an operand (used for words that are also identifiers).
     fn starts_operand(&self, n: usize) -> bool {
         match self.peek_at(n) {
-            Token::Number(..) | Token::SingleQuotedString(_) | Token::DoubleQuotedString(_) | Token::HexStringLiteral(_) => true,
+            Token::Number(..)
+            | Token::SingleQuotedString(_)
+            | Token::DoubleQuotedString(_)
+            | Token::HexStringLiteral(_) => true,
             Token::Word(w) => w.quote_style.is_some() || !crate::dialect::is_reserved(&w.value),
             Token::AtSign | Token::AtAt => true,
             _ => false,
@@ -409,7 +422,9 @@ impl Parser<'_> {
     /// `(x, y) ->`, consumed only when the whole head is there.
     fn lambda_parameters(&mut self) -> Option<Vec<LambdaFunctionParameter>> {
         let close = self.closing(self.pos)?;
-        if *self.token_at(close + 1) != Token::Arrow || matches!(self.token_at(close + 2), Token::SingleQuotedString(_) | Token::DoubleQuotedString(_)) {
+        if *self.token_at(close + 1) != Token::Arrow
+            || matches!(self.token_at(close + 2), Token::SingleQuotedString(_) | Token::DoubleQuotedString(_))
+        {
             return None;
         }
         let inner = self.pos + 1..close;
@@ -599,7 +614,18 @@ impl Parser<'_> {
         self.pos += 1;
         let value = self.boxed_expr()?;
         let Some(unit) = self.word_at(0).and_then(IntervalUnit::from_word) else {
-            return Err(self.unexpected(&["YEAR", "QUARTER", "MONTH", "WEEK", "DAY", "HOUR", "MINUTE", "SECOND", "MILLISECOND", "MICROSECOND"]));
+            return Err(self.unexpected(&[
+                "YEAR",
+                "QUARTER",
+                "MONTH",
+                "WEEK",
+                "DAY",
+                "HOUR",
+                "MINUTE",
+                "SECOND",
+                "MILLISECOND",
+                "MICROSECOND",
+            ]));
         };
         self.pos += 1;
         Ok(Some(Box::new(Expr::Interval(Interval {
@@ -614,24 +640,26 @@ impl Parser<'_> {
     /// A column reference, a function call, or a lambda of one parameter.
     #[inline(never)]
     fn identifier_or_function(&mut self) -> PResult<Box<Expr>> {
-        if *self.peek_at(1) == Token::LParen {
-            if let Token::Word(w) = self.peek() {
-                if w.quote_style.is_some() || super::function::is_callable(&w.value) {
-                    let name = vec![self.any_word()];
-                    return self.function(name);
-                }
-            }
+        if *self.peek_at(1) == Token::LParen
+            && let Token::Word(w) = self.peek()
+            && (w.quote_style.is_some() || super::function::is_callable(&w.value))
+        {
+            let name = vec![self.any_word()];
+            return self.function(name);
         }
         if self.word_at(0).is_some_and(super::function::is_bare_function) {
             let name = self.any_word();
             return ok(super::function::bare(name));
         }
-        if !self.is_ident() && !(self.is_kw("MICROSECOND") || self.is_kw("MILLISECOND")) {
+        if !(self.is_ident() || self.is_any_kw(&["MICROSECOND", "MILLISECOND"])) {
             return Err(self.unexpected(&["a legal identifier"]));
         }
         let first = self.any_word();
-        if *self.peek() == Token::Arrow && !matches!(self.peek_at(1), Token::SingleQuotedString(_) | Token::DoubleQuotedString(_)) {
-            return self.lambda_body(OneOrManyWithParens::One(LambdaFunctionParameter { name: first, data_type: None }));
+        if *self.peek() == Token::Arrow
+            && !matches!(self.peek_at(1), Token::SingleQuotedString(_) | Token::DoubleQuotedString(_))
+        {
+            return self
+                .lambda_body(OneOrManyWithParens::One(LambdaFunctionParameter { name: first, data_type: None }));
         }
         let mut parts = vec![first];
         while self.is(&Token::Period) && matches!(self.peek_at(1), Token::Word(_)) {
@@ -722,7 +750,7 @@ impl Parser<'_> {
     }
 
     /// The expression of a column's DEFAULT: an operand, no operators, because attributes follow it.
-    pub(super) fn default_expr(&mut self) -> PResult<Expr> {
-        self.nested(|p| p.prefix(power::CONCAT + 1)).map(|e| *e)
+    pub(super) fn default_expr(&mut self) -> PResult<Box<Expr>> {
+        self.nested(|p| p.prefix(power::CONCAT + 1))
     }
 }

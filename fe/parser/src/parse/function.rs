@@ -1,9 +1,9 @@
 //! Function calls: arguments, aggregate clauses, FILTER, window specifications.
 
 use sqlparser::ast::{
-    DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgOperator, FunctionArgumentClause, FunctionArgumentList,
-    FunctionArguments, Ident, NullTreatment, ObjectName, OrderByExpr, OrderByOptions, OrderBySort, WindowFrame,
-    WindowFrameBound, WindowFrameUnits, WindowSpec, WindowType,
+    DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgOperator, FunctionArgumentClause,
+    FunctionArgumentList, FunctionArguments, Ident, NullTreatment, ObjectName, OrderByExpr, OrderByOptions,
+    OrderBySort, WindowFrame, WindowFrameBound, WindowFrameUnits, WindowSpec, WindowType,
 };
 use sqlparser::tokenizer::Token;
 
@@ -12,15 +12,57 @@ use crate::error::PResult;
 
 /// Reserved words that are functions when a parenthesis follows.
 const CALLABLE: &[&str] = &[
-    "IF", "LEFT", "RIGHT", "REPLACE", "CHAR", "DATABASE", "SCHEMA", "MOD", "LIKE", "REGEXP", "RLIKE", "DENSE_RANK", "FIRST_VALUE", "LAST_VALUE",
-    "LAG", "LEAD", "NTILE", "ROW_NUMBER", "GROUPING", "GROUPING_ID", "LAST_QUERY_ID", "CURRENT_DATE", "CURRENT_GROUP", "CURRENT_ROLE",
-    "CURRENT_TIME", "CURRENT_TIMESTAMP", "CURRENT_USER", "CURRENT_WAREHOUSE", "LOCALTIME", "LOCALTIMESTAMP", "MICROSECOND", "MILLISECOND",
-    "BITMAP", "PERCENTILE", "INSERT", "FILES", "ARRAY",
+    "IF",
+    "LEFT",
+    "RIGHT",
+    "REPLACE",
+    "CHAR",
+    "DATABASE",
+    "SCHEMA",
+    "MOD",
+    "LIKE",
+    "REGEXP",
+    "RLIKE",
+    "DENSE_RANK",
+    "FIRST_VALUE",
+    "LAST_VALUE",
+    "LAG",
+    "LEAD",
+    "NTILE",
+    "ROW_NUMBER",
+    "GROUPING",
+    "GROUPING_ID",
+    "LAST_QUERY_ID",
+    "CURRENT_DATE",
+    "CURRENT_GROUP",
+    "CURRENT_ROLE",
+    "CURRENT_TIME",
+    "CURRENT_TIMESTAMP",
+    "CURRENT_USER",
+    "CURRENT_WAREHOUSE",
+    "LOCALTIME",
+    "LOCALTIMESTAMP",
+    "MICROSECOND",
+    "MILLISECOND",
+    "BITMAP",
+    "PERCENTILE",
+    "INSERT",
+    "FILES",
+    "ARRAY",
 ];
 
 /// Functions that may be written without parentheses.
-const BARE: &[&str] =
-    &["CURRENT_DATE", "CURRENT_GROUP", "CURRENT_ROLE", "CURRENT_TIME", "CURRENT_TIMESTAMP", "CURRENT_USER", "CURRENT_WAREHOUSE", "LOCALTIME", "LOCALTIMESTAMP"];
+const BARE: &[&str] = &[
+    "CURRENT_DATE",
+    "CURRENT_GROUP",
+    "CURRENT_ROLE",
+    "CURRENT_TIME",
+    "CURRENT_TIMESTAMP",
+    "CURRENT_USER",
+    "CURRENT_WAREHOUSE",
+    "LOCALTIME",
+    "LOCALTIMESTAMP",
+];
 
 pub(super) fn is_callable(word: &str) -> bool {
     !crate::dialect::is_reserved(word) || CALLABLE.iter().any(|c| word.eq_ignore_ascii_case(c))
@@ -38,7 +80,10 @@ pub(super) fn bare(name: Ident) -> Expr {
 /// A plain call of positional arguments.
 pub(super) fn call(name: Vec<Ident>, args: Vec<Expr>) -> Expr {
     let args = args.into_iter().map(|e| FunctionArg::Unnamed(FunctionArgExpr::Expr(e))).collect();
-    function_node(name, FunctionArguments::List(FunctionArgumentList { duplicate_treatment: None, args, clauses: vec![] }))
+    function_node(
+        name,
+        FunctionArguments::List(FunctionArgumentList { duplicate_treatment: None, args, clauses: vec![] }),
+    )
 }
 
 fn function_node(name: Vec<Ident>, args: FunctionArguments) -> Expr {
@@ -213,10 +258,10 @@ impl Parser<'_> {
         if !self.is(&Token::LBracket) || self.word_at(1).is_none() {
             return;
         }
-        if let Some(close) = self.closing(self.pos) {
-            if !matches!(self.token_at(close + 1), Token::Comma | Token::RParen) {
-                self.pos = close + 1;
-            }
+        if let Some(close) = self.closing(self.pos)
+            && !matches!(self.token_at(close + 1), Token::Comma | Token::RParen)
+        {
+            self.pos = close + 1;
         }
     }
 
@@ -227,7 +272,8 @@ impl Parser<'_> {
             let close = self.closing(self.pos).ok_or_else(|| self.unexpected(&["PARTITION", "ORDER"]))?;
             self.pos = close + 1;
         }
-        let mut spec = Box::new(WindowSpec { window_name: None, partition_by: vec![], order_by: vec![], window_frame: None });
+        let mut spec =
+            Box::new(WindowSpec { window_name: None, partition_by: vec![], order_by: vec![], window_frame: None });
         if self.accept_kws(&["PARTITION", "BY"]) {
             spec.partition_by = self.comma_list(Self::expr)?;
         }
@@ -268,8 +314,11 @@ impl Parser<'_> {
     }
 
     pub(super) fn order_by_options(&mut self) -> PResult<OrderByOptions> {
-        let sort = self.accept_any_kw(&["ASC", "DESC"]).map(|kw| if kw == "ASC" { OrderBySort::Asc } else { OrderBySort::Desc });
-        let nulls_first = if self.accept_kw("NULLS") { Some(self.expect_any_kw(&["FIRST", "LAST"])? == "FIRST") } else { None };
+        let sort = self
+            .accept_any_kw(&["ASC", "DESC"])
+            .map(|kw| if kw == "ASC" { OrderBySort::Asc } else { OrderBySort::Desc });
+        let nulls_first =
+            if self.accept_kw("NULLS") { Some(self.expect_any_kw(&["FIRST", "LAST"])? == "FIRST") } else { None };
         Ok(OrderByOptions { sort, nulls_first })
     }
 }

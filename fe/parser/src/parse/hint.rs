@@ -3,11 +3,11 @@
 use sqlparser::tokenizer::{Location, Token};
 
 use super::Parser;
+use crate::Hint;
 use crate::ast::sql;
 use crate::error::{PResult, SyntaxError};
 use crate::lexer::lex;
 use crate::options::ParseOptions;
-use crate::Hint;
 
 /// The assignments of one hint text. Unknown hints are ignored as comments.
 pub(crate) fn parse_hints(text: &str, options: &ParseOptions) -> PResult<Vec<Hint>> {

@@ -4,7 +4,8 @@ use sqlparser::tokenizer::Token;
 
 use super::Parser;
 use crate::ast::{
-    AlterRoutineLoad, BrokerDesc, BrokerLoad, CancelJob, CreateRoutineLoad, DataDescription, Export, ImportColumn, Property, RoutineLoadDesc, Statement,
+    AlterRoutineLoad, BrokerDesc, BrokerLoad, CancelJob, CreateRoutineLoad, DataDescription, Export, ImportColumn,
+    Property, RoutineLoadDesc, Statement,
 };
 use crate::error::PResult;
 
@@ -43,7 +44,11 @@ impl Parser<'_> {
         if !self.accept_kws(&["WITH", "BROKER"]) {
             return Ok(None);
         }
-        let name = if self.is_string() || self.is_ident() && !self.is_kw("PROPERTIES") { Some(self.ident_or_string()?) } else { None };
+        let name = if self.is_string() || self.is_ident() && !self.is_kw("PROPERTIES") {
+            Some(self.ident_or_string()?)
+        } else {
+            None
+        };
         let properties = if self.is(&Token::LParen) { self.property_list()? } else { vec![] };
         Ok(Some(BrokerDesc { name, properties }))
     }
@@ -90,7 +95,11 @@ impl Parser<'_> {
                 self.pos += 4;
                 d.columns_from_path = self.ident_list()?;
             } else if self.is(&Token::LParen) {
-                if *self.peek_at(2) == Token::Eq { d.format_options = self.format_options()? } else { d.columns = self.paren_list(Self::ident_or_string_ident)? }
+                if *self.peek_at(2) == Token::Eq {
+                    d.format_options = self.format_options()?
+                } else {
+                    d.columns = self.paren_list(Self::ident_or_string_ident)?
+                }
             } else if self.accept_kw("SET") {
                 d.set = self.paren_list(Self::import_column)?;
             } else if self.accept_kw("WHERE") {
@@ -151,7 +160,14 @@ impl Parser<'_> {
         let desc = self.routine_load_desc()?;
         let properties = self.properties()?;
         let (source, source_properties) = self.routine_load_source()?.ok_or_else(|| self.unexpected(&["FROM"]))?;
-        Ok(Statement::CreateRoutineLoad(Box::new(CreateRoutineLoad { name, table, desc, properties, source, source_properties })))
+        Ok(Statement::CreateRoutineLoad(Box::new(CreateRoutineLoad {
+            name,
+            table,
+            desc,
+            properties,
+            source,
+            source_properties,
+        })))
     }
 
     /// After `ALTER ROUTINE LOAD FOR`.
@@ -160,12 +176,18 @@ impl Parser<'_> {
         let desc = self.routine_load_desc()?;
         let properties = self.properties()?;
         let (source, source_properties) = self.routine_load_source()?.map_or((None, vec![]), |(s, p)| (Some(s), p));
-        Ok(Statement::AlterRoutineLoad(Box::new(AlterRoutineLoad { name, desc, properties, source, source_properties })))
+        Ok(Statement::AlterRoutineLoad(Box::new(AlterRoutineLoad {
+            name,
+            desc,
+            properties,
+            source,
+            source_properties,
+        })))
     }
 
     /// After `CANCEL {LOAD|EXPORT}`.
     pub(super) fn cancel_job(&mut self) -> PResult<CancelJob> {
-        let db = self.from_db()?;
+        let db = self.in_db()?;
         let selection = if self.accept_kw("WHERE") { Some(self.expr()?) } else { None };
         Ok(CancelJob { db, selection })
     }

@@ -4,9 +4,10 @@ use sqlparser::tokenizer::Token;
 
 use super::Parser;
 use crate::ast::{
-    AlterCatalog, AlterDatabase, AlterDatabaseAction, AlterPipe, AlterPipeAction, Begin, CreateCatalog, CreateDatabase, CreateDictionary, CreateFile,
-    CreateFunction, CreatePipe, Describe, DescribeTarget, DictionaryCommand, DropCatalog, DropDatabase, DropFile, DropFunction, DropTask, FunctionReturns,
-    Kill, KillAnalyze, Recover, RefreshExternalTable, Statement, SubmitTask, TaskSchedule, Use,
+    AlterCatalog, AlterDatabase, AlterDatabaseAction, AlterPipe, AlterPipeAction, Begin, CreateCatalog, CreateDatabase,
+    CreateDictionary, CreateFile, CreateFunction, CreatePipe, Describe, DescribeTarget, DictionaryCommand, DropCatalog,
+    DropDatabase, DropFile, DropFunction, DropTask, FunctionReturns, Kill, KillAnalyze, Recover, RefreshExternalTable,
+    Statement, SubmitTask, TaskSchedule, Use,
 };
 use crate::error::PResult;
 
@@ -84,10 +85,10 @@ impl Parser<'_> {
         if self.is_string() {
             let text = self.string()?;
             let mut words = text.split_whitespace();
-            if let (Some(kw), Some(catalog), None) = (words.next(), words.next(), words.next()) {
-                if kw.eq_ignore_ascii_case("catalog") {
-                    return Ok(Statement::Use(Use::Catalog(catalog.to_string())));
-                }
+            if let (Some(kw), Some(catalog), None) = (words.next(), words.next(), words.next())
+                && kw.eq_ignore_ascii_case("catalog")
+            {
+                return Ok(Statement::Use(Use::Catalog(catalog.to_string())));
             }
             return Err(self.error(format!("Invalid catalog string '{text}'")));
         }
@@ -166,14 +167,20 @@ impl Parser<'_> {
     pub(super) fn describe(&mut self) -> PResult<Statement> {
         if self.is_kw("FILES") && *self.peek_at(1) == Token::LParen {
             self.pos += 1;
-            return Ok(Statement::Describe(Describe { target: DescribeTarget::Files(self.property_list()?), all: false }));
+            return Ok(Statement::Describe(Describe {
+                target: DescribeTarget::Files(self.property_list()?),
+                all: false,
+            }));
         }
         if self.is_kw("PIPE") && self.is_ident_at(1) {
             self.pos += 1;
             return Ok(Statement::Describe(Describe { target: DescribeTarget::Pipe(self.name()?), all: false }));
         }
         if self.accept_kws(&["STORAGE", "VOLUME"]) {
-            return Ok(Statement::Describe(Describe { target: DescribeTarget::StorageVolume(self.ident()?), all: false }));
+            return Ok(Statement::Describe(Describe {
+                target: DescribeTarget::StorageVolume(self.ident()?),
+                all: false,
+            }));
         }
         let target = DescribeTarget::Table(self.name()?);
         Ok(Statement::Describe(Describe { target, all: self.accept_kw("ALL") }))
@@ -261,10 +268,12 @@ impl Parser<'_> {
         // A type is followed by the end, PROPERTIES, or the words of a Java UDF; anything else is an expression.
         let start = self.pos;
         let returns = match self.data_type() {
-            Ok(t) if self.at_end() || self.is_any_kw(&["PROPERTIES", "TYPE", "SYMBOL", "AS", "INTERMEDIATE"]) => FunctionReturns::Type(t),
+            Ok(t) if self.at_end() || self.is_any_kw(&["PROPERTIES", "TYPE", "SYMBOL", "AS", "INTERMEDIATE"]) => {
+                FunctionReturns::Type(t)
+            }
             _ => {
                 self.pos = start;
-                FunctionReturns::Expr(self.expr()?)
+                FunctionReturns::Expr(self.boxed_expr()?)
             }
         };
         let properties = self.properties()?;
@@ -275,7 +284,17 @@ impl Parser<'_> {
         } else {
             None
         };
-        Ok(Statement::CreateFunction(CreateFunction { name, or_replace, if_not_exists, global, kind, args, returns, properties, inline }))
+        Ok(Statement::CreateFunction(CreateFunction {
+            name,
+            or_replace,
+            if_not_exists,
+            global,
+            kind,
+            args,
+            returns,
+            properties,
+            inline,
+        }))
     }
 
     /// After `DROP [GLOBAL] FUNCTION`.
@@ -304,21 +323,24 @@ impl Parser<'_> {
     }
 
     /// `DICTIONARY d` commands, the verb having been read.
-    pub(super) fn dictionary_command(&mut self, make: fn(sqlparser::ast::Ident) -> DictionaryCommand) -> PResult<Statement> {
+    pub(super) fn dictionary_command(
+        &mut self,
+        make: fn(sqlparser::ast::Ident) -> DictionaryCommand,
+    ) -> PResult<Statement> {
         self.ident().map(|name| Statement::DictionaryCommand(make(name)))
     }
 
     /// After `CREATE FILE`.
     pub(super) fn create_file(&mut self) -> PResult<Statement> {
         let name = self.string()?;
-        let db = self.from_db()?;
+        let db = self.in_db()?;
         Ok(Statement::CreateFile(CreateFile { name, db, properties: self.properties()? }))
     }
 
     /// After `DROP FILE`.
     pub(super) fn drop_file(&mut self) -> PResult<Statement> {
         let name = self.string()?;
-        let db = self.from_db()?;
+        let db = self.in_db()?;
         Ok(Statement::DropFile(DropFile { name, db, properties: self.properties()? }))
     }
 

@@ -220,7 +220,9 @@ impl<'a> Parser<'a> {
         if wanted.is_empty() {
             return self.error(format!("No viable statement for input '{}'.", self.token_text()));
         }
-        let quoted = |w: &&str| if w.bytes().all(|b| b.is_ascii_uppercase() || b == b'_') { format!("'{w}'") } else { (*w).to_string() };
+        let quoted = |w: &&str| {
+            if w.bytes().all(|b| b.is_ascii_uppercase() || b == b'_') { format!("'{w}'") } else { (*w).to_string() }
+        };
         let similar = wanted.iter().map(quoted).collect::<Vec<_>>().join(", ");
         self.error(format!("Unexpected input '{}', the most similar input is {{{similar}}}.", self.token_text()))
     }
@@ -423,12 +425,13 @@ impl<'a> Parser<'a> {
     }
 
     /// `[{FROM|IN} db]`
-    fn from_db(&mut self) -> PResult<Option<ObjectName>> {
+    fn in_db(&mut self) -> PResult<Option<ObjectName>> {
         if self.accept_any_kw(&["FROM", "IN"]).is_some() { self.name().map(Some) } else { Ok(None) }
     }
 
     fn attached(&self) -> sql::AttachedToken {
-        let t = self.tok().map_or_else(TokenWithSpan::new_eof, |t| TokenWithSpan { token: t.token.clone(), span: t.span });
+        let t =
+            self.tok().map_or_else(TokenWithSpan::new_eof, |t| TokenWithSpan { token: t.token.clone(), span: t.span });
         sql::AttachedToken(t)
     }
 }

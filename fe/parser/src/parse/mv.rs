@@ -4,8 +4,9 @@ use sqlparser::tokenizer::Token;
 
 use super::Parser;
 use crate::ast::{
-    AlterMaterializedView, AlterMaterializedViewAction as Action, CancelRefreshMaterializedView, CreateMaterializedView, DropMaterializedView, PartitionValue,
-    RefreshKind, RefreshMaterializedView, RefreshPartitions, RefreshSchedule, RefreshScheme, Statement, ViewColumn,
+    AlterMaterializedView, AlterMaterializedViewAction as Action, CancelRefreshMaterializedView,
+    CreateMaterializedView, DropMaterializedView, PartitionValue, RefreshKind, RefreshMaterializedView,
+    RefreshPartitions, RefreshSchedule, RefreshScheme, Statement, ViewColumn,
 };
 use crate::error::PResult;
 
@@ -153,6 +154,9 @@ impl Parser<'_> {
     /// After `CANCEL REFRESH MATERIALIZED VIEW`.
     pub(super) fn cancel_refresh(&mut self) -> PResult<Statement> {
         let name = self.name()?;
-        Ok(Statement::CancelRefreshMaterializedView(CancelRefreshMaterializedView { name, force: self.accept_kw("FORCE") }))
+        Ok(Statement::CancelRefreshMaterializedView(CancelRefreshMaterializedView {
+            name,
+            force: self.accept_kw("FORCE"),
+        }))
     }
 }

@@ -5,8 +5,8 @@ use sqlparser::tokenizer::Token;
 
 use super::Parser;
 use crate::ast::{
-    AddPartition, BatchPartitions, IntervalUnit, ListPartition, NewPartition, PartitionBy, PartitionNames, PartitionStep, PartitionValue, RangeBound,
-    RangePartition, RangePartitionItem,
+    AddPartition, BatchPartitions, IntervalUnit, ListPartition, NewPartition, PartitionBy, PartitionNames,
+    PartitionStep, PartitionValue, RangeBound, RangePartition, RangePartitionItem,
 };
 use crate::error::PResult;
 
@@ -22,7 +22,11 @@ impl Parser<'_> {
     }
 
     pub(super) fn partition_name_list(&mut self, temporary: bool) -> PResult<PartitionNames> {
-        let names = if self.is(&Token::LParen) { self.paren_list(Self::ident_or_string_ident)? } else { vec![self.ident_or_string_ident()?] };
+        let names = if self.is(&Token::LParen) {
+            self.paren_list(Self::ident_or_string_ident)?
+        } else {
+            vec![self.ident_or_string_ident()?]
+        };
         Ok(PartitionNames { temporary, names })
     }
 
@@ -69,7 +73,11 @@ impl Parser<'_> {
         let mut items = Vec::new();
         if !self.is(&Token::RParen) {
             items = self.comma_list(|p| {
-                Ok(if p.is_kw("START") { RangePartitionItem::Batch(p.batch_partitions()?) } else { RangePartitionItem::Single(p.range_partition()?) })
+                Ok(if p.is_kw("START") {
+                    RangePartitionItem::Batch(p.batch_partitions()?)
+                } else {
+                    RangePartitionItem::Single(p.range_partition()?)
+                })
             })?;
         }
         self.expect(&Token::RParen)?;
@@ -135,7 +143,10 @@ impl Parser<'_> {
                 self.pos += 1;
                 Ok(format!("{sign}{n}"))
             }
-            Token::Word(w) if sign.is_empty() && (w.value.eq_ignore_ascii_case("true") || w.value.eq_ignore_ascii_case("false")) => {
+            Token::Word(w)
+                if sign.is_empty()
+                    && (w.value.eq_ignore_ascii_case("true") || w.value.eq_ignore_ascii_case("false")) =>
+            {
                 self.pos += 1;
                 Ok(w.value.to_ascii_lowercase())
             }
@@ -175,7 +186,12 @@ impl Parser<'_> {
         if self.is_string() {
             let at = self.location();
             let text = self.string()?;
-            return text.parse().map_err(|_| crate::error::SyntaxError::new(at, format!("Unexpected input '{text}', the most similar input is {{an integer}}.")));
+            return text.parse().map_err(|_| {
+                crate::error::SyntaxError::new(
+                    at,
+                    format!("Unexpected input '{text}', the most similar input is {{an integer}}."),
+                )
+            });
         }
         self.integer()
     }

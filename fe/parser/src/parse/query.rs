@@ -1,9 +1,10 @@
 //! Queries: WITH, set operations with their precedence, SELECT, ORDER BY and LIMIT.
 
 use sqlparser::ast::{
-    Cte, Distinct, ExceptSelectItem, ExcludeSelectItem, Expr, GroupByExpr, Ident, LimitClause, ObjectName, Offset, OffsetRows, OptimizerHint,
-    OptimizerHintStyle, OrderBy, OrderByKind, Parens, Query, Select, SelectFlavor, SelectItem, SelectItemQualifiedWildcardKind, SetExpr,
-    SetOperator, SetQuantifier, TableAlias, TableAliasColumnDef, Values, WildcardAdditionalOptions, With,
+    Cte, Distinct, ExceptSelectItem, ExcludeSelectItem, Expr, GroupByExpr, Ident, LimitClause, ObjectName, Offset,
+    OffsetRows, OptimizerHint, OptimizerHintStyle, OrderBy, OrderByKind, Parens, Query, Select, SelectFlavor,
+    SelectItem, SelectItemQualifiedWildcardKind, SetExpr, SetOperator, SetQuantifier, TableAlias, TableAliasColumnDef,
+    Values, WildcardAdditionalOptions, With,
 };
 use sqlparser::tokenizer::Token;
 
@@ -30,26 +31,36 @@ impl Parser<'_> {
             }
         }
         let starts = match self.token_at(innermost + 1) {
-            Token::Word(w) if w.quote_style.is_none() => ["SELECT", "WITH"].iter().any(|k| w.value.eq_ignore_ascii_case(k)) || self.is_values_at(innermost + 1),
+            Token::Word(w) if w.quote_style.is_none() => {
+                ["SELECT", "WITH"].iter().any(|k| w.value.eq_ignore_ascii_case(k)) || self.is_values_at(innermost + 1)
+            }
             _ => false,
         };
         starts
-            && (index + 1..=innermost).rev().all(|open| match self.closing(open).map(|close| self.token_at(close + 1)) {
-                Some(Token::RParen) => true,
-                Some(Token::Word(w)) if w.quote_style.is_none() => {
-                    ["UNION", "EXCEPT", "MINUS", "INTERSECT", "ORDER", "LIMIT"].iter().any(|k| w.value.eq_ignore_ascii_case(k))
+            && (index + 1..=innermost).rev().all(|open| {
+                match self.closing(open).map(|close| self.token_at(close + 1)) {
+                    Some(Token::RParen) => true,
+                    Some(Token::Word(w)) if w.quote_style.is_none() => {
+                        ["UNION", "EXCEPT", "MINUS", "INTERSECT", "ORDER", "LIMIT"]
+                            .iter()
+                            .any(|k| w.value.eq_ignore_ascii_case(k))
+                    }
+                    _ => false,
                 }
-                _ => false,
             })
     }
 
     fn is_values_at(&self, index: usize) -> bool {
-        matches!(self.token_at(index), Token::Word(w) if w.value.eq_ignore_ascii_case("VALUES")) && *self.token_at(index + 1) == Token::LParen
+        matches!(self.token_at(index), Token::Word(w) if w.value.eq_ignore_ascii_case("VALUES"))
+            && *self.token_at(index + 1) == Token::LParen
     }
 
     /// Whether a query starts here.
     pub(super) fn is_query_start(&self) -> bool {
-        self.is_kw("SELECT") || self.is_kw("WITH") || self.is_values_at(self.pos) || (self.is(&Token::LParen) && self.paren_is_query(self.pos))
+        self.is_kw("SELECT")
+            || self.is_kw("WITH")
+            || self.is_values_at(self.pos)
+            || (self.is(&Token::LParen) && self.paren_is_query(self.pos))
     }
 
     /// `[WITH ..] body [ORDER BY ..] [LIMIT ..]`
@@ -188,7 +199,11 @@ impl Parser<'_> {
             .hints
             .iter()
             .filter(|(at, _)| *at == self.pos)
-            .map(|(_, text)| OptimizerHint { prefix: String::new(), text: text.clone(), style: OptimizerHintStyle::MultiLine })
+            .map(|(_, text)| OptimizerHint {
+                prefix: String::new(),
+                text: text.clone(),
+                style: OptimizerHintStyle::MultiLine,
+            })
             .collect();
         let distinct = if self.accept_kw("DISTINCT") {
             Some(Distinct::Distinct)
@@ -205,7 +220,7 @@ impl Parser<'_> {
             }
         }
         if self.accept_kw("FROM") {
-            select.from = self.from_list()?;
+            select.from = self.relation_list()?;
         }
         if self.accept_kw("WHERE") {
             self.expr_into(&mut select.selection)?;
@@ -274,9 +289,13 @@ impl Parser<'_> {
     }
 
     fn wildcard(&mut self) -> PResult<WildcardAdditionalOptions> {
-        let mut options = WildcardAdditionalOptions { wildcard_token: self.attached(), ..WildcardAdditionalOptions::default() };
+        let mut options =
+            WildcardAdditionalOptions { wildcard_token: self.attached(), ..WildcardAdditionalOptions::default() };
         self.expect(&Token::Mul)?;
-        if self.is_any_kw(&["EXCEPT", "EXCLUDE"]) && *self.peek_at(1) == Token::LParen && !self.paren_is_query(self.pos + 1) {
+        if self.is_any_kw(&["EXCEPT", "EXCLUDE"])
+            && *self.peek_at(1) == Token::LParen
+            && !self.paren_is_query(self.pos + 1)
+        {
             let except = self.is_kw("EXCEPT");
             self.pos += 1;
             let mut names = self.ident_list()?;
@@ -284,7 +303,8 @@ impl Parser<'_> {
                 let first_element = names.remove(0);
                 options.opt_except = Some(ExceptSelectItem { first_element, additional_elements: names });
             } else {
-                options.opt_exclude = Some(ExcludeSelectItem::Multiple(names.into_iter().map(|n| ObjectName::from(vec![n])).collect()));
+                options.opt_exclude =
+                    Some(ExcludeSelectItem::Multiple(names.into_iter().map(|n| ObjectName::from(vec![n])).collect()));
             }
         }
         Ok(options)
@@ -390,7 +410,11 @@ fn empty_query(body: Box<SetExpr>) -> Box<Query> {
 }
 
 #[inline(never)]
-fn empty_select(select_token: AttachedToken, optimizer_hints: Vec<OptimizerHint>, distinct: Option<Distinct>) -> Box<Select> {
+fn empty_select(
+    select_token: AttachedToken,
+    optimizer_hints: Vec<OptimizerHint>,
+    distinct: Option<Distinct>,
+) -> Box<Select> {
     Box::new(Select {
         select_token,
         optimizer_hints,
@@ -419,6 +443,11 @@ fn empty_select(select_token: AttachedToken, optimizer_hints: Vec<OptimizerHint>
     })
 }
 
-fn set_operation(left: Box<SetExpr>, op: SetOperator, set_quantifier: SetQuantifier, right: Box<SetExpr>) -> Box<SetExpr> {
+fn set_operation(
+    left: Box<SetExpr>,
+    op: SetOperator,
+    set_quantifier: SetQuantifier,
+    right: Box<SetExpr>,
+) -> Box<SetExpr> {
     Box::new(SetExpr::SetOperation { left, op, set_quantifier, right })
 }

@@ -11,7 +11,7 @@ use crate::ast::encoding::{self, TableHints};
 use crate::error::PResult;
 
 impl Parser<'_> {
-    pub(super) fn from_list(&mut self) -> PResult<Vec<TableWithJoins>> {
+    pub(super) fn relation_list(&mut self) -> PResult<Vec<TableWithJoins>> {
         if self.is_kw("DUAL") {
             self.pos += 1;
             return Ok(vec![]);
@@ -85,7 +85,11 @@ impl Parser<'_> {
         let relation = self.join_relation()?;
         let constraint = self.join_constraint()?;
         let match_condition = Expr::Value(Value::Boolean(left).into());
-        Ok(Join { relation: *relation, global: false, join_operator: JoinOperator::AsOf { match_condition, constraint } })
+        Ok(Join {
+            relation: *relation,
+            global: false,
+            join_operator: JoinOperator::AsOf { match_condition, constraint },
+        })
     }
 
     /// The right side of a join with its bracket hint.
@@ -155,8 +159,16 @@ impl Parser<'_> {
         while self.accept(&Token::Comma) {
             // `(a, b)` is a cross join.
             let next = self.table_with_joins()?;
-            let relation = if next.joins.is_empty() { next.relation } else { TableFactor::NestedJoin { table_with_joins: next, alias: None } };
-            inner.joins.push(Join { relation, global: false, join_operator: JoinOperator::CrossJoin(JoinConstraint::None) });
+            let relation = if next.joins.is_empty() {
+                next.relation
+            } else {
+                TableFactor::NestedJoin { table_with_joins: next, alias: None }
+            };
+            inner.joins.push(Join {
+                relation,
+                global: false,
+                join_operator: JoinOperator::CrossJoin(JoinConstraint::None),
+            });
         }
         self.expect(&Token::RParen)?;
         if inner.joins.is_empty() {
@@ -198,7 +210,13 @@ impl Parser<'_> {
             })?;
             self.expect(&Token::RParen)?;
         }
-        Ok(Box::new(TableFactor::Function { lateral, name: ObjectName::from(parts), args, with_ordinality: false, alias: None }))
+        Ok(Box::new(TableFactor::Function {
+            lateral,
+            name: ObjectName::from(parts),
+            args,
+            with_ordinality: false,
+            alias: None,
+        }))
     }
 
     fn property_side(&mut self) -> PResult<Expr> {
@@ -231,7 +249,9 @@ impl Parser<'_> {
             } else if self.is_kw("TABLET") && *self.peek_at(1) == Token::LParen {
                 self.pos += 1;
                 hints.tablets = self.paren_list(Self::integer)?;
-            } else if self.is_kw("FOR") && (self.is_kw_at(1, "VERSION") || self.is_kw_at(1, "SYSTEM_TIME") || self.is_kw_at(1, "TIMESTAMP")) {
+            } else if self.is_kw("FOR")
+                && (self.is_kw_at(1, "VERSION") || self.is_kw_at(1, "SYSTEM_TIME") || self.is_kw_at(1, "TIMESTAMP"))
+            {
                 self.pos += 2;
                 self.expect_kws(&["AS", "OF"])?;
                 version = Some(TableVersion::VersionAsOf(self.expr()?));
@@ -273,7 +293,7 @@ impl Parser<'_> {
     /// `[AS] alias [(c, ..)]`
     fn table_alias(&mut self) -> PResult<Option<TableAlias>> {
         let explicit = self.accept_kw("AS");
-        if !explicit && !(self.is_implicit_alias() || self.is_string()) {
+        if !(explicit || self.is_implicit_alias() || self.is_string()) {
             return Ok(None);
         }
         let name = self.ident_or_string_ident()?;
@@ -310,7 +330,11 @@ impl Parser<'_> {
 
     fn expr_with_alias(&mut self) -> PResult<ExprWithAlias> {
         let expr = self.expr()?;
-        let alias = if self.accept_kw("AS") || self.is_ident() || self.is_string() { Some(self.ident_or_string_ident()?) } else { None };
+        let alias = if self.accept_kw("AS") || self.is_ident() || self.is_string() {
+            Some(self.ident_or_string_ident()?)
+        } else {
+            None
+        };
         Ok(ExprWithAlias { expr, alias })
     }
 }

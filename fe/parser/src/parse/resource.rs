@@ -15,7 +15,13 @@ impl Parser<'_> {
         let name = self.ident()?;
         let classifiers = if self.accept_kw("TO") { self.comma_list(Self::classifier)? } else { vec![] };
         let properties = if self.accept_kw("WITH") { self.property_list()? } else { vec![] };
-        Ok(Statement::CreateResourceGroup(CreateResourceGroup { name, or_replace, if_not_exists, classifiers, properties }))
+        Ok(Statement::CreateResourceGroup(CreateResourceGroup {
+            name,
+            or_replace,
+            if_not_exists,
+            classifiers,
+            properties,
+        }))
     }
 
     /// `(user = 'u', query_type in ('select'), ..)`

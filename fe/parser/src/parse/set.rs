@@ -6,7 +6,8 @@ use sqlparser::tokenizer::Token;
 use super::Parser;
 use super::expr::placeholder;
 use crate::ast::{
-    Execute, PasswordValue, Prepare, RoleChoice, Set, SetDefaultRole, SetItem, SetRole, SetUserProperty, Statement, VariableScope, encoding,
+    Execute, PasswordValue, Prepare, RoleChoice, Set, SetDefaultRole, SetItem, SetRole, SetUserProperty, Statement,
+    VariableScope, encoding,
 };
 use crate::error::PResult;
 use crate::options::ParseOptions;
@@ -32,7 +33,9 @@ impl Parser<'_> {
             let properties = self.comma_list(Self::property)?;
             return Ok(Statement::SetUserProperty(SetUserProperty { user, properties }));
         }
-        if self.is_kws(&["LOAD", "ERRORS", "HUB"]) || (self.is_ident() && self.is_kws_at(1, &["AS", "DEFAULT", "STORAGE", "VOLUME"])) {
+        if self.is_kws(&["LOAD", "ERRORS", "HUB"])
+            || (self.is_ident() && self.is_kws_at(1, &["AS", "DEFAULT", "STORAGE", "VOLUME"]))
+        {
             return Ok(self.unsupported("SET"));
         }
         let items = self.comma_list(Self::set_item)?;
@@ -86,10 +89,8 @@ impl Parser<'_> {
             return Ok(SetItem::UserVariable { name, value: self.expr()? });
         }
         let assigned = matches!(self.peek_at(1), Token::Eq | Token::Assignment);
-        if !assigned {
-            if let Some(special) = self.set_special()? {
-                return Ok(special);
-            }
+        if !assigned && let Some(special) = self.set_special()? {
+            return Ok(special);
         }
         let scope = if assigned { None } else { self.variable_scope() };
         if scope.is_some() && self.accept_kw("TRANSACTION") {
@@ -196,7 +197,12 @@ impl Parser<'_> {
             let text = self.string()?;
             let prepared = crate::parse_prepared(&text, options)
                 .map_err(|e| crate::error::SyntaxError::new(at, e.message().to_string()))?;
-            return Ok(Statement::Prepare(Prepare { name, statement: Box::new(prepared.stmt), text, parameters: prepared.parameters }));
+            return Ok(Statement::Prepare(Prepare {
+                name,
+                statement: Box::new(prepared.stmt),
+                text,
+                parameters: prepared.parameters,
+            }));
         }
         let start = self.offset();
         let statement = Box::new(self.nested(Self::statement)?);

@@ -20,7 +20,15 @@ impl Parser<'_> {
                     if self.is_known_unsupported_show() {
                         return Ok(self.unsupported("SHOW"));
                     }
-                    return Err(self.unexpected(&["TABLES", "DATABASES", "COLUMNS", "VARIABLES", "CREATE", "PARTITIONS", "PROCESSLIST"]));
+                    return Err(self.unexpected(&[
+                        "TABLES",
+                        "DATABASES",
+                        "COLUMNS",
+                        "VARIABLES",
+                        "CREATE",
+                        "PARTITIONS",
+                        "PROCESSLIST",
+                    ]));
                 }
             },
         };
@@ -29,8 +37,22 @@ impl Parser<'_> {
     }
 
     fn is_known_unsupported_show(&self) -> bool {
-        self.is_any_kw(&["CLUSTERS", "NODES", "CNGROUPS", "CNGROUP", "RULES", "AUTOMATED", "STORAGE", "BINARY", "MASTER", "REPLICA", "SLAVE", "RELAYLOG", "ENGINE", "TABLET_STATS"])
-            || self.is_kws(&["CREATE", "FUNCTION"])
+        self.is_any_kw(&[
+            "CLUSTERS",
+            "NODES",
+            "CNGROUPS",
+            "CNGROUP",
+            "RULES",
+            "AUTOMATED",
+            "STORAGE",
+            "BINARY",
+            "MASTER",
+            "REPLICA",
+            "SLAVE",
+            "RELAYLOG",
+            "ENGINE",
+            "TABLET_STATS",
+        ]) || self.is_kws(&["CREATE", "FUNCTION"])
             || self.is_kws(&["CREATE", "PROCEDURE"])
             || self.is_kws(&["CREATE", "TRIGGER"])
             || self.is_kws(&["CREATE", "EVENT"])
@@ -145,33 +167,35 @@ impl Parser<'_> {
         } else if self.accept_kws(&["SNAPSHOT", "ON"]) {
             K::Snapshot { repository: self.ident()? }
         } else if self.accept_kw("BACKUP") {
-            K::Backup { db: self.from_db()? }
+            K::Backup { db: self.in_db()? }
         } else if self.accept_kw("RESTORE") {
-            K::Restore { db: self.from_db()? }
+            K::Restore { db: self.in_db()? }
         } else if self.accept_kw("FILE") {
-            K::File { db: self.from_db()? }
+            K::File { db: self.in_db()? }
         } else if self.accept_kw("PIPES") {
-            K::Pipes { db: self.from_db()? }
+            K::Pipes { db: self.in_db()? }
         } else if self.accept_kw("DICTIONARY") {
             let name = if self.is_ident() { Some(self.ident()?) } else { None };
             K::Dictionary { name }
         } else if self.accept_kw("TRIGGERS") || self.accept_kws(&["FULL", "TRIGGERS"]) {
-            K::Triggers { db: self.from_db()? }
+            K::Triggers { db: self.in_db()? }
         } else if self.accept_kw("EVENTS") {
-            K::Events { db: self.from_db()? }
+            K::Events { db: self.in_db()? }
         } else if self.show_functions_ahead() {
             let full = self.accept_kw("FULL");
             let builtin = self.accept_kw("BUILTIN");
             let global = self.accept_kw("GLOBAL");
             self.expect_kw("FUNCTIONS")?;
-            K::Functions { full, builtin, global, db: self.from_db()? }
+            K::Functions { full, builtin, global, db: self.in_db()? }
         } else {
             return Ok(None);
         }))
     }
 
     fn show_functions_ahead(&self) -> bool {
-        (0..3).find(|n| !self.is_any_kw_at(*n, &["FULL", "BUILTIN", "GLOBAL"])).is_some_and(|n| self.is_kw_at(n, "FUNCTIONS"))
+        (0..3)
+            .find(|n| !self.is_any_kw_at(*n, &["FULL", "BUILTIN", "GLOBAL"]))
+            .is_some_and(|n| self.is_kw_at(n, "FUNCTIONS"))
     }
 
     fn for_user(&mut self) -> PResult<Option<String>> {
@@ -215,27 +239,27 @@ impl Parser<'_> {
             return Ok(Some(K::Databases { catalog }));
         }
         if self.accept_kws(&["TABLE", "STATUS"]) {
-            return Ok(Some(K::TableStatus { db: self.from_db()? }));
+            return Ok(Some(K::TableStatus { db: self.in_db()? }));
         }
         if self.accept_kws(&["TEMPORARY", "TABLES"]) {
-            return Ok(Some(K::Tables { full: false, temporary: true, db: self.from_db()? }));
+            return Ok(Some(K::Tables { full: false, temporary: true, db: self.in_db()? }));
         }
         let full = self.is_kw("FULL");
         let n = usize::from(full);
         if self.is_kw_at(n, "TABLES") {
             self.pos += n + 1;
-            return Ok(Some(K::Tables { full, temporary: false, db: self.from_db()? }));
+            return Ok(Some(K::Tables { full, temporary: false, db: self.in_db()? }));
         }
         if self.is_any_kw_at(n, &["COLUMNS", "FIELDS"]) {
             self.pos += n + 1;
             self.expect_any_kw(&["FROM", "IN"])?;
             let table = self.name()?;
-            return Ok(Some(K::Columns { full, table, db: self.from_db()? }));
+            return Ok(Some(K::Columns { full, table, db: self.in_db()? }));
         }
         if self.accept_any_kw(&["INDEX", "INDEXES", "KEY", "KEYS"]).is_some() {
             self.expect_any_kw(&["FROM", "IN"])?;
             let table = self.name()?;
-            return Ok(Some(K::Index { table, db: self.from_db()? }));
+            return Ok(Some(K::Index { table, db: self.in_db()? }));
         }
         let temporary = self.is_kws(&["TEMPORARY", "PARTITIONS"]);
         if temporary || self.is_kw("PARTITIONS") {
@@ -261,20 +285,20 @@ impl Parser<'_> {
             return Ok(Some(K::Data { table }));
         }
         if self.accept_kws(&["DYNAMIC", "PARTITION", "TABLES"]) {
-            return Ok(Some(K::DynamicPartitionTables { db: self.from_db()? }));
+            return Ok(Some(K::DynamicPartitionTables { db: self.in_db()? }));
         }
         if self.accept_kw("DELETE") {
-            return Ok(Some(K::Delete { db: self.from_db()? }));
+            return Ok(Some(K::Delete { db: self.in_db()? }));
         }
         if self.accept_kws(&["ALTER", "MATERIALIZED", "VIEW"]) {
-            return Ok(Some(K::AlterJobs { kind: AlterJobKind::MaterializedView, db: self.from_db()? }));
+            return Ok(Some(K::AlterJobs { kind: AlterJobKind::MaterializedView, db: self.in_db()? }));
         }
         if self.accept_kws(&["ALTER", "TABLE"]) {
             let kind = self.alter_job_kind()?;
-            return Ok(Some(K::AlterJobs { kind, db: self.from_db()? }));
+            return Ok(Some(K::AlterJobs { kind, db: self.in_db()? }));
         }
         if self.accept_kws(&["MATERIALIZED", "VIEWS"]) || self.accept_kws(&["MATERIALIZED", "VIEW"]) {
-            return Ok(Some(K::MaterializedViews { db: self.from_db()? }));
+            return Ok(Some(K::MaterializedViews { db: self.in_db()? }));
         }
         Ok(None)
     }
@@ -285,29 +309,29 @@ impl Parser<'_> {
         if self.is_kw_at(n, "ROUTINE") && self.is_kw_at(n + 1, "LOAD") {
             self.pos += n + 2;
             if self.accept_kw("TASK") {
-                return Ok(Some(K::RoutineLoadTask { db: self.from_db()? }));
+                return Ok(Some(K::RoutineLoadTask { db: self.in_db()? }));
             }
             let job = if self.accept_kw("FOR") { Some(self.name()?) } else { None };
-            return Ok(Some(K::RoutineLoad { all, job, db: self.from_db()? }));
+            return Ok(Some(K::RoutineLoad { all, job, db: self.in_db()? }));
         }
         if self.is_kw_at(n, "STREAM") && self.is_kw_at(n + 1, "LOAD") {
             self.pos += n + 2;
             let label = if self.accept_kw("FOR") { Some(self.name()?) } else { None };
-            return Ok(Some(K::StreamLoad { all, label, db: self.from_db()? }));
+            return Ok(Some(K::StreamLoad { all, label, db: self.in_db()? }));
         }
         if self.accept_kws(&["LOAD", "WARNINGS"]) {
             let url = if self.accept_kw("ON") { Some(self.string()?) } else { None };
-            return Ok(Some(K::LoadWarnings { db: self.from_db()?, url }));
+            return Ok(Some(K::LoadWarnings { db: self.in_db()?, url }));
         }
         if self.accept_kw("LOAD") {
             let all = self.accept_kw("ALL");
-            return Ok(Some(K::Load { db: self.from_db()?, all }));
+            return Ok(Some(K::Load { db: self.in_db()?, all }));
         }
         if self.accept_kw("TRANSACTION") {
-            return Ok(Some(K::Transaction { db: self.from_db()? }));
+            return Ok(Some(K::Transaction { db: self.in_db()? }));
         }
         if self.accept_kw("EXPORT") {
-            return Ok(Some(K::Export { db: self.from_db()? }));
+            return Ok(Some(K::Export { db: self.in_db()? }));
         }
         Ok(None)
     }

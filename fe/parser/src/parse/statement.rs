@@ -3,7 +3,9 @@
 use sqlparser::tokenizer::Token;
 
 use super::Parser;
-use crate::ast::{DictionaryCommand, Explain, ExplainMode, OutFile, QueryStatement, Statement, Trace};
+use crate::ast::{
+    BaselineAction, DictionaryCommand, Explain, ExplainMode, OutFile, PlanAdvisor, QueryStatement, Statement, Trace,
+};
 use crate::error::PResult;
 
 impl Parser<'_> {
@@ -52,7 +54,7 @@ impl Parser<'_> {
                 self.dml(None)
             }
             "ADD" => self.blacklist(true),
-            "TRUNCATE" if self.accept_kws(&["PLAN", "ADVISOR"]) => Ok(Statement::Unsupported { what: "TRUNCATE PLAN ADVISOR".into() }),
+            "TRUNCATE" if self.accept_kws(&["PLAN", "ADVISOR"]) => Ok(Statement::PlanAdvisor(PlanAdvisor::Truncate)),
             "TRUNCATE" => {
                 self.expect_kw("TABLE")?;
                 self.truncate_table()
@@ -125,11 +127,22 @@ impl Parser<'_> {
                 self.pos = self.end;
                 Ok(Statement::LockTables)
             }
-            "CLEAN" if self.accept_kws(&["TEMPORARY", "TABLE", "ON", "SESSION"]) => self.string().map(Statement::CleanTemporaryTables),
-            "SUSPEND" | "CLEAR" | "CLEAN" | "CACHE" | "TRANSLATE" | "ENABLE" | "DISABLE" | "UNSET" => Ok(self.unsupported(&upper)),
+            "CLEAN" if self.accept_kws(&["TEMPORARY", "TABLE", "ON", "SESSION"]) => {
+                self.string().map(Statement::CleanTemporaryTables)
+            }
+            "ENABLE" | "DISABLE" if self.accept_kw("BASELINE") => {
+                let action = if upper == "ENABLE" { BaselineAction::Enable } else { BaselineAction::Disable };
+                Ok(Statement::ChangeBaseline { action, ids: self.integer_list()? })
+            }
+            "SUSPEND" | "CLEAR" | "CLEAN" | "CACHE" | "TRANSLATE" | "ENABLE" | "DISABLE" | "UNSET" => {
+                Ok(self.unsupported(&upper))
+            }
             _ => {
                 self.pos = start;
-                Err(self.unexpected(&["SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "ALTER", "DROP", "SHOW", "SET", "USE", "EXPLAIN", "WITH"]))
+                Err(self.unexpected(&[
+                    "SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "ALTER", "DROP", "SHOW", "SET", "USE", "EXPLAIN",
+                    "WITH",
+                ]))
             }
         }
     }
@@ -198,7 +211,11 @@ impl Parser<'_> {
 
     fn trace(&mut self) -> PResult<Statement> {
         let mode = self.expect_any_kw(&["ALL", "LOGS", "TIMES", "VALUES", "REASON"])?.to_string();
-        let module = if self.is_query_start() || self.is_any_kw(&["INSERT", "UPDATE", "DELETE", "CREATE", "REFRESH"]) { None } else { Some(self.ident_after_dot()?.value) };
+        let module = if self.is_query_start() || self.is_any_kw(&["INSERT", "UPDATE", "DELETE", "CREATE", "REFRESH"]) {
+            None
+        } else {
+            Some(self.ident_after_dot()?.value)
+        };
         let inner = Box::new(self.nested(Self::statement)?);
         Ok(Statement::Trace(Trace { mode, module, inner }))
     }
@@ -240,10 +257,25 @@ impl Parser<'_> {
         if self.accept_kws(&["READ", "ONLY", "REPOSITORY"]) {
             return self.create_repository(true);
         }
-        if self.is_any_kw(&["STORAGE", "WAREHOUSE", "SECURITY", "GROUP", "DATACACHE", "BASELINE", "GLOBAL", "CNGROUP"]) {
+        if let Some(statement) = self.create_admin_object()? {
+            return Ok(statement);
+        }
+        if self.is_any_kw(&["STORAGE", "WAREHOUSE", "DATACACHE", "CNGROUP"]) {
             return Ok(self.unsupported("CREATE"));
         }
-        match self.expect_any_kw(&["DATABASE", "SCHEMA", "INDEX", "USER", "ROLE", "REPOSITORY", "ANALYZE", "DICTIONARY", "FILE", "TABLE", "VIEW"])? {
+        match self.expect_any_kw(&[
+            "DATABASE",
+            "SCHEMA",
+            "INDEX",
+            "USER",
+            "ROLE",
+            "REPOSITORY",
+            "ANALYZE",
+            "DICTIONARY",
+            "FILE",
+            "TABLE",
+            "VIEW",
+        ])? {
             "DATABASE" | "SCHEMA" => self.create_database(),
             "INDEX" => self.create_index(),
             "USER" => self.create_user(),
@@ -269,10 +301,15 @@ impl Parser<'_> {
             let label = self.name()?;
             return Ok(Statement::AlterLoad { label, properties: self.properties()? });
         }
-        if self.is_any_kw(&["STORAGE", "WAREHOUSE", "SECURITY", "PLAN", "BASELINE", "CNGROUP"]) {
+        if let Some(statement) = self.alter_admin_object()? {
+            return Ok(statement);
+        }
+        if self.is_any_kw(&["STORAGE", "WAREHOUSE", "CNGROUP"]) {
             return Ok(self.unsupported("ALTER"));
         }
-        match self.expect_any_kw(&["TABLE", "DATABASE", "SCHEMA", "VIEW", "SYSTEM", "USER", "ROLE", "CATALOG", "RESOURCE", "PIPE"])? {
+        match self.expect_any_kw(&[
+            "TABLE", "DATABASE", "SCHEMA", "VIEW", "SYSTEM", "USER", "ROLE", "CATALOG", "RESOURCE", "PIPE",
+        ])? {
             "TABLE" => self.alter_table(),
             "DATABASE" | "SCHEMA" => self.alter_database(),
             "VIEW" => self.alter_view(),
@@ -298,7 +335,12 @@ impl Parser<'_> {
             self.pos += 1;
             let if_exists = self.accept_if_exists();
             let name = self.name()?;
-            return Ok(Statement::DropTable(crate::ast::DropTable { name, temporary, if_exists, force: self.accept_kw("FORCE") }));
+            return Ok(Statement::DropTable(crate::ast::DropTable {
+                name,
+                temporary,
+                if_exists,
+                force: self.accept_kw("FORCE"),
+            }));
         }
         if self.is_kw("FUNCTION") || self.is_kws(&["GLOBAL", "FUNCTION"]) {
             let global = self.accept_kw("GLOBAL");
@@ -314,11 +356,28 @@ impl Parser<'_> {
         if self.accept_kws(&["MULTIPLE", "COLUMNS", "STATS"]) {
             return Ok(Statement::DropStats { table: self.name()?, multi_columns: true });
         }
-        if self.is_any_kw(&["STORAGE", "WAREHOUSE", "SECURITY", "GROUP", "DATACACHE", "BASELINE", "CNGROUP"]) {
+        if let Some(statement) = self.drop_admin_object()? {
+            return Ok(statement);
+        }
+        if self.is_any_kw(&["STORAGE", "WAREHOUSE", "DATACACHE", "CNGROUP"]) {
             return Ok(self.unsupported("DROP"));
         }
         let kinds = &[
-            "TABLE", "VIEW", "DATABASE", "SCHEMA", "INDEX", "USER", "ROLE", "CATALOG", "RESOURCE", "REPOSITORY", "ANALYZE", "DICTIONARY", "FILE", "TASK", "PIPE",
+            "TABLE",
+            "VIEW",
+            "DATABASE",
+            "SCHEMA",
+            "INDEX",
+            "USER",
+            "ROLE",
+            "CATALOG",
+            "RESOURCE",
+            "REPOSITORY",
+            "ANALYZE",
+            "DICTIONARY",
+            "FILE",
+            "TASK",
+            "PIPE",
             "PREPARE",
         ];
         match self.expect_any_kw(kinds)? {
@@ -383,7 +442,7 @@ impl Parser<'_> {
             "LOAD" => self.cancel_job().map(Statement::CancelLoad),
             "EXPORT" => self.cancel_job().map(Statement::CancelExport),
             kind => {
-                let db = if self.accept_kws(&["FOR", "EXTERNAL", "CATALOG"]) { None } else { self.from_db()? };
+                let db = if self.accept_kws(&["FOR", "EXTERNAL", "CATALOG"]) { None } else { self.in_db()? };
                 Ok(if kind == "BACKUP" { Statement::CancelBackup { db } } else { Statement::CancelRestore { db } })
             }
         }

@@ -1,8 +1,8 @@
 //! Data types. Names the library has no variant for become `Custom(name, modifiers)`, upper case.
 
 use sqlparser::ast::{
-    ArrayElemTypeDef, BinaryLength, CharacterLength, DataType, ExactNumberInfo, Ident, MapBracketKind, ObjectName, StructBracketKind, StructField,
-    TimezoneInfo,
+    ArrayElemTypeDef, BinaryLength, CharacterLength, DataType, ExactNumberInfo, Ident, MapBracketKind, ObjectName,
+    StructBracketKind, StructField, TimezoneInfo,
 };
 use sqlparser::tokenizer::Token;
 
@@ -57,7 +57,9 @@ impl Parser<'_> {
                 self.char_length()?;
                 DataType::Text
             }
-            "BINARY" | "VARBINARY" => DataType::Varbinary(self.width()?.map(|length| BinaryLength::IntegerLength { length })),
+            "BINARY" | "VARBINARY" => {
+                DataType::Varbinary(self.width()?.map(|length| BinaryLength::IntegerLength { length }))
+            }
             "JSON" => DataType::JSON,
             "ARRAY" => {
                 self.expect(&Token::Lt)?;
@@ -79,7 +81,8 @@ impl Parser<'_> {
                 self.expect(&Token::Gt)?;
                 DataType::Struct(fields, StructBracketKind::AngleBrackets)
             }
-            "LARGEINT" | "DECIMALV2" | "DECIMAL32" | "DECIMAL64" | "DECIMAL128" | "DECIMAL256" | "BITMAP" | "HLL" | "PERCENTILE" | "VARIANT" => {
+            "LARGEINT" | "DECIMALV2" | "DECIMAL32" | "DECIMAL64" | "DECIMAL128" | "DECIMAL256" | "BITMAP" | "HLL"
+            | "PERCENTILE" | "VARIANT" => {
                 let modifiers = self.type_modifiers()?;
                 DataType::Custom(ObjectName::from(vec![Ident::new(upper)]), modifiers)
             }

@@ -20,7 +20,17 @@ impl Parser<'_> {
         let properties = self.properties()?;
         self.expect_kw("AS")?;
         let (query, query_text) = self.query_with_text()?;
-        Ok(Statement::CreateView(CreateView { name, or_replace, if_not_exists, columns, comment, security, properties, query, query_text }))
+        Ok(Statement::CreateView(CreateView {
+            name,
+            or_replace,
+            if_not_exists,
+            columns,
+            comment,
+            security,
+            properties,
+            query,
+            query_text,
+        }))
     }
 
     /// A query and its source text.

@@ -3,9 +3,9 @@
 use std::fmt::Write;
 
 use sqlparser::ast::{
-    Distinct, Expr, ExprWithAlias, GroupByExpr, JoinConstraint, JoinOperator, LimitClause, OrderByKind, PivotValueSource, Query, Select, SelectItem,
-    SelectItemQualifiedWildcardKind, SetExpr, SetOperator, SetQuantifier, TableAlias, TableFactor, TableVersion, TableWithJoins, WildcardAdditionalOptions,
-    With,
+    Distinct, Expr, ExprWithAlias, GroupByExpr, JoinConstraint, JoinOperator, LimitClause, OrderByKind,
+    PivotValueSource, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, SetOperator, SetQuantifier,
+    TableAlias, TableFactor, TableVersion, TableWithJoins, WildcardAdditionalOptions, With,
 };
 
 use super::Printer;
@@ -98,7 +98,9 @@ impl Printer {
     /// A side of a set operation; parentheses where the grammar would read it otherwise.
     fn set_side(&mut self, side: &SetExpr, op: SetOperator, left: bool) {
         let bare = match side {
-            SetExpr::SetOperation { op: inner, .. } => left && (op != SetOperator::Intersect || *inner == SetOperator::Intersect),
+            SetExpr::SetOperation { op: inner, .. } => {
+                left && (op != SetOperator::Intersect || *inner == SetOperator::Intersect)
+            }
             _ => true,
         };
         if bare {
@@ -130,11 +132,11 @@ impl Printer {
             }
         };
         clause(self, " WHERE ", &s.selection);
-        if let GroupByExpr::Expressions(items, _) = &s.group_by {
-            if !items.is_empty() {
-                self.put(" GROUP BY ");
-                self.list(items, Self::expr);
-            }
+        if let GroupByExpr::Expressions(items, _) = &s.group_by
+            && !items.is_empty()
+        {
+            self.put(" GROUP BY ");
+            self.list(items, Self::expr);
         }
         clause(self, " HAVING ", &s.having);
         clause(self, " QUALIFY ", &s.qualify);
@@ -183,9 +185,10 @@ impl Printer {
                 JoinOperator::RightSemi(c) => (" RIGHT SEMI JOIN ", c),
                 JoinOperator::LeftAnti(c) => (" LEFT ANTI JOIN ", c),
                 JoinOperator::RightAnti(c) => (" RIGHT ANTI JOIN ", c),
-                JoinOperator::AsOf { match_condition, constraint } => {
-                    (if encoding::asof_is_left(match_condition) { " ASOF LEFT JOIN " } else { " ASOF JOIN " }, constraint)
-                }
+                JoinOperator::AsOf { match_condition, constraint } => (
+                    if encoding::asof_is_left(match_condition) { " ASOF LEFT JOIN " } else { " ASOF JOIN " },
+                    constraint,
+                ),
                 _ => (" JOIN ", &JoinConstraint::None),
             };
             self.put(word);
