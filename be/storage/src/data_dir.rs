@@ -89,6 +89,12 @@ impl DataDir {
         self.broken.lock().clone()
     }
 
+    /// Takes it out of use until a probe succeeds.
+    pub(crate) fn mark_broken(&self, reason: String) {
+        tracing::error!(path = %self.config.path.display(), reason, "data directory is broken");
+        self.broken.lock().get_or_insert(reason);
+    }
+
     /// Fails when it is broken.
     pub fn check(&self) -> Result<()> {
         match &*self.broken.lock() {

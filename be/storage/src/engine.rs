@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use be_segment::PageCache;
 use common_base::ids::{TabletId, TxnId};
-use common_base::{MemTracker, Result, ResultExt, bail, ensure, err};
+use common_base::{MemTracker, Result, bail, ensure, err};
 use parking_lot::Mutex;
 use proto_messages::tablet::{CreateTablet, KeysModel, RowsetMeta};
 
@@ -63,7 +63,10 @@ impl StorageEngine {
         }
         let engine = Self { shared, dirs, broken, tablets: TabletManager::default(), admin: Mutex::new(()) };
         for dir in &engine.dirs {
-            engine.load(dir).with_context(|| format!("loading data directory {}", dir.path().display()))?;
+            // What was loaded before the failure stays listed and is bad with its directory.
+            if let Err(e) = engine.load(dir) {
+                dir.mark_broken(format!("its metadata does not load: {e}"));
+            }
         }
         Ok(Arc::new(engine))
     }
@@ -99,6 +102,12 @@ impl StorageEngine {
             }
             self.tablets.insert(tablet)?;
         }
+        // Left over when a publication met the dropping of its tablet.
+        let mut leftovers = MetaBatch::new();
+        for meta in visible.into_values().flatten() {
+            dir.meta().delete_rowset(&mut leftovers, &meta)?;
+        }
+        dir.meta().commit(leftovers)?;
         for meta in dir.meta().txns()? {
             let (tablet, txn) = (TabletId(meta.tablet_id), TxnId(meta.txn_id));
             match self.tablets.find(tablet) {

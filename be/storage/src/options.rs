@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use be_segment::{PageCache, SegmentOptions};
 use common_base::fs::SharedFs;
@@ -88,6 +89,8 @@ pub(crate) struct Shared {
     pub rng: SharedRng,
     pub segment: SegmentOptions,
     pub load_tracker: Arc<MemTracker>,
+    /// Loads into tablets that are open now.
+    pub writers: AtomicUsize,
     pub functions: Arc<FunctionRegistry>,
 }
 
@@ -100,6 +103,7 @@ impl Shared {
             rng: options.rng.clone(),
             segment: SegmentOptions { cache },
             load_tracker: options.tracker.child("load", options.settings.memtable_total_bytes),
+            writers: AtomicUsize::new(0),
             functions: options.functions.clone(),
         })
     }

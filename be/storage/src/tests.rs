@@ -298,3 +298,85 @@ fn several_memtables_make_several_segments() {
     assert_eq!(keys(&engine, 1, 2, &spec()).unwrap(), (0..40_000).collect::<Vec<_>>());
     assert_eq!(engine.load_tracker().consumed(), 0);
 }
+
+#[test]
+fn loads_stay_within_their_memory() {
+    let mut machine = Machine::new();
+    machine.settings.memtable_total_bytes = 24 << 20;
+    let engine = machine.start();
+    let tablets: Vec<u64> = (1..=3).collect();
+    engine.create_tablets(&tablets.iter().map(|t| create_request(*t)).collect::<Vec<_>>()).unwrap();
+    let writers: Vec<_> = tablets.iter().map(|t| engine.open_writer(TabletId(*t), TxnId(10)).unwrap()).collect();
+    let mut peak = 0;
+    for part in 0..300 {
+        for writer in &writers {
+            writer.write(chunk(part * 4000..(part + 1) * 4000)).unwrap();
+            peak = peak.max(engine.load_tracker().consumed());
+        }
+    }
+    assert!(peak <= (24 + 12) << 20, "peak {peak}");
+    let pending: Vec<_> = writers.into_iter().map(|w| w.close().unwrap()).collect();
+    assert!(pending.iter().all(|p| p.meta().segments.len() > 1 && p.meta().segments.len() < 20));
+    engine.commit(pending).unwrap();
+    publish(&engine, 2, 10, 2).unwrap();
+    assert_eq!(keys(&engine, 2, 2, &spec()).unwrap().len(), 1_200_000);
+}
+
+#[test]
+fn a_tablet_without_rows_of_a_load_moves_on_with_the_others() {
+    let machine = Machine::new();
+    let engine = machine.start();
+    engine.create_tablets(&[create_request(1)]).unwrap();
+    engine.commit(vec![engine.prepare_empty(TxnId(5), TabletId(1)).unwrap()]).unwrap();
+    publish(&engine, 1, 5, 2).unwrap();
+    load(&engine, 1, 6, 0..3).unwrap();
+    publish(&engine, 1, 6, 3).unwrap();
+    assert_eq!(keys(&engine, 1, 2, &spec()).unwrap(), Vec::<i32>::new());
+    assert_eq!(keys(&engine, 1, 3, &spec()).unwrap(), vec![0, 1, 2]);
+}
+
+/// Random loads, publications, compactions, collections and power failures against a model that is a list of versions.
+#[test]
+fn a_random_history_of_crashes_agrees_with_its_model() {
+    for seed in 0..30 {
+        let mut rng = common_base::Rng::from_seed(seed);
+        let machine = Machine::new();
+        let mut engine = machine.start();
+        engine.create_tablets(&[create_request(1)]).unwrap();
+        let (mut versions, mut committed): (Vec<Vec<i32>>, Vec<(u64, Vec<i32>)>) = (Vec::new(), Vec::new());
+        let (mut txn, mut next_key) = (100, 0);
+        for _ in 0..60 {
+            match rng.range(0..10) {
+                0..=3 => {
+                    let rows = rng.range(1..200) as i32;
+                    txn += 1;
+                    load(&engine, 1, txn, next_key..next_key + rows).unwrap();
+                    committed.push((txn, (next_key..next_key + rows).collect()));
+                    next_key += rows;
+                }
+                4..=6 if !committed.is_empty() => {
+                    let (txn, keys) = committed.remove(rng.index(committed.len()));
+                    publish(&engine, 1, txn, versions.len() as i64 + 2).unwrap();
+                    let mut all = versions.last().cloned().unwrap_or_default();
+                    all.extend(keys);
+                    all.sort_unstable();
+                    versions.push(all);
+                }
+                7 => drop(engine.compact_tablet(TabletId(1)).unwrap()),
+                8 => drop(engine.collect_garbage()),
+                _ => {
+                    machine.crash();
+                    engine = machine.start();
+                    let mut waiting: Vec<u64> = engine.pending_txns().iter().map(|(t, _)| t.0).collect();
+                    waiting.sort_unstable();
+                    let mut wanted: Vec<u64> = committed.iter().map(|(t, _)| *t).collect();
+                    wanted.sort_unstable();
+                    assert_eq!(waiting, wanted, "seed {seed}");
+                }
+            }
+            if let Some(last) = versions.last() {
+                assert_eq!(&keys(&engine, 1, versions.len() as i64 + 1, &spec()).unwrap(), last, "seed {seed}");
+            }
+        }
+    }
+}

@@ -198,6 +198,9 @@ impl Segment {
         let at = (offset - ahead.offset) as usize;
         let shared = ahead.bytes.len() > len;
         let body = open_page(&ahead.bytes.slice_with_length(at, len), shared)?;
+        if at + len == ahead.bytes.len() {
+            *ahead = ReadAhead::default();
+        }
         let dict = self.dict(column)?;
         decode_page(meta, dict.as_ref(), &body, self.rows_of_page(page))
     }
@@ -224,7 +227,7 @@ impl Default for ReadAhead {
 
 impl ReadAhead {
     /// Most bytes of one read; a larger page is read alone.
-    const BYTES: u64 = 1 << 20;
+    const BYTES: u64 = 256 << 10;
 
     fn covers(&self, offset: u64, len: usize) -> bool {
         offset >= self.offset && offset + len as u64 <= self.offset + self.bytes.len() as u64

@@ -2,6 +2,7 @@
 //! the thread that filled it, while others fill the next one.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use common_base::ids::TxnId;
 use common_base::{Error, ErrorCode, Result, ResultExt, ensure};
@@ -10,8 +11,12 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::memtable::Memtable;
 use crate::memtable::flush::write_memtable;
+use crate::options::Shared;
 use crate::rowset::writer::{PendingRowset, RowsetWriter};
 use crate::tablet::{Tablet, TabletSchema};
+
+/// A memtable below this size is not flushed for want of memory.
+const SMALL_MEMTABLE: usize = 4 << 20;
 
 /// A load into a tablet.
 #[derive(Debug)]
@@ -20,8 +25,26 @@ pub struct DeltaWriter {
     schema: Arc<TabletSchema>,
     txn: TxnId,
     rowset: RowsetWriter,
+    /// Counts it among the open loads.
+    _open: OpenLoad,
     state: Mutex<State>,
     idle: Condvar,
+}
+
+#[derive(Debug)]
+struct OpenLoad(Arc<Shared>);
+
+impl OpenLoad {
+    fn new(shared: &Arc<Shared>) -> Self {
+        shared.writers.fetch_add(1, Ordering::Relaxed);
+        Self(shared.clone())
+    }
+}
+
+impl Drop for OpenLoad {
+    fn drop(&mut self) {
+        self.0.writers.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 #[derive(Debug)]
@@ -38,6 +61,7 @@ impl DeltaWriter {
         crate::engine::need_duplicate(&schema)?;
         Ok(Self {
             rowset: RowsetWriter::new(tablet),
+            _open: OpenLoad::new(tablet.shared()),
             state: Mutex::new(State { memtable: Memtable::new(&tablet.shared().load_tracker), flushing: 0, failure: None }),
             idle: Condvar::new(),
             tablet: tablet.clone(),
@@ -68,29 +92,41 @@ impl DeltaWriter {
                 ensure!(column.null_count() == 0, InvalidArgument, "column {} cannot be NULL", spec.name);
             }
         }
-        let settings = &self.tablet.shared().settings;
         let mut state = self.state.lock();
         if let Some(failure) = &state.failure {
             return Err(failure.clone());
         }
         match state.memtable.push(chunk.clone()) {
             Ok(()) => {}
-            // Others hold the memory, or this writer does: give back what it has, then take the rows in any case.
-            Err(e) if e.code() == ErrorCode::MemoryLimit && !state.memtable.is_empty() => {
+            Err(e) if e.code() != ErrorCode::MemoryLimit => return Err(e),
+            // Little of the memory is here: take the rows all the same, those who hold more flush at their next write.
+            Err(_) if state.memtable.bytes() < SMALL_MEMTABLE => state.memtable.push_over_limit(chunk),
+            Err(_) => {
                 let full = self.take(&mut state);
                 drop(state);
                 self.flush(full, 1)?;
                 state = self.state.lock();
-                state.memtable.push(chunk)?;
+                state.memtable.push_over_limit(chunk);
             }
-            Err(e) => return Err(e),
         }
-        if state.memtable.bytes() < settings.memtable_bytes {
+        if !self.is_full(&state.memtable) {
             return Ok(());
         }
         let full = self.take(&mut state);
         drop(state);
         self.flush(full, 1)
+    }
+
+    /// Full by itself, or holding more than its share when all loads together hold much.
+    fn is_full(&self, memtable: &Memtable) -> bool {
+        let shared = self.tablet.shared();
+        let bytes = memtable.bytes();
+        if bytes >= shared.settings.memtable_bytes {
+            return true;
+        }
+        let (held, limit) = (shared.load_tracker.consumed(), shared.load_tracker.limit());
+        let share = held as usize / shared.writers.load(Ordering::Relaxed).max(1);
+        held > limit / 10 * 7 && bytes >= SMALL_MEMTABLE && bytes >= share
     }
 
     fn take(&self, state: &mut State) -> Memtable {

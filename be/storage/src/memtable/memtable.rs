@@ -24,11 +24,23 @@ impl Memtable {
 
     /// Adds rows; fails with `MemoryLimit`, unchanged, when the loads of the process hold too much.
     pub fn push(&mut self, chunk: Chunk) -> Result<()> {
-        if chunk.rows() == 0 {
-            return Ok(());
-        }
         let bytes = chunk.memory_size();
         self.memory.grow(bytes)?;
+        self.add(chunk, bytes);
+        Ok(())
+    }
+
+    /// Adds rows whatever the limit says; for a memtable so small that flushing it would free nothing worth a file.
+    pub fn push_over_limit(&mut self, chunk: Chunk) {
+        let bytes = chunk.memory_size();
+        self.memory.force(self.memory.bytes() + bytes);
+        self.add(chunk, bytes);
+    }
+
+    fn add(&mut self, chunk: Chunk, bytes: usize) {
+        if chunk.rows() == 0 {
+            return;
+        }
         self.bytes += bytes;
         self.rows += chunk.rows();
         if chunk.rows() < CHUNK_ROWS / 2 {
@@ -41,7 +53,6 @@ impl Memtable {
             self.join_small();
             self.chunks.push(chunk);
         }
-        Ok(())
     }
 
     fn join_small(&mut self) {
