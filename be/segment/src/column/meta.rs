@@ -99,7 +99,7 @@ impl ColumnMeta {
             ZoneMap::None
         };
         let scalar = |s: &Option<proto_messages::types::Scalar>| -> Result<Option<Scalar>> {
-            s.as_ref().map(|s| common_types::wire::scalar_from_proto(s)).transpose()
+            s.as_ref().map(common_types::wire::scalar_from_proto).transpose()
         };
         let (min, max) = (scalar(&meta.min)?, scalar(&meta.max)?);
         let bounds = match (&min, &max, kind) {

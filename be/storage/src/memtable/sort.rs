@@ -57,6 +57,7 @@ fn pack(keys: &[Column], rows: usize) -> Option<(Vec<u64>, u32)> {
 }
 
 /// Numbers from 0 in the order of the values (NULL lowest), and their bits.
+#[allow(clippy::unnecessary_cast)] // the body runs for every integer width
 fn ordinals(column: &Column) -> Option<(Vec<u64>, u32)> {
     if column.is_const() {
         return Some((Vec::new(), 0));
