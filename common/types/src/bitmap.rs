@@ -33,7 +33,20 @@ impl PartialEq for Bitmap {
 }
 impl Eq for Bitmap {}
 
+impl From<RoaringTreemap> for Bitmap {
+    fn from(tree: RoaringTreemap) -> Self {
+        Self(Form::Tree(tree))
+    }
+}
+
 impl Bitmap {
+    /// The set as a tree.
+    pub fn into_tree(self) -> RoaringTreemap {
+        match self.0 {
+            Form::Small(values) => values.into_iter().collect(),
+            Form::Tree(tree) => tree,
+        }
+    }
     /// The empty set.
     pub fn new() -> Self {
         Self::default()

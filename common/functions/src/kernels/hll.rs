@@ -1,12 +1,13 @@
 //! HyperLogLog sketch with 2^14 registers; the stored form of the HLL type and the state of ndv.
 //!
-//! Bytes: `00` empty · `01 n:u8 hash:u64×n` explicit (at most 160 hashes) · `02 n:u32 (register:u16 rank:u8)×n` sparse ·
-//! `03 rank:u8×16384` full. Little-endian.
+//! Bytes, as in `common_types::hll`: nothing for an empty sketch · `01 n:u8 hash:u64×n` explicit (at most 160 hashes) ·
+//! `02 n:u16 (register:u16 rank:u8)×n` sparse · `03 rank:u8×16384` full. Little-endian.
 
 const INDEX_BITS: u32 = 14;
 const REGISTERS: usize = 1 << INDEX_BITS;
 const RANK_BITS: u32 = 64 - INDEX_BITS;
 const EXPLICIT_MAX: usize = 160;
+const SPARSE_MAX: usize = 4096;
 const SEED: u64 = 0xadc8_3b19;
 
 /// A cardinality sketch: exact hashes while small, registers afterwards.
@@ -116,7 +117,6 @@ impl Hll {
     /// The stored form.
     pub fn to_bytes(&self) -> Vec<u8> {
         match &self.0 {
-            State::Explicit(h) if h.is_empty() => vec![0],
             State::Explicit(hashes) => {
                 let mut out = Vec::with_capacity(2 + hashes.len() * 8);
                 out.extend([1, hashes.len() as u8]);
@@ -125,10 +125,10 @@ impl Hll {
             }
             State::Full(registers) => {
                 let used = registers.iter().filter(|r| **r != 0).count();
-                if used * 3 + 5 < REGISTERS {
-                    let mut out = Vec::with_capacity(5 + used * 3);
+                if used <= SPARSE_MAX {
+                    let mut out = Vec::with_capacity(3 + used * 3);
                     out.push(2);
-                    out.extend((used as u32).to_le_bytes());
+                    out.extend((used as u16).to_le_bytes());
                     for (i, &r) in registers.iter().enumerate().filter(|(_, r)| **r != 0) {
                         out.extend((i as u16).to_le_bytes());
                         out.push(r);
@@ -146,17 +146,16 @@ impl Hll {
 
     /// Reads the stored form; `None` if it is not one.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let (&kind, rest) = bytes.split_first()?;
+        let Some((&kind, rest)) = bytes.split_first() else { return Some(Self::new()) };
         match kind {
-            0 => Some(Self::new()),
             1 => {
                 let (&n, rest) = rest.split_first()?;
                 let hashes: Vec<u64> = rest.chunks_exact(8).map(|c| u64::from_le_bytes(c.try_into().expect("8 bytes"))).collect();
                 (hashes.len() == usize::from(n) && rest.len() == hashes.len() * 8).then_some(Self(State::Explicit(hashes)))
             }
             2 => {
-                let (n, rest) = rest.split_at_checked(4)?;
-                let n = u32::from_le_bytes(n.try_into().ok()?) as usize;
+                let (n, rest) = rest.split_at_checked(2)?;
+                let n = usize::from(u16::from_le_bytes(n.try_into().ok()?));
                 if rest.len() != n * 3 {
                     return None;
                 }

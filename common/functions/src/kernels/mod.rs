@@ -14,7 +14,6 @@ pub mod like;
 pub mod lists;
 pub mod maps;
 pub mod num;
-pub mod patterns;
 pub mod regexes;
 pub mod strings;
 pub mod tdigest;

@@ -82,6 +82,14 @@ fn from_re2(pattern: &str) -> String {
                 if let Some(next) = tail.chars().next() {
                     out.push(next);
                     rest = &tail[next.len_utf8()..];
+                    // `\p{Han}`, `\x{1F600}`: the braces belong to the escape.
+                    if matches!(next, 'p' | 'P' | 'x')
+                        && rest.starts_with('{')
+                        && let Some(close) = rest.find('}')
+                    {
+                        out.push_str(&rest[..=close]);
+                        rest = &rest[close + 1..];
+                    }
                     continue;
                 }
             }
@@ -161,11 +169,12 @@ mod tests {
             ("[]a]", "[\\]a]"),
             ("\\Qa.b\\E.", "a\\.b."),
             ("\\d{2}", "\\d{2}"),
+            ("\\p{Han}{2}x}", "\\p{Han}{2}x\\}"),
         ] {
             assert_eq!(from_re2(re2), ours, "{re2}");
         }
         assert!(compile(b"[\\p{Han}]+").is_ok());
-        assert!(compile("\\p{Han}".as_bytes()).is_ok());
+        assert!(compile(b"\\p{Han}").is_ok());
         assert!(compile(b"?invalid").is_err());
         assert!(compile(b"[0-9").is_err());
     }

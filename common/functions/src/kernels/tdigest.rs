@@ -1,6 +1,7 @@
 //! Merging t-digest: the stored form of the PERCENTILE type and the state of percentile_approx.
 //!
-//! Bytes: `01 compression:f64 min:f64 max:f64 n:u32 (mean:f64 weight:f64)×n`, little-endian; centroids ascend by mean.
+//! Bytes, as in `common_types::percentile`: `compression:f64 min:f64 max:f64 n:u32 (mean:f64 weight:f64)×n`, little-endian;
+//! centroids ascend by mean; no bytes are an empty digest.
 
 use std::f64::consts::PI;
 
@@ -112,8 +113,7 @@ impl TDigest {
     /// The stored form.
     pub fn to_bytes(&mut self) -> Vec<u8> {
         self.compress();
-        let mut out = Vec::with_capacity(29 + self.centroids.len() * 16);
-        out.push(1);
+        let mut out = Vec::with_capacity(28 + self.centroids.len() * 16);
         for v in [self.compression, self.min, self.max] {
             out.extend(v.to_le_bytes());
         }
@@ -126,8 +126,10 @@ impl TDigest {
     }
 
     /// Reads the stored form; `None` if it is not one.
-    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let body = bytes.strip_prefix(&[1])?;
+    pub fn from_bytes(body: &[u8]) -> Option<Self> {
+        if body.is_empty() {
+            return Some(Self::new(1000.0));
+        }
         let f = |at: usize| Some(f64::from_le_bytes(body.get(at..at + 8)?.try_into().ok()?));
         let n = u32::from_le_bytes(body.get(24..28)?.try_into().ok()?) as usize;
         if body.len() != 28 + n * 16 {
