@@ -157,9 +157,6 @@ fn recorded_cases_parse() {
                 }
                 Ok(list) => {
                     good += 1;
-                    if let Some(s) = list.iter().find(|s| matches!(s.stmt, Statement::Unsupported { .. })) {
-                        println!("unsupported: {}", s.text);
-                    }
                     unsupported += list.iter().filter(|s| matches!(s.stmt, Statement::Unsupported { .. })).count();
                     round_trip(&sql, &mut printing);
                 }

@@ -315,3 +315,50 @@ fn create_table_keeps_every_clause() {
     assert!(t.distribution.as_ref().is_some_and(|d| d.buckets == Some(3)));
     assert_eq!(t.order_by.as_ref().map(Vec::len), Some(2));
 }
+
+/// Broken texts give errors, not panics: statements of `testdata` with pieces cut, doubled and swapped, same seed every time.
+#[test]
+fn mutilated_statements_never_panic() {
+    let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata");
+    let mut statements = Vec::new();
+    for entry in std::fs::read_dir(dir).expect("the testdata directory exists") {
+        let text = std::fs::read_to_string(entry.expect("its entries can be read").path()).expect("readable");
+        statements.extend(text.split("\n\n").filter_map(|b| b.split("\n----").next().map(str::to_string)));
+    }
+    statements.sort();
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut random = |n: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((state >> 33) as usize) % n.max(1)
+    };
+    let rounds = std::env::var("MIRRORSHIP_FUZZ_ROUNDS").ok().and_then(|r| r.parse().ok()).unwrap_or(20_000);
+    for _ in 0..rounds {
+        let mut chars: Vec<char> = statements[random(statements.len())].chars().collect();
+        for _ in 0..=random(3) {
+            let (from, len) = (random(chars.len()), 1 + random(12));
+            let piece: Vec<char> = chars[from.min(chars.len())..(from + len).min(chars.len())].to_vec();
+            match random(4) {
+                0 => drop(chars.drain(from.min(chars.len())..(from + len).min(chars.len()))),
+                1 => {
+                    let at = random(chars.len());
+                    chars.splice(at..at, piece);
+                }
+                2 => chars.truncate(from),
+                _ => {
+                    let other: Vec<char> = statements[random(statements.len())].chars().collect();
+                    let at = random(other.len());
+                    let cut = from.min(chars.len());
+                    chars.splice(cut..cut, other[at..(at + len).min(other.len())].iter().copied());
+                }
+            }
+        }
+        let text: String = chars.into_iter().collect();
+        for parsed in crate::statements(&text, &options()).flatten() {
+            if let Statement::Query(q) = &parsed.stmt {
+                let _ = print::query_sql(&q.query);
+            }
+        }
+        let _ = parse_columns_header(&text, &options());
+        let _ = crate::digest::normalize(&text);
+    }
+}

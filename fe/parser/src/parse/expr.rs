@@ -56,6 +56,11 @@ enum Infix {
 impl Parser<'_> {
     /// One expression.
     pub fn expr(&mut self) -> PResult<Expr> {
+        // Long VALUES and IN lists are plain literals.
+        let literal = matches!(self.peek(), Token::Number(..) | Token::SingleQuotedString(_));
+        if literal && matches!(self.peek_at(1), Token::Comma | Token::RParen) {
+            return Ok(self.literal_expr());
+        }
         self.subexpr(power::OR).map(|e| *e)
     }
 
@@ -323,6 +328,10 @@ impl Parser<'_> {
     /// The next token as a literal; the caller has seen that it is one.
     #[inline(never)]
     fn literal(&mut self) -> Box<Expr> {
+        Box::new(self.literal_expr())
+    }
+
+    fn literal_expr(&mut self) -> Expr {
         let span = self.span();
         let value = match self.peek() {
             Token::Number(n, _) => Value::Number(n.clone(), false),
@@ -332,7 +341,7 @@ impl Parser<'_> {
             _ => Value::Null,
         };
         self.pos += 1;
-        Box::new(Expr::Value(ValueWithSpan { value, span }))
+        Expr::Value(ValueWithSpan { value, span })
     }
 
     #[inline(never)]
