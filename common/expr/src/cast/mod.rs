@@ -105,7 +105,7 @@ pub fn can_cast(from: &LogicalType, to: &LogicalType) -> bool {
         (T::Array(a), T::Array(b)) => can_cast(a, b),
         (T::Map(k, v), T::Map(l, w)) => can_cast(k, l) && can_cast(v, w),
         (T::Struct(a), T::Struct(b)) => a.len() == b.len() && a.iter().zip(b).all(|(x, y)| can_cast(&x.ty, &y.ty)),
-        (f, T::Array(e)) if f.is_string() => !e.is_nested() || matches!(**e, T::Array(_)),
+        (f, t) if f.is_string() && t.is_nested() => true,
         (T::Boolean, t) if t.is_nested() => true,
         (f, t) if f.is_nested() => t.is_string(),
         (f, t) => basic(f) && basic(t),

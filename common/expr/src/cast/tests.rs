@@ -99,3 +99,49 @@ fn json_and_nested() {
     let object = column(&T::Json, &[Scalar::Json(br#"{"a": 5, "b": 1}"#.to_vec().into())]);
     assert_eq!(cast(&object, &s), [r#"{"a":5}"#]);
 }
+
+/// Every pair of types: narrow, constant and sliced inputs give what the flat column gives, NULL stays NULL.
+#[test]
+fn every_pair_is_independent_of_form() {
+    let s = T::Struct(vec![StructField::new("a", T::Int)]);
+    let types = [
+        T::Null,
+        T::Boolean,
+        T::TinyInt,
+        T::BigInt,
+        T::LargeInt,
+        T::Float,
+        T::Double,
+        T::decimal(10, 2),
+        T::decimal(30, 5),
+        T::decimal(60, 2),
+        T::Date,
+        T::Datetime,
+        T::Time,
+        T::varchar(),
+        T::Varbinary(None),
+        T::Json,
+        T::array(T::Int),
+        T::array(T::varchar()),
+        T::map(T::Int, T::Int),
+        s,
+    ];
+    let ctx = EvalContext::default();
+    for from in &types {
+        let flat = crate::laws::sample_column(from, 37, 1);
+        for to in types.iter().filter(|to| can_cast(from, to)) {
+            let want = cast_column(&ctx, &flat, to).expect("casts");
+            assert_eq!(want.to_flat().data_type(), &to.arrow(), "{from} to {to}");
+            let narrow = cast_column(&ctx, &flat.narrowed(), to).expect("casts");
+            for row in 0..37 {
+                let value = want.scalar(row);
+                let constant = Column::constant(flat.scalar(row), from.clone(), 2);
+                assert_eq!(narrow.scalar(row), value, "narrow {from} to {to}");
+                assert_eq!(cast_column(&ctx, &constant, to).expect("casts").scalar(1), value, "constant {from} to {to}");
+                assert_eq!(cast_column(&ctx, &flat.slice(row, 1), to).expect("casts").scalar(0), value, "slice {from} to {to}");
+                assert!(!flat.is_null(row) || want.is_null(row), "NULL {from} to {to}");
+            }
+        }
+    }
+    assert_eq!(cast(&texts(&[r#"{"a": 7}"#, "x"]), &T::Struct(vec![StructField::new("a", T::Int)])), [r#"{"a":7}"#, "NULL"]);
+}

@@ -40,6 +40,8 @@ pub(super) fn cast(ctx: &EvalContext, input: &Column, to: &LogicalType) -> Resul
         (T::Json, T::Map(key, value)) => map_from_json(ctx, input, key, value),
         (T::Json, T::Struct(_)) => struct_from_json(ctx, input, to),
         (from, T::Array(element)) if from.is_string() => arrays_from_text(ctx, input, element, &T::varchar()),
+        // Objects as text go through JSON.
+        (from, _) if from.is_string() => cast_column(ctx, &cast_column(ctx, input, &T::Json)?, to),
         (from, _) => bail!(NotSupported, "Invalid type cast from {from} to {to}."),
     }
 }

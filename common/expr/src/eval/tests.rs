@@ -162,3 +162,75 @@ fn case_assembles_narrow_and_mixed_pieces() {
     let guarded = Expr { kind: ExprKind::Case { branches: vec![(col(0, T::BigInt).is_null().is_null(), bad)], otherwise: Some(Box::new(big(1))) }, ty: T::BigInt, nullable: true };
     assert_eq!(shown(&CompiledExpr::compile(&guarded).eval(&ctx, &c).expect("not reached")), ["1", "1", "1", "1"]);
 }
+
+/// Random trees over columns in every form: a chunk at once gives what one flat row at a time gives, and filters keep the TRUE rows.
+#[test]
+fn random_expressions_do_not_depend_on_form_or_chunk_size() {
+    struct Random(u64);
+    impl Random {
+        fn below(&mut self, n: u64) -> u64 {
+            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (self.0 >> 33) % n
+        }
+    }
+    fn number(r: &mut Random, depth: u32) -> Expr {
+        match if depth == 0 { r.below(3) } else { r.below(6) } {
+            0 => big(r.below(6) as i64),
+            1 | 2 => col(r.below(2) as u32, T::BigInt),
+            3 => call("add", vec![number(r, depth - 1), number(r, depth - 1)]),
+            4 => {
+                let branches = (0..=r.below(2)).map(|_| (condition(r, depth - 1), number(r, depth - 1))).collect();
+                let otherwise = (r.below(2) == 0).then(|| Box::new(number(r, depth - 1)));
+                Expr { kind: ExprKind::Case { branches, otherwise }, ty: T::BigInt, nullable: true }
+            }
+            _ => Expr { kind: ExprKind::Coalesce(vec![number(r, depth - 1), number(r, depth - 1)]), ty: T::BigInt, nullable: true },
+        }
+    }
+    fn string(r: &mut Random) -> Expr {
+        if r.below(3) == 0 { call("count_rows", vec![col(2, T::varchar())]) } else { col(2, T::varchar()) }
+    }
+    fn condition(r: &mut Random, depth: u32) -> Expr {
+        let compare = ["eq", "ne", "lt", "le", "gt", "ge"];
+        let kind = |kind| Expr { kind, ty: T::Boolean, nullable: true };
+        match if depth == 0 { r.below(4) } else { r.below(8) } {
+            0 => call(compare[r.below(6) as usize], vec![col(r.below(2) as u32, T::BigInt), big(r.below(6) as i64)]),
+            1 => call("like", vec![string(r), text(["a%", "%b", "%c%", "A%"][r.below(4) as usize])]),
+            2 => col(r.below(2) as u32, T::BigInt).is_null(),
+            3 => {
+                let list = (0..1 + r.below(3)).map(|_| if r.below(5) == 0 { Expr::null(T::BigInt) } else { big(r.below(6) as i64) }).collect();
+                kind(ExprKind::InList { input: Box::new(col(0, T::BigInt)), list, negated: r.below(2) == 0 })
+            }
+            4 => condition(r, depth - 1).negate(),
+            5 => Expr::and((0..2 + r.below(2)).map(|_| condition(r, depth - 1)).collect()),
+            6 => Expr::or((0..2 + r.below(2)).map(|_| condition(r, depth - 1)).collect()),
+            _ => call(compare[r.below(6) as usize], vec![number(r, depth - 1), number(r, depth - 1)]),
+        }
+    }
+    let mut r = Random(42);
+    let rows = 67;
+    let words = ["ab", "cb", "a longer word with c", "b", "A"];
+    let numbers = |r: &mut Random| bigs(&(0..rows).map(|_| (r.below(5) > 0).then(|| r.below(6) as i64)).collect::<Vec<_>>());
+    let ctx = EvalContext::default();
+    for round in 0..400 {
+        let (a, b) = (numbers(&mut r), numbers(&mut r));
+        let s = texts(&(0..rows).map(|_| (r.below(5) > 0).then(|| words[r.below(5) as usize])).collect::<Vec<_>>());
+        let flat = chunk(vec![a.clone(), b.clone(), s.clone()]);
+        let other = chunk(vec![a.narrowed(), b, to_dict(&s)]);
+        let e = if round % 2 == 0 { condition(&mut r, 3) } else { number(&mut r, 3) };
+        let compiled = CompiledExpr::compile(&e);
+        let want: Vec<String> = (0..rows)
+            .map(|i| shown(&CompiledExpr::compile(&e).eval(&ctx, &flat.slice(i, 1)).expect("evaluates")).remove(0))
+            .collect();
+        for c in [&flat, &other] {
+            assert_eq!(shown(&compiled.eval(&ctx, c).expect("evaluates")), want, "{e:?}");
+        }
+        if round % 2 == 0 {
+            let kept: Vec<u32> = (0..rows as u32).filter(|i| want[*i as usize] == "1").collect();
+            let mut filter = Conjuncts::compile(vec![e.clone()]);
+            for c in [&flat, &other, &flat] {
+                assert_eq!(filter.select(&ctx, c).expect("filters").into_rows(), kept, "{e:?}");
+            }
+            assert_eq!(shown(&CompiledExpr::compile(&crate::fold::fold(e.clone(), &ctx)).eval(&ctx, &other).expect("evaluates")), want, "{e:?}");
+        }
+    }
+}

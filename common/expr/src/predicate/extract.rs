@@ -3,7 +3,10 @@
 use common_types::{LogicalType, Scalar};
 
 use super::{Bound, ColumnPredicate, CompareOp, PredicateKind, interval, order::{compare_scalars, conform}};
-use crate::expr::{ColumnId, Expr, ExprKind};
+use crate::{
+    expr::{ColumnId, Expr, ExprKind},
+    walk,
+};
 
 /// The column predicate a condition is equivalent to (as a filter: NULL and FALSE alike drop the row).
 pub fn extract(expr: &Expr) -> Option<ColumnPredicate> {
@@ -61,6 +64,8 @@ fn find(expr: &Expr) -> Option<Found> {
             }
             Some((id, ty, membership(values, *negated)))
         }
+        // Kinds tell TRUE from the rest. With a NULL literal below, the rest is not all FALSE and cannot be turned around.
+        ExprKind::Not(e) if walk::any(e, &mut |n| matches!(n.as_literal(), Some(Scalar::Null))) => None,
         ExprKind::Not(e) => {
             let (id, ty, kind) = find(e)?;
             Some((id, ty, negate(kind)?))
