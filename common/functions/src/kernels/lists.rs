@@ -12,6 +12,9 @@ use common_types::{Column, LogicalType};
 
 use super::strings::StrWriter;
 
+/// Most elements a function that multiplies its input may give for one batch.
+pub const ELEMENTS_MAX: usize = 1 << 24;
+
 /// An ARRAY column of type `ty`; `offsets` has one entry more than there are rows.
 pub fn list_column(ty: &LogicalType, offsets: Vec<i32>, values: ArrayRef, nulls: Option<NullBuffer>) -> Result<Column> {
     let DataType::List(field) = ty.arrow() else { bail!(Internal, "{ty} is not an array") };

@@ -39,8 +39,17 @@ fn text_of(column: &Column, row: usize) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
+/// The answer over constants as text, or the error's text.
+pub fn call_constant(register: fn(&mut FunctionRegistry), name: &str, args: &[(LogicalType, Scalar)]) -> String {
+    answer(register, name, args, false)
+}
+
 /// The answer as text, or the error's text.
 pub fn call(register: fn(&mut FunctionRegistry), name: &str, args: &[(LogicalType, Scalar)]) -> String {
+    answer(register, name, args, true)
+}
+
+fn answer(register: fn(&mut FunctionRegistry), name: &str, args: &[(LogicalType, Scalar)], over_rows: bool) -> String {
     let mut registry = FunctionRegistry::default();
     register(&mut registry);
     let ctx = EvalContext::default();
@@ -59,6 +68,9 @@ pub fn call(register: fn(&mut FunctionRegistry), name: &str, args: &[(LogicalTyp
         Ok(column) => text_of(&column, 2),
         Err(e) => return e.message().to_owned(),
     };
+    if !over_rows {
+        return folded;
+    }
     // The same between two rows of NULL.
     let flats: Vec<Column> = cast
         .iter()

@@ -10,6 +10,7 @@ use common_types::{Column, ColumnBuilder, LogicalType as T};
 
 use crate::kernels::{
     def::{partial, sig},
+    lists::ELEMENTS_MAX,
     strings::{strs, utf8},
 };
 
@@ -27,9 +28,6 @@ pub fn register(r: &mut FunctionRegistry) {
     }
     r.add_scalar(partial(&["array_generate"], signatures, generate));
 }
-
-/// Most elements of one result.
-const ELEMENTS_MAX: usize = 1 << 26;
 
 fn generate(_: &EvalContext, call: &ScalarOverload, args: &[Column], rows: usize) -> Result<Column> {
     let T::Array(element) = &call.result else { bail!(Internal, "array_generate gives an array") };
@@ -73,6 +71,10 @@ fn series(
 ) -> Result<()> {
     if step == 0 || (step > 0 && start > end) || (step < 0 && start < end) {
         return Ok(());
+    }
+    // Integers tell how many they are: refuse before making them.
+    if nth(ELEMENTS_MAX as i128).is_some_and(|v| (step > 0 && v <= end) || (step < 0 && v >= end)) {
+        bail!(InvalidArgument, "array_generate makes more than {ELEMENTS_MAX} elements");
     }
     for n in 0.. {
         match nth(n) {

@@ -12,6 +12,7 @@ use common_types::{Column, LogicalType as T};
 use crate::kernels::{
     def::custom,
     elements::flat,
+    lists::ELEMENTS_MAX,
     strings::IntArg,
 };
 
@@ -30,8 +31,8 @@ fn repeat(_: &EvalContext, call: &ScalarOverload, args: &[Column], rows: usize) 
     for row in 0..rows {
         if nulls.as_ref().is_none_or(|n| n.is_valid(row)) {
             let len = picks.len() + times.get(row).max(0) as usize;
-            if i32::try_from(len).is_err() {
-                bail!(InvalidArgument, "array_repeat makes too many elements");
+            if len > ELEMENTS_MAX {
+                bail!(InvalidArgument, "array_repeat makes more than {ELEMENTS_MAX} elements");
             }
             picks.resize(len, row as u32);
         }
