@@ -71,6 +71,12 @@ pub fn quote_string(text: &str) -> String {
     out
 }
 
+fn is_plain_word(name: &str) -> bool {
+    let first = name.bytes().next();
+    first.is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
 fn printed(quote: bool, f: impl FnOnce(&mut Printer)) -> String {
     let mut p = Printer { out: String::new(), quote };
     f(&mut p);
@@ -92,6 +98,12 @@ const INFORMATION_FUNCTIONS: &[&str] = &[
     "CURRENT_ROLE",
     "CURRENT_GROUP",
     "CURRENT_WAREHOUSE",
+];
+
+/// Words that start a syntax of their own before a parenthesis.
+const SYNTAX_FUNCTIONS: &[&str] = &[
+    "CAST", "CONVERT", "EXISTS", "EXTRACT", "NOT", "INTERVAL", "CASE", "SELECT", "ARRAY", "MAP", "NULL", "TRUE",
+    "FALSE", "DEFAULT",
 ];
 
 impl Printer {
@@ -348,7 +360,12 @@ impl Printer {
             Value::Boolean(b) => self.put(if *b { "TRUE" } else { "FALSE" }),
             Value::Null => self.put("NULL"),
             Value::Placeholder(p) if p.starts_with('?') => self.put("?"),
-            Value::Placeholder(p) => self.put(p),
+            Value::Placeholder(p) => match encoding::placeholder(p) {
+                Some(encoding::Placeholder::UserVariable(name)) if !is_plain_word(name) => {
+                    let _ = write!(self.out, "@{}", quote_string(name));
+                }
+                _ => self.put(p),
+            },
             other => {
                 let _ = write!(self.out, "{other}");
             }
@@ -469,8 +486,7 @@ impl Printer {
                 self.put(&upper);
                 return;
             }
-            let lower = name.value.to_ascii_lowercase();
-            self.put(&lower);
+            self.callee(&name.value);
             return;
         }
         for (i, part) in parts.into_iter().enumerate() {
@@ -478,6 +494,18 @@ impl Printer {
                 self.out.push('.');
             }
             self.ident(part);
+        }
+    }
+
+    /// A function's name: lower case, quoted only where it would not be read as a call.
+    fn callee(&mut self, name: &str) {
+        if is_plain_word(name)
+            && crate::parse::is_callable(name)
+            && !SYNTAX_FUNCTIONS.iter().any(|f| name.eq_ignore_ascii_case(f))
+        {
+            self.put(&name.to_ascii_lowercase());
+        } else {
+            let _ = write!(self.out, "`{name}`");
         }
     }
 
@@ -489,7 +517,7 @@ impl Printer {
         match arg {
             FunctionArg::Unnamed(a) => value(self, a),
             FunctionArg::Named { name, arg, .. } => {
-                self.put(&name.value);
+                self.ident(name);
                 self.put(" => ");
                 value(self, arg);
             }

@@ -355,7 +355,10 @@ fn mutilated_statements_never_panic() {
         let text: String = chars.into_iter().collect();
         for parsed in crate::statements(&text, &options()).flatten() {
             if let Statement::Query(q) = &parsed.stmt {
-                let _ = print::query_sql(&q.query);
+                let printed = print::query_sql(&q.query);
+                let again = parse_one(&printed, &options()).map(|p| p.stmt);
+                let Ok(Statement::Query(q2)) = again else { panic!("{text}\n{printed}\n{again:?}") };
+                assert_eq!(print::query_sql(&q2.query), printed, "{text}");
             }
         }
         let _ = parse_columns_header(&text, &options());

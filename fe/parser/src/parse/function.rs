@@ -64,7 +64,7 @@ const BARE: &[&str] = &[
     "LOCALTIMESTAMP",
 ];
 
-pub(super) fn is_callable(word: &str) -> bool {
+pub(crate) fn is_callable(word: &str) -> bool {
     !crate::dialect::is_reserved(word) || CALLABLE.iter().any(|c| word.eq_ignore_ascii_case(c))
 }
 

@@ -33,6 +33,7 @@ use crate::error::{PResult, SyntaxError};
 use crate::lexer::{Lexed, Tok, UNMATCHED};
 use crate::options::ParseOptions;
 
+pub(crate) use function::is_callable;
 pub(crate) use hint::parse_hints;
 
 static EOF: Token = Token::EOF;

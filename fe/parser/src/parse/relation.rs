@@ -138,7 +138,11 @@ impl Parser<'_> {
             self.expect(&Token::RParen)?;
             return self.with_function_alias(factor);
         }
-        if matches!(self.peek(), Token::Word(_)) && *self.peek_at(1) == Token::LParen && !self.is_kw("SELECT") {
+        let mut n = 0;
+        while matches!(self.peek_at(n), Token::Word(_)) && *self.peek_at(n + 1) == Token::Period {
+            n += 2;
+        }
+        if matches!(self.peek_at(n), Token::Word(_)) && *self.peek_at(n + 1) == Token::LParen && !self.is_kw("SELECT") {
             let factor = self.table_function(lateral)?;
             return self.with_function_alias(factor);
         }

@@ -256,7 +256,7 @@ impl Printer {
                     if i > 0 {
                         self.out.push('.');
                     }
-                    self.put(&part.value.to_ascii_lowercase());
+                    self.callee(&part.value);
                 }
                 self.out.push('(');
                 self.list(args, Self::function_arg);
