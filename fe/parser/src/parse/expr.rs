@@ -259,7 +259,7 @@ impl Parser<'_> {
                     let access = AccessExpr::Subscript(self.subscript()?);
                     expr = Box::new(push_access(expr, access));
                 }
-                Token::Period if matches!(self.peek_at(1), Token::Word(_)) => {
+                Token::Period if matches!(self.peek_at(1), Token::Word(_)) && !matches!(*expr, Expr::Value(_)) => {
                     self.pos += 1;
                     let field = self.ident_after_dot()?;
                     expr = Box::new(push_access(expr, AccessExpr::Dot(Expr::Identifier(field))));
