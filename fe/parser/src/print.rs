@@ -121,7 +121,10 @@ impl Printer {
     }
 
     fn ident(&mut self, ident: &Ident) {
-        if self.quote {
+        if self.quote && ident.value.contains('`') {
+            // Only an alias written as a string can hold a back quote.
+            self.put(&quote_string(&ident.value));
+        } else if self.quote {
             self.out.push('`');
             self.put(&ident.value);
             self.out.push('`');
