@@ -230,13 +230,22 @@ impl<E: End> Accumulator for FloatEnd<E> {
 struct TextEnd<E> {
     ty: T,
     arena: Vec<u8>,
-    /// Start and length; `u32::MAX` length is none.
-    states: Vec<(usize, u32)>,
+    /// Start, length (`u32::MAX` is none) and the first bytes as a big-endian number, which decide most comparisons.
+    states: Vec<(usize, u32, u32)>,
     live: usize,
     end: PhantomData<E>,
 }
 
-const NO_TEXT: (usize, u32) = (0, u32::MAX);
+const NO_TEXT: (usize, u32, u32) = (0, u32::MAX, 0);
+
+/// The first four bytes, zero-padded, so that their order as numbers never contradicts that of the texts.
+#[inline(always)]
+fn head(text: &[u8]) -> u32 {
+    match text.first_chunk::<4>() {
+        Some(four) => u32::from_be_bytes(*four),
+        None => text.iter().enumerate().fold(0, |h, (i, b)| h | u32::from(*b) << (24 - 8 * i)),
+    }
+}
 
 impl<E: End> TextEnd<E> {
     fn new(ty: T) -> Self {
@@ -244,23 +253,28 @@ impl<E: End> TextEnd<E> {
     }
 
     fn get(&self, group: usize) -> Option<&[u8]> {
-        let (start, len) = self.states[group];
+        let (start, len, _) = self.states[group];
         (len != u32::MAX).then(|| &self.arena[start..start + len as usize])
     }
 
     #[inline]
     fn offer(&mut self, group: usize, value: &[u8]) {
+        let first = head(value);
+        let (_, len, kept) = self.states[group];
+        if len != u32::MAX && first != kept && !E::better(first, kept) {
+            return;
+        }
         match self.get(group) {
             Some(old) if !E::better(value, old) => {}
             old => {
-                let (start, len) = self.states[group];
+                let (start, len, _) = self.states[group];
                 let old_len = old.map_or(0, <[u8]>::len);
                 self.live = self.live + value.len() - old_len;
                 if len != u32::MAX && value.len() <= old_len {
                     self.arena[start..start + value.len()].copy_from_slice(value);
-                    self.states[group] = (start, value.len() as u32);
+                    self.states[group] = (start, value.len() as u32, first);
                 } else {
-                    self.states[group] = (self.arena.len(), value.len() as u32);
+                    self.states[group] = (self.arena.len(), value.len() as u32, first);
                     self.arena.extend_from_slice(value);
                     if self.arena.len() > 2 * self.live + (1 << 16) {
                         self.rewrite();
@@ -272,7 +286,7 @@ impl<E: End> TextEnd<E> {
 
     fn rewrite(&mut self) {
         let mut arena = Vec::with_capacity(self.live + self.live / 2);
-        for (start, len) in &mut self.states {
+        for (start, len, _) in &mut self.states {
             if *len != u32::MAX {
                 let at = arena.len();
                 arena.extend_from_slice(&self.arena[*start..*start + *len as usize]);
@@ -315,10 +329,17 @@ impl<E: End> Accumulator for TextEnd<E> {
             }
             view => {
                 let mut best: Option<&[u8]> = None;
+                let mut kept = 0;
                 for i in (0..rows).filter(|i| nulls.as_ref().is_none_or(|n| n.is_valid(*i))) {
                     let v = view.get(i);
-                    if best.is_none_or(|b| E::better(v, b)) {
-                        best = Some(v);
+                    let first = head(v);
+                    let better = match best {
+                        Some(b) if first == kept => E::better(v, b),
+                        Some(_) => E::better(first, kept),
+                        None => true,
+                    };
+                    if better {
+                        (best, kept) = (Some(v), first);
                     }
                 }
                 if let Some(v) = best {
@@ -344,7 +365,7 @@ impl<E: End> Accumulator for TextEnd<E> {
     }
 
     fn memory_size(&self) -> usize {
-        self.arena.capacity() + self.states.capacity() * 16
+        self.arena.capacity() + self.states.capacity() * size_of::<(usize, u32, u32)>()
     }
 }
 

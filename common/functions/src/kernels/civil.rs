@@ -33,8 +33,37 @@ pub fn from_days(days: i32) -> (i32, u32, u32) {
 /// Days and microsecond of the day.
 #[inline(always)]
 pub fn split(us: i64) -> (i32, i64) {
-    let days = us.div_euclid(DAY_US);
-    (days as i32, us - days * DAY_US)
+    let days = day_of(us);
+    (days, us.wrapping_sub(i64::from(days).wrapping_mul(DAY_US)))
+}
+
+/// The day a moment lies in: `us.div_euclid(DAY_US)` in a form that vectorises.
+#[inline(always)]
+pub fn day_of(us: i64) -> i32 {
+    // A day is 2^13 * 10546875 us. The shifted moment of any year to 9999 has at most 46 bits: exact as a double, and no
+    // quotient that is not an integer comes near enough to one to be rounded to it.
+    const BIAS: u64 = 0x4338_0000_0000_0000;
+    let exact = f64::from_bits(((us >> 13) as u64).wrapping_add(BIAS)) - f64::from_bits(BIAS);
+    // The low bits of a double near the bias are the integer: no saturating conversion, which would not vectorise.
+    ((exact / 10_546_875.0).floor() + f64::from_bits(BIAS)).to_bits() as i32
+}
+
+/// Hour of a microsecond of the day.
+#[inline(always)]
+pub fn hour_of(of_day: i64) -> u32 {
+    (of_day >> 10) as u32 / 3_515_625
+}
+
+/// Minutes since midnight.
+#[inline(always)]
+pub fn minutes_of(of_day: i64) -> u32 {
+    (of_day >> 8) as u32 / 234_375
+}
+
+/// Seconds since midnight.
+#[inline(always)]
+pub fn seconds_of(of_day: i64) -> u32 {
+    (of_day >> 6) as u32 / 15_625
 }
 
 /// Week number and the year it belongs to, by MySQL mode 0..=7.
@@ -80,6 +109,18 @@ mod tests {
             }
         }
         assert_eq!(to_days(1970, 1, 1), 0);
+    }
+
+    #[test]
+    fn moments_split_exactly() {
+        for day in (MIN_DAYS..=MAX_DAYS).step_by(997).chain([MIN_DAYS, -1, 0, 1, MAX_DAYS]) {
+            for of_day in [0, 1, 8191, 8192, 43_200_000_000, 3_599_999_999, 3_600_000_000, 86_399_999_999] {
+                assert_eq!(split(i64::from(day) * DAY_US + of_day), (day, of_day));
+                assert_eq!(i64::from(hour_of(of_day)), of_day / 3_600_000_000);
+                assert_eq!(i64::from(minutes_of(of_day)), of_day / 60_000_000);
+                assert_eq!(i64::from(seconds_of(of_day)), of_day / 1_000_000);
+            }
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use std::cmp::Ordering;
 
 use arrow::{
-    array::BinaryViewArray,
+    array::{BinaryViewArray, BooleanBufferBuilder},
     buffer::{BooleanBuffer, NullBuffer},
 };
 use common_base::{Result, bail};
@@ -326,6 +326,13 @@ fn entries_against(kind: Cmp, dict: &Dict, k: &[u8]) -> Vec<bool> {
         .collect()
 }
 
+/// Views as two words each: comparisons of 128-bit integers do not vectorise.
+pub fn halves(views: &[u128]) -> &[[u64; 2]] {
+    // SAFETY: both types have 16 bytes without padding, and u128 is at least as aligned as u64. On little-endian machines (the
+    // only ones Arrow views are read on here) the first word is the low one.
+    unsafe { std::slice::from_raw_parts(views.as_ptr().cast(), views.len()) }
+}
+
 /// Flat strings against a constant: length and first bytes decide almost every row.
 fn views_against(kind: Cmp, a: &BinaryViewArray, k: &[u8]) -> BooleanBuffer {
     let views: &[u128] = a.views();
@@ -337,7 +344,10 @@ fn views_against(kind: Cmp, a: &BinaryViewArray, k: &[u8]) -> BooleanBuffer {
             if k.len() <= 12 {
                 head[4..4 + k.len()].copy_from_slice(k);
                 let key = u128::from_le_bytes(head);
-                return if wanted { test(views, |v| v == key) } else { test(views, |v| v != key) };
+                let (low, high) = (key as u64, (key >> 64) as u64);
+                let differs = move |v: [u64; 2]| (v[0] ^ low) | (v[1] ^ high);
+                let halves = halves(views);
+                return if wanted { test(halves, |v| differs(v) == 0) } else { test(halves, |v| differs(v) != 0) };
             }
             head[4..8].copy_from_slice(&k[..4]);
             let key = u128::from_le_bytes(head) as u64;
@@ -348,15 +358,21 @@ fn views_against(kind: Cmp, a: &BinaryViewArray, k: &[u8]) -> BooleanBuffer {
             let mut first = [0u8; 4];
             first[..n].copy_from_slice(&k[..n]);
             let key = u32::from_be_bytes(first);
-            let (less, greater) = (kind.of(Ordering::Less), kind.of(Ordering::Greater));
-            BooleanBuffer::collect_bool(views.len(), |i| {
-                let prefix = ((views[i] >> 32) as u32).swap_bytes();
-                match prefix.cmp(&key) {
-                    Ordering::Less => less,
-                    Ordering::Greater => greater,
-                    Ordering::Equal => kind.of(a.value(i).cmp(k)),
-                }
-            })
+            let prefix = |v: [u64; 2]| ((v[0] >> 32) as u32).swap_bytes();
+            let halves = halves(views);
+            let decided = if kind.of(Ordering::Less) {
+                test(halves, |v| prefix(v) < key)
+            } else {
+                test(halves, |v| prefix(v) > key)
+            };
+            let open = test(halves, |v| prefix(v) == key);
+            if open.count_set_bits() == 0 {
+                return decided;
+            }
+            let mut bits = BooleanBufferBuilder::new(views.len());
+            bits.append_buffer(&decided);
+            open.set_indices().filter(|i| kind.of(a.value(*i).cmp(k))).for_each(|i| bits.set_bit(i, true));
+            bits.finish()
         }
     }
 }

@@ -78,7 +78,11 @@ impl LikeMatcher {
             Kind::Suffix(l) => text.ends_with(l),
             Kind::Contains(f) => f.find(text).is_some(),
             Kind::Pieces { prefix, middle, suffix } => {
-                if text.len() < prefix.len() + suffix.len() || !text.starts_with(prefix) || !text.ends_with(suffix) {
+                // Comparing with an empty literal is not free: its dangling address makes the masked load of memcmp fault inside.
+                if text.len() < prefix.len() + suffix.len()
+                    || (!prefix.is_empty() && !text.starts_with(prefix))
+                    || (!suffix.is_empty() && !text.ends_with(suffix))
+                {
                     return false;
                 }
                 let mut rest = &text[prefix.len()..text.len() - suffix.len()];
@@ -100,6 +104,11 @@ impl LikeMatcher {
             Kind::Exact(l) => Some(l),
             _ => None,
         }
+    }
+
+    /// Whether the prefix decides alone.
+    pub fn is_prefix(&self) -> bool {
+        matches!(self.kind, Kind::Prefix(_))
     }
 
     /// What every match starts with (perhaps nothing).

@@ -56,9 +56,14 @@ fn time_of(us: i64) -> Scalar {
 }
 
 fn now(ctx: &EvalContext, call: &ScalarOverload, args: &[Column], rows: usize) -> Result<Column> {
-    let digits = args.first().and_then(|c| c.as_const()).and_then(|s| s.as_i64()).unwrap_or(0);
-    let Ok(digits @ 0..=6) = u32::try_from(digits) else {
-        bail!(InvalidArgument, "Now function only supports precision in range [0, 6]")
-    };
+    let mut digits = 0;
+    if let Some(precision) = args.first() {
+        // The analyzer lets only constants through, so one row speaks for all.
+        let given = if rows == 0 { Some(0) } else { precision.scalar(0).as_i64() };
+        digits = match given.and_then(|d| u32::try_from(d).ok()) {
+            Some(d @ 0..=6) if precision.is_const() || rows < 2 => d,
+            _ => bail!(InvalidArgument, "Now function only supports precision in range [0, 6]"),
+        };
+    }
     constant(call, rows, Scalar::Datetime(whole(local(ctx)?, digits)))
 }

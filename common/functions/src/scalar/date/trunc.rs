@@ -5,7 +5,7 @@ use common_expr::scalar_fn::{EvalContext, ScalarFunction, ScalarOverload};
 use common_types::{Column, LogicalType as T};
 
 use crate::kernels::{
-    civil::{DAY_US, from_days, split, to_days, weekday},
+    civil::{DAY_US, from_days, hour_of, minutes_of, seconds_of, split, to_days, weekday},
     def::{sig, strict},
     ints::narrow,
     num::{null_shortcut, union_nulls},
@@ -63,6 +63,12 @@ fn start_of_day_unit(days: i32, unit: Unit) -> i32 {
     }
 }
 
+#[inline(always)]
+fn floor_in_day(us: i64, floor: impl Fn(i64) -> i64) -> i64 {
+    let (_, of_day) = split(us);
+    us - of_day + floor(of_day)
+}
+
 fn date_trunc(_: &EvalContext, call: &ScalarOverload, args: &[Column], rows: usize) -> Result<Column> {
     if let Some(null) = null_shortcut(call, args, rows) {
         return Ok(null);
@@ -105,9 +111,9 @@ fn date_trunc(_: &EvalContext, call: &ScalarOverload, args: &[Column], rows: usi
         Unit::Month => arg.map_days(rows, |d| us(start_of_day_unit(d, Unit::Month))),
         Unit::Week => arg.map_days(rows, |d| us(start_of_day_unit(d, Unit::Week))),
         Unit::Micros(DAY_US) => arg.map_days(rows, us),
-        Unit::Micros(3_600_000_000) => arg.map_us(rows, |v| v - v.rem_euclid(3_600_000_000)),
-        Unit::Micros(60_000_000) => arg.map_us(rows, |v| v - v.rem_euclid(60_000_000)),
-        Unit::Micros(1_000_000) => arg.map_us(rows, |v| v - v.rem_euclid(1_000_000)),
+        Unit::Micros(n @ 3_600_000_000) => arg.map_us(rows, |v| floor_in_day(v, |t| i64::from(hour_of(t)) * n)),
+        Unit::Micros(n @ 60_000_000) => arg.map_us(rows, |v| floor_in_day(v, |t| i64::from(minutes_of(t)) * n)),
+        Unit::Micros(n @ 1_000_000) => arg.map_us(rows, |v| floor_in_day(v, |t| i64::from(seconds_of(t)) * n)),
         Unit::Micros(n) => arg.map_us(rows, |v| v - v.rem_euclid(n)),
     };
     Ok(narrow(&call.result, values, nulls, us(from), us(to) + DAY_US - 1))

@@ -1,7 +1,7 @@
 //! Seconds since the epoch and back: `unix_timestamp`, `from_unixtime`, `from_unixtime_ms`, `to_datetime`, `to_datetime_ntz`,
 //! `hour_from_unixtime`; and `convert_tz`.
 
-use common_base::{Result, bail};
+use common_base::Result;
 use common_expr::scalar_fn::{EvalContext, ScalarFunction, ScalarOverload};
 use common_types::{Column, LogicalType as T, Scalar};
 
@@ -82,7 +82,7 @@ fn from_unixtime(ctx: &EvalContext, call: &ScalarOverload, args: &[Column], rows
     let fixed_zone = match args.get(2).and_then(const_text) {
         Some(name) => match Zone::parse(&String::from_utf8_lossy(name)) {
             Some(zone) => Some(zone),
-            None => bail!(BadTimeZone, "Unknown or incorrect time zone: '{}'", String::from_utf8_lossy(name)),
+            None => return Ok(Column::null(call.result.clone(), rows)),
         },
         None => args.get(2).is_none().then_some(session),
     };

@@ -35,15 +35,12 @@ fn divide(_: &EvalContext, call: &ScalarOverload, args: &[Column], rows: usize) 
         }
         LogicalType::Decimal { width: DecimalWidth::W256, .. } => divide_256(call, args, rows),
         _ => {
-            let (values, valid, limit) = quotients(args, call.result.scale(), rows)?;
+            let (values, valid) = quotients(args, call.result.scale(), rows)?;
             let nulls = NullBuffer::union(union_nulls(args).as_ref(), valid.as_ref());
-            match i64::try_from(limit) {
-                Ok(limit) => {
-                    let values: Vec<i64> = values.into_iter().map(|v| v as i64).collect();
-                    Ok(narrow(&call.result, values, nulls, -limit, limit))
-                }
-                Err(_) => Ok(from_i128(&call.result, values, nulls)),
-            }
+            Ok(match values {
+                Quotients::Narrow(values, limit) => narrow(&call.result, values, nulls, -limit, limit),
+                Quotients::Wide(values) => from_i128(&call.result, values, nulls),
+            })
         }
     }
 }
@@ -61,9 +58,16 @@ pub fn half_away(n: i128, d: i128) -> i128 {
     if r.unsigned_abs() >= d.unsigned_abs() - r.unsigned_abs() { q + if (n ^ d) < 0 { -1 } else { 1 } } else { q }
 }
 
-/// Quotients of two exact columns at a scale, rounded half away from zero; invalid where the divisor is zero or the scaled dividend overflows; and a bound
-/// of their magnitude.
-pub fn quotients(args: &[Column], scale: i8, rows: usize) -> Result<(Vec<i128>, Option<NullBuffer>, u128)> {
+/// Quotients in the width that holds them.
+pub enum Quotients {
+    /// With a bound of their magnitude.
+    Narrow(Vec<i64>, i64),
+    Wide(Vec<i128>),
+}
+
+/// Quotients of two exact columns at a scale, rounded half away from zero; invalid where the divisor is zero or the scaled
+/// dividend overflows.
+pub fn quotients(args: &[Column], scale: i8, rows: usize) -> Result<(Quotients, Option<NullBuffer>)> {
     let (Some(l), Some(r)) = (IntArg::new(&args[0]), IntArg::new(&args[1])) else {
         bail!(Internal, "division of {} by {} is not exact", args[0].ty(), args[1].ty())
     };
@@ -73,23 +77,25 @@ pub fn quotients(args: &[Column], scale: i8, rows: usize) -> Result<(Vec<i128>, 
     }
     let factor = pow10(up as u32);
     let mut valid = vec![true; rows];
-    let mut values = vec![0i128; rows];
     let mut all_valid = true;
     let limit = l.min.unsigned_abs().max(l.max.unsigned_abs()).saturating_mul(factor.unsigned_abs());
-    if limit < i64::MAX as u128 && r.fits_i64() {
+    let (values, all_valid) = if limit < i64::MAX as u128 && r.fits_i64() {
         let (a, b) = (l.to_i64(rows), r.to_i64(rows));
         let f = factor as i64;
+        let mut values = vec![0i64; rows];
         for i in 0..rows {
             let (n, d) = (a[i].wrapping_mul(f), b[i]);
             if d == 0 {
                 valid[i] = false;
                 all_valid = false;
             } else {
-                values[i] = i128::from(half_away_i64(n, d));
+                values[i] = half_away_i64(n, d);
             }
         }
+        (Quotients::Narrow(values, limit as i64), all_valid)
     } else {
         let (a, b) = (l.to_i128(rows), r.to_i128(rows));
+        let mut values = vec![0i128; rows];
         for i in 0..rows {
             match a[i].checked_mul(factor) {
                 Some(n) if b[i] != 0 => {
@@ -101,8 +107,9 @@ pub fn quotients(args: &[Column], scale: i8, rows: usize) -> Result<(Vec<i128>, 
                 }
             }
         }
-    }
-    Ok((values, (!all_valid).then(|| NullBuffer::from(valid)), limit))
+        (Quotients::Wide(values), all_valid)
+    };
+    Ok((values, (!all_valid).then(|| NullBuffer::from(valid))))
 }
 
 fn divide_256(call: &ScalarOverload, args: &[Column], rows: usize) -> Result<Column> {

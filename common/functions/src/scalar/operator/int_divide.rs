@@ -9,7 +9,7 @@ use common_expr::{
 use common_types::{Column, DecimalWidth, LogicalType};
 
 use super::{
-    divide::quotients,
+    divide::{Quotients, quotients},
     typing,
 };
 use crate::kernels::{
@@ -43,9 +43,13 @@ fn int_divide(_: &EvalContext, call: &ScalarOverload, args: &[Column], rows: usi
     }
     if args.iter().any(|c| c.ty().is_decimal()) {
         let scale = typing::quotient_scale(args[0].ty().scale());
-        let (values, valid, _) = quotients(args, scale, rows)?;
+        let (values, valid) = quotients(args, scale, rows)?;
         let unit = pow10(scale as u32);
-        return Ok(from_i128(&LogicalType::BigInt, values.iter().map(|v| v / unit).collect(), joined(valid)));
+        let values = match values {
+            Quotients::Narrow(v, _) => v.iter().map(|v| v / unit as i64).collect(),
+            Quotients::Wide(v) => v.iter().map(|v| (v / unit) as i64).collect(),
+        };
+        return Ok(from_i64(&LogicalType::BigInt, values, joined(valid)));
     }
     let (l, r) = (IntArg::new(&args[0]).expect("an integer"), IntArg::new(&args[1]).expect("an integer"));
     if call.result == LogicalType::LargeInt {

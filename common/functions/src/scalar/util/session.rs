@@ -2,13 +2,15 @@
 //!
 //! What the evaluation context has no field for travels among its variables under the names used here.
 
+use arrow::buffer::BooleanBuffer;
 use common_base::Result;
 use common_expr::scalar_fn::{EvalContext, ScalarFunction, ScalarOverload};
 use common_types::{Column, LogicalType as T, Scalar};
 
 use crate::kernels::{
     def::{custom, sig, stable},
-    text::const_text,
+    num::{from_bools, null_shortcut, union_nulls},
+    text::test_rows,
 };
 
 /// Version of the MySQL protocol family that is announced when no variable says otherwise.
@@ -52,10 +54,10 @@ fn text(call: &ScalarOverload, rows: usize, value: Option<String>) -> Result<Col
 }
 
 fn is_role_in_session(ctx: &EvalContext, call: &ScalarOverload, args: &[Column], rows: usize) -> Result<Column> {
+    if let Some(null) = null_shortcut(call, args, rows) {
+        return Ok(null);
+    }
     let roles = ctx.variable("current_role").unwrap_or("");
-    let value = match const_text(&args[0]) {
-        Some(role) => Scalar::Boolean(roles.split(',').any(|r| r.trim().as_bytes() == role)),
-        None => Scalar::Null,
-    };
-    Ok(Column::constant(value, call.result.clone(), rows))
+    let held = test_rows(&args[0], rows, |role| roles.split(',').any(|r| r.trim().as_bytes() == role));
+    Ok(from_bools(held.unwrap_or_else(|| BooleanBuffer::new_unset(rows)), union_nulls(args)))
 }
