@@ -167,6 +167,8 @@ pub(crate) struct Binder<'a> {
     pub database: Option<String>,
     /// Equality conditions of the WHERE clause being bound, for providers of system tables.
     pub system_hints: Vec<(String, String)>,
+    /// What the stars of the statement's own text stand for, when somebody wants to know (CREATE VIEW).
+    pub stars: Option<std::collections::HashMap<crate::statement::StarPlace, crate::statement::StarColumns>>,
     /// How many views enclose the text being bound.
     pub view_depth: usize,
     depth: usize,
@@ -185,6 +187,7 @@ impl<'a> Binder<'a> {
             tables: Vec::new(),
             database: None,
             system_hints: Vec::new(),
+            stars: None,
             view_depth: 0,
             depth: 0,
         }

@@ -9,7 +9,6 @@ mod bind;
 mod binder;
 mod error;
 mod expr;
-mod header;
 mod names;
 mod plan_util;
 mod scope;
@@ -36,7 +35,6 @@ use fe_catalog::model::{Database, Table};
 use fe_parser::ast::{VariableScope, sql};
 use fe_plan::{ColumnFactory, LogicalNode};
 
-pub use header::expr_text;
 pub use types::datatype::{logical_type, type_text};
 
 /// The catalog as the analyzer sees it: one consistent state.

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use common_base::{Result, bail};
+use fe_parser::ast::encoding;
 use fe_parser::ast::sql::{TableAlias, TableFactor, TableWithJoins};
 use fe_plan::{
     LogicalNode, LogicalOp,
@@ -75,7 +76,7 @@ impl Binder<'_> {
                 if version.is_some() {
                     bail!(NotSupported, "Time travel queries are not supported");
                 }
-                self.bind_table(name, alias.as_ref(), partitions, factor)
+                self.bind_table(name, alias.as_ref(), partitions, &encoding::table_hints(factor))
             }
             TableFactor::Derived { subquery, alias, lateral, .. } => {
                 if *lateral {

@@ -4,10 +4,10 @@ use common_base::{Result, bail};
 use common_types::{LogicalType, Scalar};
 use fe_parser::ast::sql::{self, LimitClause};
 use fe_plan::{LogicalNode, LogicalOp};
+use fe_parser::print::expr_text;
 
 use crate::{
     binder::{Binder, Clause},
-    header::expr_text,
     scope::Scope,
 };
 

@@ -17,6 +17,8 @@ mod table_function;
 mod values;
 mod windows;
 
+pub(crate) use from::cross_join;
+
 use common_expr::expr::{ColumnId, Expr};
 use fe_plan::{LogicalNode, LogicalOp};
 

@@ -6,10 +6,10 @@ use common_base::{Result, bail};
 use common_expr::expr::{ColumnId, Expr};
 use fe_parser::ast::sql::{self, ExprWithAlias, PivotValueSource, TableFactor};
 use fe_plan::{LogicalNode, LogicalOp, logical::AggregateCall};
+use fe_parser::print::expr_text;
 
 use crate::{
     binder::{Binder, Clause},
-    header::expr_text,
     names,
     scope::{Field, RelationName, Scope},
 };

@@ -4,10 +4,10 @@ use std::rc::Rc;
 
 use common_base::{Result, bail, err};
 use fe_parser::ast::sql::{self, ExcludeSelectItem, SelectItemQualifiedWildcardKind, WildcardAdditionalOptions};
+use fe_parser::print::expr_header as item_header;
 
 use crate::{
     binder::{Binder, SelectItem},
-    header::item_header,
     names,
     scope::Field,
 };
@@ -79,6 +79,10 @@ impl Binder<'_> {
             if fields.is_empty() {
                 bail!(Analysis, "EXCLUDE clause removes all columns from {text}");
             }
+        }
+        if let (Some(stars), 0) = (&mut self.stars, self.view_depth) {
+            let columns = fields.iter().map(|f| (f.relation.as_ref().map(|r| r.table.clone()), f.name.clone())).collect();
+            stars.insert(crate::statement::star_place(options), columns);
         }
         for field in fields {
             self.note_use(field.source, &field.name);

@@ -8,7 +8,7 @@ use fe_parser::{
     ParseOptions,
     ast::{
         Statement, encoding,
-        sql::{Ident, ObjectName, TableAlias, TableFactor},
+        sql::{Ident, ObjectName, TableAlias},
     },
 };
 use fe_plan::{
@@ -29,7 +29,13 @@ use super::from::{Relation, relation_name, rename_columns};
 const MAX_VIEW_DEPTH: usize = 32;
 
 impl Binder<'_> {
-    pub(super) fn bind_table(&mut self, name: &ObjectName, alias: Option<&TableAlias>, partitions: &[Ident], factor: &TableFactor) -> Result<Relation> {
+    /// The target of UPDATE or DELETE as a relation.
+    pub(crate) fn bind_target(&mut self, name: &ObjectName, alias: Option<&Ident>) -> Result<Relation> {
+        let alias = alias.map(|name| TableAlias { explicit: true, name: name.clone(), columns: Vec::new(), at: None });
+        self.bind_table(name, alias.as_ref(), &[], &encoding::TableHints::default())
+    }
+
+    pub(super) fn bind_table(&mut self, name: &ObjectName, alias: Option<&TableAlias>, partitions: &[Ident], hints: &encoding::TableHints) -> Result<Relation> {
         let parts = names::table_name(name)?;
         if parts.db.is_none() {
             if let Some(bound) = self.bind_cte_reference(&parts.table) {
@@ -37,14 +43,13 @@ impl Binder<'_> {
             }
         }
         let (db, table) = self.find_table(parts.db, &parts.table)?;
-        let hints = encoding::table_hints(factor);
         if let Some(hint) = hints.names.iter().find(|h| h.eq_ignore_ascii_case("_META_") || h.eq_ignore_ascii_case("_BINLOG_")) {
             bail!(NotSupported, "Table hint [{hint}] is not supported");
         }
         let source = self.use_table(&db.name, &table);
         match &table.kind {
             TableKind::Olap(olap) => {
-                let scan = self.scan(&db, &table, olap, alias, partitions, &hints)?;
+                let scan = self.scan(&db, &table, olap, alias, partitions, hints)?;
                 self.stored(scan, &db, &table, alias, source)
             }
             TableKind::System => {

@@ -7,10 +7,10 @@ use common_expr::expr::Expr;
 use common_types::{LogicalType, Scalar};
 use fe_parser::ast::sql::{self, FunctionArg, FunctionArgExpr, Join, JoinConstraint, TableAlias, TableFactor};
 use fe_plan::{LogicalNode, LogicalOp, logical::JoinKind};
+use fe_parser::print::expr_text;
 
 use crate::{
     binder::{Binder, Clause},
-    header::expr_text,
     names,
     scope::{Field, RelationName, Scope},
     types::datatype::debug_text,

@@ -5,10 +5,10 @@ use common_expr::{expr::Expr, scalar_fn::sql_mode};
 use common_types::{DecimalWidth, LogicalType, Scalar};
 use fe_parser::ast::sql::{self, DuplicateTreatment, FunctionArgumentClause, FunctionArguments, OrderByExpr, Value};
 use fe_plan::logical::{AggregateCall, SortKey};
+use fe_parser::print::expr_text;
 
 use crate::{
     binder::{Binder, Clause},
-    header::expr_text,
     types::datatype::debug_text,
 };
 

@@ -82,7 +82,7 @@ impl Binder<'_> {
     /// `CAST(x AS ty)`.
     pub(super) fn explicit_cast(&self, expr: Expr, ty: &LogicalType, syntax: &sql::Expr) -> Result<Expr> {
         if !can_cast(&expr.ty, ty) {
-            return Err(bad_cast(&expr.ty, ty, &crate::header::expr_text(syntax)));
+            return Err(bad_cast(&expr.ty, ty, &fe_parser::print::expr_text(syntax)));
         }
         // Lengths of strings are never enforced by a cast.
         if expr.ty.is_string() && ty.is_string() {

@@ -5,10 +5,10 @@ use common_expr::expr::Expr;
 use common_types::{LogicalType, Scalar};
 use fe_parser::ast::sql::{self, NullTreatment, WindowFrameUnits, WindowType};
 use fe_plan::logical::{Frame, FrameBound, FrameUnit, SortKey, WindowCall, WindowFunctionRef};
+use fe_parser::print::expr_text;
 
 use crate::{
     binder::{Binder, Clause, PendingWindow},
-    header::expr_text,
     types::datatype::debug_text,
 };
 

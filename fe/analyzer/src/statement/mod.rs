@@ -1,14 +1,80 @@
-//! Statements that are not a bare query: legality and normalisation.
+//! Statements that are not a bare query: legality and normalisation. Execution is elsewhere.
 
-#[cfg(test)]
-pub(crate) mod tests {
-    //! Statement results as text, for the golden tests.
+mod columns;
+mod create_table;
+mod create_view;
+mod delete;
+mod insert;
+mod load;
+mod partition;
+mod properties;
+mod qualify;
+mod update;
 
-    use fe_parser::ast::Statement;
+pub(crate) use qualify::{StarColumns, StarPlace, place as star_place};
 
-    use crate::AnalyzeContext;
+pub use create_table::{AnalyzedCtas, CreateTableSpec, DdlDefaults, PartitionSpec, analyze_create_table, analyze_ctas};
+pub use columns::analyze_column;
+pub use create_view::{CreateViewSpec, analyze_alter_view, analyze_create_view};
+pub use delete::{AnalyzedDelete, DeleteForm, analyze_delete};
+pub use insert::{AnalyzedInsert, analyze_insert};
+pub use load::{AnalyzedLoad, LoadField, LoadRequest, analyze_load};
+pub use partition::{analyze_add_partition, partition_values};
+pub use update::{AnalyzedUpdate, analyze_update};
 
-    pub fn run_statement(_ctx: &AnalyzeContext<'_>, stmt: &Statement, _text: &str) -> String {
-        format!("unsupported in tests: {stmt:?}\n")
+use common_base::{Result, bail, err};
+use common_expr::expr::Expr;
+use common_types::Scalar;
+use fe_catalog::model::{Column, DefaultValue};
+use fe_parser::ParseOptions;
+
+use crate::{
+    binder::{Binder, Clause},
+    scope::Scope,
+};
+
+impl Binder<'_> {
+    /// What a column gets when a statement leaves it out; None when it must not be left out.
+    pub(crate) fn default_of(&mut self, column: &Column) -> Result<Option<Expr>> {
+        let value = match &column.default {
+            DefaultValue::None if column.auto_increment || column.nullable => Expr::null(column.ty.clone()),
+            DefaultValue::None => return Ok(None),
+            DefaultValue::Literal(value) => self.fold(Expr::literal(value.clone()).cast_to(&column.ty)),
+            DefaultValue::CurrentTimestamp(precision) => {
+                let args = if *precision == 0 { Vec::new() } else { vec![Expr::literal(Scalar::Int(i32::from(*precision)))] };
+                self.call("now", args)?
+            }
+            DefaultValue::Expression(text) => {
+                let syntax = fe_parser::parse_expr(text, &ParseOptions::default())?;
+                self.with_frame(Scope::default(), Clause::Values, |b| b.bind_expr(&syntax))?.0
+            }
+        };
+        self.implicit_cast(value, &column.ty).map(Some)
+    }
+
+    /// The default, or the error the reference gives.
+    pub(crate) fn required_default(&mut self, column: &Column) -> Result<Expr> {
+        match self.default_of(column)? {
+            Some(value) => Ok(value),
+            None => Err(err!(NoDefaultForColumn, "Column has no default value, column={}", column.name)),
+        }
+    }
+
+    /// Generated columns' expressions over the table's other columns, which `scope` names.
+    pub(crate) fn generated(&mut self, column: &Column, text: &str, scope: Scope) -> Result<Expr> {
+        let syntax = fe_parser::parse_expr(text, &ParseOptions::default())?;
+        let (bound, _) = self.with_frame(scope, Clause::Values, |b| b.bind_expr(&syntax))?;
+        self.implicit_cast(bound, &column.ty)
     }
 }
+
+/// Writing to anything but a stored table is refused.
+pub(crate) fn stored_only<'t>(table: &'t fe_catalog::model::Table, what: &str) -> Result<&'t std::sync::Arc<fe_catalog::model::OlapTable>> {
+    match table.as_olap() {
+        Some(olap) => Ok(olap),
+        None => bail!(User, "{what} is not supported on '{}': it is not a native table", table.name),
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;
