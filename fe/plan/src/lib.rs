@@ -5,6 +5,12 @@
 
 pub mod columns;
 pub mod logical;
+pub mod physical;
+pub mod print;
+pub mod props;
+pub mod stats;
 
 pub use columns::{ColumnFactory, ColumnInfo};
 pub use logical::{LogicalNode, LogicalOp};
+pub use physical::{PhysicalNode, PhysicalOp};
+pub use stats::{ColumnStatistics, StatisticsProvider};

@@ -1,0 +1,303 @@
+//! Where instances run: scans next to a replica of their tablets, gathering fragments on one backend, the rest everywhere.
+
+use std::collections::BTreeMap;
+
+use common_base::{Result, bail, err, ids::{NodeId, QueryId}};
+use fe_catalog::model::{Partition, Replica, Tablet};
+use fe_plan::{
+    PhysicalNode, PhysicalOp,
+    physical::{ExchangePartitioning, PhysicalScan},
+};
+use proto_messages::fragment as pb;
+
+use super::{Assignment, ExchangeTo, Fragment, FragmentSink, FragmentedPlan, RootSink, build, hash_exprs};
+use crate::context::{BackendView, ClusterView};
+
+/// Where one fragment runs.
+struct Placement {
+    /// Backends, one instance each, in instance order.
+    nodes: Vec<NodeId>,
+    /// Per scan node, per instance: what it reads.
+    scans: Vec<(u32, Vec<Vec<pb::ScanRange>>)>,
+    /// Instance of each bucket, for bucket-aligned fragments.
+    buckets: Vec<u32>,
+}
+
+/// One request per backend that has work.
+pub fn assign(plan: &FragmentedPlan, cluster: &ClusterView, query: QueryId, options: &pb::QueryOptions) -> Result<Vec<Assignment>> {
+    if cluster.backends.is_empty() {
+        bail!(Unavailable, "Backend node not found. Check if any backend node is down.");
+    }
+    let mut load: BTreeMap<NodeId, usize> = cluster.backends.iter().map(|b| (b.id, 0)).collect();
+    let mut placements = Vec::with_capacity(plan.fragments.len());
+    for fragment in &plan.fragments {
+        placements.push(place(fragment, cluster, query, &mut load)?);
+    }
+    let mut requests: BTreeMap<NodeId, Vec<pb::FragmentInstance>> = BTreeMap::new();
+    for (fragment, placement) in plan.fragments.iter().zip(&placements) {
+        let node = build::plan_node(&plan.columns, fragment)?;
+        let sink = sink(fragment, &placements, cluster)?;
+        let senders = senders(fragment, plan, &placements);
+        let count = placement.nodes.len() as u32;
+        for (i, at) in placement.nodes.iter().enumerate() {
+            let scan_ranges = placement
+                .scans
+                .iter()
+                .map(|(id, per)| pb::ScanRanges { plan_node_id: *id, ranges: per[i].clone() })
+                .collect();
+            requests.entry(*at).or_default().push(pb::FragmentInstance {
+                fragment_id: fragment.id,
+                instance: i as u32,
+                instance_count: count,
+                plan: Some(node.clone()),
+                sink: Some(sink.clone()),
+                scan_ranges,
+                senders: senders.clone(),
+            });
+        }
+    }
+    let routes = routes(plan, &placements, cluster)?;
+    let query_id = pb::QueryId { high: (query.0 >> 64) as u64, low: query.0 as u64 };
+    requests
+        .into_iter()
+        .map(|(id, instances)| {
+            let backend = backend(cluster, id)?;
+            let request = pb::ExecuteRequest {
+                query_id: Some(query_id),
+                instances,
+                options: Some(options.clone()),
+                runtime_filters: routes.clone(),
+            };
+            Ok(Assignment { node: id, host: backend.host.clone(), port: backend.brpc_port, request })
+        })
+        .collect()
+}
+
+fn backend(cluster: &ClusterView, id: NodeId) -> Result<&BackendView> {
+    cluster.backends.iter().find(|b| b.id == id).ok_or_else(|| err!(Internal, "backend {id} is not in the cluster view"))
+}
+
+fn destination(cluster: &ClusterView, id: NodeId, instance: usize) -> Result<pb::Destination> {
+    let b = backend(cluster, id)?;
+    Ok(pb::Destination { host: b.host.clone(), port: u32::from(b.brpc_port), instance: instance as u32 })
+}
+
+fn scans(node: &PhysicalNode) -> Vec<(u32, &PhysicalScan)> {
+    let mut out = Vec::new();
+    node.visit(&mut |n| {
+        if let PhysicalOp::Scan(s) = &n.op {
+            out.push((n.id, &**s));
+        }
+    });
+    out
+}
+
+fn place(fragment: &Fragment, cluster: &ClusterView, query: QueryId, load: &mut BTreeMap<NodeId, usize>) -> Result<Placement> {
+    let scans = scans(&fragment.root);
+    let anywhere = || cluster.backends[(query.0 % cluster.backends.len() as u128) as usize].id;
+    if scans.is_empty() {
+        let nodes = if fragment.single { vec![anywhere()] } else { cluster.backends.iter().map(|b| b.id).collect() };
+        return Ok(Placement { nodes, scans: Vec::new(), buckets: Vec::new() });
+    }
+    let aligned = keeps_buckets(&fragment.root);
+    let bucket_nodes = if aligned { choose_buckets(&scans, load)? } else { Vec::new() };
+    let mut chosen: Vec<(u32, Vec<(NodeId, pb::ScanRange)>)> = Vec::with_capacity(scans.len());
+    for (id, scan) in &scans {
+        let schema_version = scan.table.as_olap().map_or(0, |t| t.schema_version);
+        let mut ranges = Vec::new();
+        for selected in &scan.partitions {
+            let partition = &selected.partition;
+            for (bucket, tablet_id) in &selected.tablets {
+                let tablet = tablet(partition, *bucket)?;
+                let at = match bucket_nodes.get(*bucket as usize).copied().flatten() {
+                    Some(at) if scan.bucket_aligned => at,
+                    _ => choose(tablet, partition, load)?,
+                };
+                ranges.push((at, pb::ScanRange {
+                    tablet_id: tablet_id.0,
+                    version: partition.visible_version,
+                    bucket: *bucket,
+                    partition_id: partition.id.0,
+                    schema_version,
+                }));
+            }
+        }
+        chosen.push((*id, ranges));
+    }
+    let mut nodes: Vec<NodeId> = chosen.iter().flat_map(|(_, r)| r.iter().map(|(at, _)| *at)).collect();
+    nodes.sort();
+    nodes.dedup();
+    if nodes.is_empty() {
+        nodes.push(anywhere());
+    }
+    let index = |at: &NodeId| nodes.binary_search(at).unwrap_or(0);
+    let scans = chosen
+        .into_iter()
+        .map(|(id, ranges)| {
+            let mut per = vec![Vec::new(); nodes.len()];
+            for (at, range) in ranges {
+                per[index(&at)].push(range);
+            }
+            (id, per)
+        })
+        .collect();
+    let buckets = bucket_nodes.iter().map(|at| at.as_ref().map_or(0, |at| index(at) as u32)).collect();
+    Ok(Placement { nodes, scans, buckets })
+}
+
+/// Whether a join of the fragment relies on the buckets of its scans.
+fn keeps_buckets(node: &PhysicalNode) -> bool {
+    let mut found = false;
+    node.visit(&mut |n| match &n.op {
+        PhysicalOp::Scan(s) => found |= s.bucket_aligned,
+        PhysicalOp::Exchange { partitioning: ExchangePartitioning::Bucket(_), .. } => found = true,
+        _ => {}
+    });
+    found
+}
+
+/// A backend for each bucket that has every tablet of that bucket.
+fn choose_buckets(scans: &[(u32, &PhysicalScan)], load: &mut BTreeMap<NodeId, usize>) -> Result<Vec<Option<NodeId>>> {
+    let count = scans
+        .iter()
+        .filter(|(_, s)| s.bucket_aligned)
+        .flat_map(|(_, s)| &s.partitions)
+        .map(|p| p.partition.buckets as usize)
+        .max()
+        .unwrap_or(0);
+    let mut out = vec![None; count];
+    for (bucket, place) in out.iter_mut().enumerate() {
+        let mut candidates: Option<Vec<NodeId>> = None;
+        for (_, scan) in scans.iter().filter(|(_, s)| s.bucket_aligned) {
+            for selected in &scan.partitions {
+                let Some((b, _)) = selected.tablets.iter().find(|(b, _)| *b as usize == bucket) else { continue };
+                let tablet = tablet(&selected.partition, *b)?;
+                let here: Vec<NodeId> = readable(tablet, &selected.partition, load).map(|r| r.node).collect();
+                candidates = Some(match candidates {
+                    None => here,
+                    Some(before) => before.into_iter().filter(|n| here.contains(n)).collect(),
+                });
+            }
+        }
+        if let Some(candidates) = candidates {
+            let Some(at) = candidates.into_iter().min_by_key(|n| load.get(n).copied().unwrap_or(usize::MAX)) else {
+                bail!(Unavailable, "no backend has all replicas of bucket {bucket}: the tables are not colocated at the moment");
+            };
+            if let Some(n) = load.get_mut(&at) {
+                *n += 1;
+            }
+            *place = Some(at);
+        }
+    }
+    Ok(out)
+}
+
+fn tablet(partition: &Partition, bucket: u32) -> Result<&Tablet> {
+    let index = partition.indexes.first().ok_or_else(|| err!(Internal, "partition {} has no index", partition.name))?;
+    index.tablets.get(bucket as usize).ok_or_else(|| err!(Internal, "partition {} has no bucket {bucket}", partition.name))
+}
+
+fn readable<'t>(tablet: &'t Tablet, partition: &'t Partition, load: &'t BTreeMap<NodeId, usize>) -> impl Iterator<Item = &'t Replica> {
+    tablet.replicas.iter().filter(move |r| !r.bad && r.version >= partition.visible_version && load.contains_key(&r.node))
+}
+
+/// The least loaded backend with a readable replica.
+fn choose(tablet: &Tablet, partition: &Partition, load: &mut BTreeMap<NodeId, usize>) -> Result<NodeId> {
+    let best = readable(tablet, partition, load).map(|r| r.node).min_by_key(|n| load.get(n).copied().unwrap_or(usize::MAX));
+    let Some(at) = best else {
+        bail!(
+            Unavailable,
+            "Failed to get scan range, no queryable replica found in tablet: {}, visible version: {}",
+            tablet.id,
+            partition.visible_version
+        );
+    };
+    if let Some(n) = load.get_mut(&at) {
+        *n += 1;
+    }
+    Ok(at)
+}
+
+fn sink(fragment: &Fragment, placements: &[Placement], cluster: &ClusterView) -> Result<pb::Sink> {
+    use pb::sink::Kind;
+    let output = &fragment.root.output;
+    let kind = match &fragment.sink {
+        FragmentSink::Root(RootSink::Result) => return Ok(super::result_sink()),
+        FragmentSink::Root(RootSink::Table(table)) => Kind::Table((**table).clone()),
+        FragmentSink::Exchange(to) => Kind::Exchange(exchange(to, output, placements, cluster)?),
+        FragmentSink::MultiCast(list) => Kind::MultiCast(pb::MultiCastSink {
+            sinks: list.iter().map(|to| exchange(to, output, placements, cluster)).collect::<Result<_>>()?,
+        }),
+    };
+    Ok(pb::Sink { kind: Some(kind) })
+}
+
+fn exchange(to: &ExchangeTo, output: &[u32], placements: &[Placement], cluster: &ClusterView) -> Result<pb::ExchangeSink> {
+    let target = &placements[to.fragment as usize];
+    let destinations = target.nodes.iter().enumerate().map(|(i, n)| destination(cluster, *n, i)).collect::<Result<_>>()?;
+    let partitioning = match &to.partitioning {
+        ExchangePartitioning::Gather => pb::Partitioning::Gather,
+        ExchangePartitioning::Broadcast => pb::Partitioning::Broadcast,
+        ExchangePartitioning::Hash(_) => pb::Partitioning::Hash,
+        ExchangePartitioning::Bucket(_) => pb::Partitioning::BucketHash,
+        ExchangePartitioning::Random => pb::Partitioning::Random,
+    };
+    let bucket_to_destination =
+        if partitioning == pb::Partitioning::BucketHash { target.buckets.clone() } else { Vec::new() };
+    Ok(pb::ExchangeSink {
+        exchange_id: to.exchange,
+        destinations,
+        partitioning: partitioning.into(),
+        hash_exprs: build::exprs_over(output, hash_exprs(&to.partitioning))?,
+        bucket_to_destination,
+        output_columns: build::ordinals_of(output, &to.columns)?,
+        output_all: false,
+    })
+}
+
+/// How many instances feed each exchange of the fragment.
+fn senders(fragment: &Fragment, plan: &FragmentedPlan, placements: &[Placement]) -> Vec<pb::ExchangeSenders> {
+    let mut out = Vec::new();
+    for (from, placement) in plan.fragments.iter().zip(placements) {
+        let list: &[ExchangeTo] = match &from.sink {
+            FragmentSink::Exchange(to) => std::slice::from_ref(to),
+            FragmentSink::MultiCast(list) => list,
+            FragmentSink::Root(_) => &[],
+        };
+        for to in list.iter().filter(|to| to.fragment == fragment.id) {
+            out.push(pb::ExchangeSenders { exchange_id: to.exchange, count: placement.nodes.len() as u32 });
+        }
+    }
+    out
+}
+
+/// Remote runtime filters: merged at the first instance of the building fragment, sent to every instance of those that test them.
+fn routes(plan: &FragmentedPlan, placements: &[Placement], cluster: &ClusterView) -> Result<Vec<pb::RuntimeFilterRoute>> {
+    let mut out = Vec::new();
+    for (fragment, placement) in plan.fragments.iter().zip(placements) {
+        let mut remote: Vec<(u32, bool)> = Vec::new();
+        fragment.root.visit(&mut |n| {
+            if let PhysicalOp::HashJoin { runtime_filters, .. } = &n.op {
+                remote.extend(runtime_filters.iter().filter(|f| f.remote).map(|f| (f.id, f.broadcast_build)));
+            }
+        });
+        for (id, broadcast_build) in remote {
+            let mut targets = Vec::new();
+            for (other, at) in plan.fragments.iter().zip(placements) {
+                let tests = scans(&other.root).iter().any(|(_, s)| s.runtime_filters.iter().any(|f| f.id == id));
+                if tests {
+                    for (i, node) in at.nodes.iter().enumerate() {
+                        targets.push(destination(cluster, *node, i)?);
+                    }
+                }
+            }
+            out.push(pb::RuntimeFilterRoute {
+                filter_id: id,
+                merge_node: Some(destination(cluster, placement.nodes[0], 0)?),
+                builders: if broadcast_build { 1 } else { placement.nodes.len() as u32 },
+                targets,
+            });
+        }
+    }
+    Ok(out)
+}

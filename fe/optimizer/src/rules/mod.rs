@@ -1,0 +1,3 @@
+//! Rewrite rules: the normal form every plan is brought to before costs are looked at.
+
+pub mod normalize;

@@ -1,0 +1,74 @@
+//! EXISTS and IN as conjuncts: semi and anti joins.
+
+use common_base::{Result, bail};
+use common_expr::expr::Expr;
+use common_types::Scalar;
+use fe_plan::{
+    LogicalNode, LogicalOp,
+    logical::{AggregateCall, ApplyKind, JoinHint, JoinKind},
+};
+
+use super::{Subquery, existence_core, pull::pull};
+use crate::{
+    context::Context,
+    tree::{self, output_set},
+};
+
+/// The outer rows for which the test is TRUE.
+pub(super) fn join(base: LogicalNode, apply: Subquery, ctx: &mut Context<'_>) -> Result<LogicalNode> {
+    match apply.kind {
+        ApplyKind::Exists { negated } => exists(base, apply.plan, negated, ctx),
+        ApplyKind::In { left, columns, negated } => {
+            let outer = output_set(&base);
+            let pulled = pull(apply.plan, &outer, ctx)?;
+            if pulled.lost_empty_group && columns.iter().any(|c| pulled.late.contains_key(c)) {
+                bail!(NotSupported, "Unsupported correlated in predicate subquery with grouping or aggregation");
+            }
+            let mut on = Vec::with_capacity(left.len() + pulled.conditions.len());
+            let mut nullable = false;
+            for (l, c) in left.into_iter().zip(&columns) {
+                let right = pulled.value(*c, ctx);
+                nullable |= l.nullable || right.nullable;
+                on.push(ctx.call("eq", vec![l, right])?);
+            }
+            let kind = match (negated, nullable) {
+                (false, _) => JoinKind::LeftSemi,
+                (true, false) => JoinKind::LeftAnti,
+                (true, true) if columns.len() == 1 => JoinKind::NullAwareLeftAnti,
+                (true, true) => bail!(NotSupported, "NOT IN over several nullable columns is not supported"),
+            };
+            on.extend(pulled.conditions);
+            Ok(LogicalNode::binary(LogicalOp::Join { kind, on, hint: JoinHint::None }, base, pulled.node))
+        }
+        ApplyKind::Scalar { .. } => bail!(Internal, "a scalar subquery is no test"),
+    }
+}
+
+fn exists(base: LogicalNode, plan: LogicalNode, negated: bool, ctx: &mut Context<'_>) -> Result<LogicalNode> {
+    let outer = output_set(&base);
+    let Some(core) = existence_core(plan) else {
+        return Ok(if negated { tree::filter(base, vec![Expr::boolean(false)]) } else { base });
+    };
+    let pulled = pull(core, &outer, ctx)?;
+    if pulled.conditions.is_empty() {
+        let (counted, test) = count_one(pulled.node, negated, ctx)?;
+        let joined = LogicalNode::binary(LogicalOp::Join { kind: JoinKind::Cross, on: Vec::new(), hint: JoinHint::None }, base, counted);
+        return Ok(tree::filter(joined, vec![test]));
+    }
+    if pulled.lost_empty_group {
+        bail!(NotSupported, "Not support the subquery! EXISTS over a correlated aggregate with HAVING is not supported");
+    }
+    let kind = if negated { JoinKind::LeftAnti } else { JoinKind::LeftSemi };
+    Ok(LogicalNode::binary(LogicalOp::Join { kind, on: pulled.conditions, hint: JoinHint::None }, base, pulled.node))
+}
+
+/// One row that tells whether the plan has any, and the test on it.
+pub(super) fn count_one(plan: LogicalNode, negated: bool, ctx: &mut Context<'_>) -> Result<(LogicalNode, Expr)> {
+    let limited = LogicalNode::unary(LogicalOp::Limit { limit: Some(1), offset: 0 }, plan);
+    let function = ctx.aggregate("count", &[])?;
+    let count = ctx.new_column("count", function.result.clone(), false);
+    let call = AggregateCall { function, args: Vec::new(), distinct: false, order_by: Vec::new(), filter: None };
+    let counted = LogicalNode::unary(LogicalOp::Aggregate { group_by: Vec::new(), calls: vec![(count, call)] }, limited);
+    let test = ctx.call(if negated { "eq" } else { "gt" }, vec![ctx.column(count), Expr::literal(Scalar::BigInt(0))])?;
+    Ok((counted, test))
+}
