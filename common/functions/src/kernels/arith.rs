@@ -17,9 +17,6 @@ use super::{
     num::{F64Arg, binary_f64, null_shortcut, union_nulls},
 };
 
-/// sql_mode bit of ERROR_IF_OVERFLOW.
-pub const ERROR_IF_OVERFLOW: u64 = 1 << 33;
-
 /// One of the three operations, at every width.
 pub trait ArithOp {
     const NAME: &'static str;
@@ -317,7 +314,7 @@ fn checked<Op: ArithOp>(
 }
 
 fn overflow_nulls<Op: ArithOp>(ctx: &EvalContext, overflowed: &[bool], nulls: Option<NullBuffer>) -> Result<Option<NullBuffer>> {
-    if ctx.sql_mode & ERROR_IF_OVERFLOW != 0 {
+    if ctx.overflow_is_error() {
         let real = |i: usize| overflowed[i] && nulls.as_ref().is_none_or(|n| n.is_valid(i));
         if (0..overflowed.len()).any(real) {
             bail!(InvalidArgument, "The '{}' operation involving decimal values overflows", Op::NAME);
