@@ -73,7 +73,7 @@ fn comparison(expr: &Expr) -> Option<(ColumnId, CompareOp, f64)> {
     let op = CompareOp::from_function(function.name())?;
     let [a, b] = args.as_slice() else { return None };
     let column = |e: &Expr| match &e.kind {
-        ExprKind::Cast(inner) => inner.as_column(),
+        ExprKind::Cast(inner) if inner.ty.is_numeric() && e.ty.is_numeric() => inner.as_column(),
         _ => e.as_column(),
     };
     match (column(a), column(b)) {
@@ -97,7 +97,7 @@ fn interval(ctx: &mut Context<'_>, column: ColumnId, low: f64, high: f64, narrow
         } else {
             1.0
         }
-    } else if low.is_finite() && high.is_finite() {
+    } else if !e.known || (low.is_finite() && high.is_finite()) {
         UNKNOWN
     } else {
         0.4

@@ -34,31 +34,28 @@ pub fn key_divisor(ctx: &Context<'_>, keys: &[(&Expr, &Expr)], left_rows: f64, r
 
 /// Rows of a join given the rows its condition lets through as an inner join.
 pub fn rows(ctx: &Context<'_>, kind: JoinKind, keys: &[(&Expr, &Expr)], has_other: bool, left: f64, right: f64, inner: f64) -> f64 {
-    let semi_share = |rows: f64, other: f64, pick: fn(&(&Expr, &Expr)) -> (Expr, Expr)| -> f64 {
+    // Share of one side's key values that the other side still has.
+    let semi_share = |own_rows: f64, other_rows: f64, left_is_own: bool| -> f64 {
         if keys.is_empty() {
             return 0.5;
         }
-        // Share of this side's key values that the other side still has.
         let mut share: f64 = 1.0;
-        for key in keys {
-            let (own, theirs) = pick(key);
-            let domain = domain_of(ctx, &own, rows).max(domain_of(ctx, &theirs, other)).max(1.0);
-            share = share.min(ndv_of(ctx, &theirs, other) / domain);
+        for (l, r) in keys {
+            let (own, theirs) = if left_is_own { (l, r) } else { (r, l) };
+            let domain = domain_of(ctx, own, own_rows).max(domain_of(ctx, theirs, other_rows)).max(1.0);
+            share = share.min(ndv_of(ctx, theirs, other_rows) / domain);
         }
-        let _ = other;
         if has_other { (share * 0.75).clamp(0.0, 1.0) } else { share.clamp(0.0, 1.0) }
     };
-    let from_left = |k: &(&Expr, &Expr)| (k.0.clone(), k.1.clone());
-    let from_right = |k: &(&Expr, &Expr)| (k.1.clone(), k.0.clone());
     let out = match kind {
         JoinKind::Inner | JoinKind::Cross => inner,
         JoinKind::LeftOuter => inner.max(left),
         JoinKind::RightOuter => inner.max(right),
         JoinKind::FullOuter => inner.max(left).max(right),
-        JoinKind::LeftSemi => (left * semi_share(left, right, from_left)).min(left),
-        JoinKind::RightSemi => (right * semi_share(right, left, from_right)).min(right),
-        JoinKind::LeftAnti | JoinKind::NullAwareLeftAnti => left * (1.0 - semi_share(left, right, from_left)).max(0.1),
-        JoinKind::RightAnti => right * (1.0 - semi_share(right, left, from_right)).max(0.1),
+        JoinKind::LeftSemi => (left * semi_share(left, right, true)).min(left),
+        JoinKind::RightSemi => (right * semi_share(right, left, false)).min(right),
+        JoinKind::LeftAnti | JoinKind::NullAwareLeftAnti => left * (1.0 - semi_share(left, right, true)).max(0.1),
+        JoinKind::RightAnti => right * (1.0 - semi_share(right, left, false)).max(0.1),
     };
     out.max(1.0)
 }

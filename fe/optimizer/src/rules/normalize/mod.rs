@@ -15,6 +15,7 @@ mod push_filter;
 mod push_limit;
 mod set_operations;
 mod simplify_joins;
+mod unwrap_casts;
 
 use common_base::Result;
 use common_expr::expr::ColumnId;

@@ -16,6 +16,7 @@ use crate::{
     column_set::ColumnSet,
     context::Context,
     exprs::{Substitution, covered, equality, null_if_null, touches},
+    rules::normalize::or_predicates::factor,
     tree::{self, output_set, refers},
 };
 
@@ -52,7 +53,8 @@ pub fn pull(node: LogicalNode, outer: &ColumnSet, ctx: &mut Context<'_>) -> Resu
         LogicalOp::Filter { conjuncts } => {
             let mut below = pull(children.remove(0), outer, ctx)?;
             let mut kept = Vec::new();
-            for conjunct in conjuncts {
+            // A correlated equality in every branch of a disjunction stands for itself.
+            for conjunct in factor(conjuncts) {
                 let conjunct = substitute(conjunct, &below.late);
                 if below.lost_empty_group && !null_if_null(&conjunct, &output_set(&below.node)) && !touches(&conjunct, outer) {
                     bail!(NotSupported, "Not support the subquery! A condition on an aggregate without rows is not supported in a correlated subquery");

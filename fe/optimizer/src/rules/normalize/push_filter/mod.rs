@@ -13,7 +13,7 @@ use common_expr::{
 };
 use fe_plan::{LogicalNode, LogicalOp, logical::SetOpKind};
 
-use super::or_predicates::factor;
+use super::{or_predicates::factor, unwrap_casts::unwrap};
 use crate::{
     column_set::ColumnSet,
     context::Context,
@@ -32,7 +32,8 @@ fn prepare(conditions: Vec<Expr>, ctx: &Context<'_>) -> Vec<Expr> {
         return conditions;
     }
     let mut out: Vec<Expr> = Vec::with_capacity(conditions.len());
-    for e in factor(fold_conjuncts(conditions, ctx.eval)) {
+    let conditions = fold_conjuncts(conditions, ctx.eval).into_iter().map(|e| unwrap(e, ctx.registry)).collect();
+    for e in factor(conditions) {
         // A condition may have been given twice, or be derived again.
         if !e.is_deterministic() || !out.contains(&e) {
             out.push(e);
