@@ -48,23 +48,10 @@ pub fn day_of(us: i64) -> i32 {
     ((exact / 10_546_875.0).floor() + f64::from_bits(BIAS)).to_bits() as i32
 }
 
-/// Hour of a microsecond of the day.
-#[inline(always)]
-pub fn hour_of(of_day: i64) -> u32 {
-    (of_day >> 10) as u32 / 3_515_625
-}
-
-/// Minutes since midnight.
-#[inline(always)]
-pub fn minutes_of(of_day: i64) -> u32 {
-    (of_day >> 8) as u32 / 234_375
-}
-
-/// Seconds since midnight.
-#[inline(always)]
-pub fn seconds_of(of_day: i64) -> u32 {
-    (of_day >> 6) as u32 / 15_625
-}
+/// Units of 64 microseconds in an hour, a minute and a second: a time of day in them fits 32 bits.
+pub const HOUR_TICKS: u32 = 56_250_000;
+pub const MINUTE_TICKS: u32 = 937_500;
+pub const SECOND_TICKS: u32 = 15_625;
 
 /// Week number and the year it belongs to, by MySQL mode 0..=7.
 pub fn week_of(days: i32, mode: u32) -> (i32, u32) {
@@ -116,9 +103,10 @@ mod tests {
         for day in (MIN_DAYS..=MAX_DAYS).step_by(997).chain([MIN_DAYS, -1, 0, 1, MAX_DAYS]) {
             for of_day in [0, 1, 8191, 8192, 43_200_000_000, 3_599_999_999, 3_600_000_000, 86_399_999_999] {
                 assert_eq!(split(i64::from(day) * DAY_US + of_day), (day, of_day));
-                assert_eq!(i64::from(hour_of(of_day)), of_day / 3_600_000_000);
-                assert_eq!(i64::from(minutes_of(of_day)), of_day / 60_000_000);
-                assert_eq!(i64::from(seconds_of(of_day)), of_day / 1_000_000);
+                let ticks = (of_day >> 6) as u32;
+                assert_eq!(i64::from(ticks / HOUR_TICKS), of_day / 3_600_000_000);
+                assert_eq!(i64::from(ticks / MINUTE_TICKS), of_day / 60_000_000);
+                assert_eq!(i64::from(ticks / SECOND_TICKS), of_day / 1_000_000);
             }
         }
     }

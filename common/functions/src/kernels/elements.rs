@@ -107,6 +107,9 @@ macro_rules! with_pair {
 
 pub(crate) use {with_cmp, with_eq, with_pair};
 
+/// Up to so many elements are compared pair by pair; more go through a hash table.
+pub const SCAN_MAX: usize = 16;
+
 /// Appends the first occurrences of equal elements within a range; NULLs are equal to each other.
 pub fn distinct_within(
     range: std::ops::Range<usize>,
@@ -120,7 +123,7 @@ pub fn distinct_within(
         (false, false) => eq(i, j),
         (a, b) => a && b,
     };
-    if range.len() <= 8 {
+    if range.len() <= SCAN_MAX {
         let first = out.len();
         for i in range {
             if !out[first..].iter().any(|&j| same(i, j as usize)) {

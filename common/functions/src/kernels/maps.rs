@@ -4,7 +4,7 @@ use arrow::buffer::OffsetBuffer;
 use common_base::Result;
 use common_types::{Column, hash::hash_columns};
 
-use super::elements::{ElementPair, distinct_within, flat, with_eq};
+use super::elements::{ElementPair, SCAN_MAX, distinct_within, flat, with_eq};
 
 /// Content hash of every row.
 pub fn hashes(column: &Column) -> Vec<u64> {
@@ -30,7 +30,7 @@ fn last_keys(offsets: &OffsetBuffer<i32>, keys: &Column) -> Result<Option<(Vec<u
         .flat_map(|w| (w[0] as u32..w[1] as u32).rev())
         .collect();
     let turned = flat(&keys.gather(&reversed));
-    let codes = if offsets.windows(2).any(|w| w[1] - w[0] > 8) { hashes(&turned) } else { Vec::new() };
+    let codes = if offsets.windows(2).any(|w| (w[1] - w[0]) as usize > SCAN_MAX) { hashes(&turned) } else { Vec::new() };
     let nulls = turned.nulls();
     let pair = ElementPair::new(&turned, &turned)?;
     let mut scratch = hashbrown::HashTable::new();

@@ -15,6 +15,7 @@ pub mod lists;
 pub mod maps;
 pub mod num;
 pub mod regexes;
+pub mod simple_regex;
 pub mod strings;
 pub mod tdigest;
 #[cfg(test)]

@@ -1,22 +1,64 @@
-//! Compiled regular expressions: RE2 dialect in, `.` matches newline, one small cache a thread.
+//! Compiled regular expressions: RE2 dialect in, `.` matches newline, one small cache a thread. Plain patterns have a second,
+//! faster form for finding groups.
 
 use std::{cell::RefCell, rc::Rc};
 
 use common_base::{Result, err};
 use hashbrown::HashMap;
-use regex::bytes::{Regex, RegexBuilder};
+use regex::bytes::{CaptureLocations, Regex, RegexBuilder};
 
-use super::strings::utf8;
+use super::{
+    simple_regex::{Outcome, SimpleRegex, Slots},
+    strings::utf8,
+};
 
 /// Compiled patterns kept by a thread.
 const CACHED: usize = 128;
 /// Bytes a compiled pattern may take.
 const SIZE_LIMIT: usize = 16 << 20;
 
+/// A compiled pattern.
+pub struct Pattern {
+    regex: Regex,
+    simple: Option<SimpleRegex>,
+    /// Scratch of the full engine.
+    locations: RefCell<CaptureLocations>,
+}
+
+impl std::ops::Deref for Pattern {
+    type Target = Regex;
+
+    fn deref(&self) -> &Regex {
+        &self.regex
+    }
+}
+
+impl Pattern {
+    /// The range of the first match at or after `from`.
+    pub fn range_at(&self, s: &[u8], from: usize) -> Option<(usize, usize)> {
+        self.regex.find_at(s, from).map(|m| (m.start(), m.end()))
+    }
+
+    /// The first match at or after `from` with its groups in `slots`; groups beyond the fifteenth are not told.
+    pub fn captures_at(&self, s: &[u8], from: usize, slots: &mut Slots) -> Option<(usize, usize)> {
+        if let Some(simple) = &self.simple {
+            match simple.search(s, from, slots) {
+                Outcome::Found => return slots.get(0),
+                Outcome::Missing => return None,
+                Outcome::GaveUp => {}
+            }
+        }
+        let mut locations = self.locations.borrow_mut();
+        let whole = self.regex.captures_read_at(&mut locations, s, from)?;
+        (0..locations.len()).for_each(|group| slots.set(group, locations.get(group)));
+        Some((whole.start(), whole.end()))
+    }
+}
+
 /// The compiled pattern; from the cache if this thread has met it.
-pub fn compile(pattern: &[u8]) -> Result<Rc<Regex>> {
+pub fn compile(pattern: &[u8]) -> Result<Rc<Pattern>> {
     thread_local! {
-        static CACHE: RefCell<HashMap<Box<[u8]>, Rc<Regex>>> = RefCell::new(HashMap::new());
+        static CACHE: RefCell<HashMap<Box<[u8]>, Rc<Pattern>>> = RefCell::new(HashMap::new());
     }
     CACHE.with_borrow_mut(|cache| {
         if let Some(regex) = cache.get(pattern) {
@@ -27,7 +69,7 @@ pub fn compile(pattern: &[u8]) -> Result<Rc<Regex>> {
             .size_limit(SIZE_LIMIT)
             .build()
             .map_err(|_| err!(InvalidArgument, "Invalid regex expression: {}", utf8(pattern)))?;
-        let regex = Rc::new(regex);
+        let regex = Rc::new(Pattern { simple: SimpleRegex::new(utf8(pattern)), locations: RefCell::new(regex.capture_locations()), regex });
         if cache.len() >= CACHED {
             cache.clear();
         }
@@ -39,7 +81,7 @@ pub fn compile(pattern: &[u8]) -> Result<Rc<Regex>> {
 /// A pattern argument: compiled once when constant (an invalid one is an error), else looked up row by row (an invalid one is
 /// `None`).
 pub enum Patterns<'a> {
-    Const(Rc<Regex>),
+    Const(Rc<Pattern>),
     Rows(common_types::StrView<'a>),
 }
 
@@ -54,7 +96,7 @@ impl<'a> Patterns<'a> {
 
     /// The pattern of a row.
     #[inline]
-    pub fn get(&self, row: usize) -> Option<Rc<Regex>> {
+    pub fn get(&self, row: usize) -> Option<Rc<Pattern>> {
         match self {
             Self::Const(regex) => Some(regex.clone()),
             Self::Rows(patterns) => compile(patterns.get(row)).ok(),
@@ -78,6 +120,11 @@ fn from_re2(pattern: &str) -> String {
                 continue;
             }
             '\\' => {
+                if let Some(ascii) = shorthand(tail.chars().next(), in_class) {
+                    out.push_str(ascii);
+                    rest = &tail[1..];
+                    continue;
+                }
                 out.push(c);
                 if let Some(next) = tail.chars().next() {
                     out.push(next);
@@ -137,6 +184,24 @@ fn from_re2(pattern: &str) -> String {
     out
 }
 
+/// Shorthand classes and word boundaries know ASCII only.
+fn shorthand(name: Option<char>, in_class: bool) -> Option<&'static str> {
+    Some(match (name?, in_class) {
+        ('d', false) => "[0-9]",
+        ('D', _) => "[^0-9]",
+        ('w', false) => "[0-9A-Za-z_]",
+        ('W', _) => "[^0-9A-Za-z_]",
+        ('s', false) => "[\\t\\n\\f\\r ]",
+        ('S', _) => "[^\\t\\n\\f\\r ]",
+        ('d', true) => "0-9",
+        ('w', true) => "0-9A-Za-z_",
+        ('s', true) => "\\t\\n\\f\\r ",
+        ('b', false) => "(?-u:\\b)",
+        ('B', false) => "(?-u:\\B)",
+        _ => return None,
+    })
+}
+
 /// Whether `n}`, `n,}` or `n,m}` follows.
 fn is_repetition(tail: &str) -> bool {
     let Some((body, _)) = tail.split_once('}') else { return false };
@@ -168,7 +233,8 @@ mod tests {
             ("[[]", "[\\[]"),
             ("[]a]", "[\\]a]"),
             ("\\Qa.b\\E.", "a\\.b."),
-            ("\\d{2}", "\\d{2}"),
+            ("\\d{2}", "[0-9]{2}"),
+            ("[\\w.]", "[0-9A-Za-z_.]"),
             ("\\p{Han}{2}x}", "\\p{Han}{2}x\\}"),
         ] {
             assert_eq!(from_re2(re2), ours, "{re2}");

@@ -6,7 +6,7 @@ use common_expr::scalar_fn::ScalarOverload;
 use common_types::{Column, LogicalType};
 
 use super::{
-    civil::{DAY_US, MAX_DAYS, MAX_MICROS, MIN_DAYS, MIN_MICROS, split},
+    civil::{DAY_US, MAX_DAYS, MAX_MICROS, MIN_DAYS, MIN_MICROS, day_of, split},
     ints::{IntArg, Native, Storable, from_i64, narrow},
     num::{null_shortcut, union_nulls},
 };
@@ -34,8 +34,25 @@ impl<'a> TemporalArg<'a> {
         if self.is_date {
             with_ints!(&self.ints.values, v => v.iter().map(|x| f(x.to_i64() as i32)).collect(), c => vec![f(*c as i32); rows])
         } else {
-            with_ints!(&self.ints.values, v => v.iter().map(|x| f(split(x.to_i64()).0)).collect(), c => vec![f(split(*c as i64).0); rows])
+            // Two passes: each vectorises at its own width.
+            with_ints!(&self.ints.values, v => {
+                let days: Vec<i32> = v.iter().map(|x| day_of(x.to_i64())).collect();
+                days.iter().map(|d| f(*d)).collect()
+            }, c => vec![f(day_of(*c as i64)); rows])
         }
+    }
+
+    /// `f(time of day in units of 64 microseconds)` of every row.
+    #[inline]
+    pub fn map_ticks<O: Copy>(&self, rows: usize, f: impl Fn(u32) -> O) -> Vec<O> {
+        if self.is_date {
+            return vec![f(0); rows];
+        }
+        let ticks = |us: i64| (split(us).1 >> 6) as u32;
+        with_ints!(&self.ints.values, v => {
+            let ticks: Vec<u32> = v.iter().map(|x| ticks(x.to_i64())).collect();
+            ticks.iter().map(|t| f(*t)).collect()
+        }, c => vec![f(ticks(*c as i64)); rows])
     }
 
     /// `f(microseconds)` of every row; dates count as midnight.
@@ -76,19 +93,19 @@ pub fn day_part<O: Storable>(
     Ok(narrow(&call.result, arg.map_days(rows, f), union_nulls(args), min, max))
 }
 
-/// A small number computed from the microsecond of the day.
+/// A small number computed from the time of day in units of 64 microseconds.
 pub fn time_part(
     call: &ScalarOverload,
     args: &[Column],
     rows: usize,
     max: i64,
-    f: impl Fn(i64) -> i8,
+    f: impl Fn(u32) -> i8,
 ) -> Result<Column> {
     if let Some(null) = null_shortcut(call, args, rows) {
         return Ok(null);
     }
     let arg = TemporalArg::new(&args[0])?;
-    Ok(narrow(&call.result, arg.map_us(rows, |us| f(split(us).1)), union_nulls(args), 0, max))
+    Ok(narrow(&call.result, arg.map_ticks(rows, f), union_nulls(args), 0, max))
 }
 
 /// A DATETIME column; what lies outside 0000..9999 (or is `None`) becomes NULL.

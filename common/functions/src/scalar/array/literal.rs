@@ -1,4 +1,4 @@
-//! `array_literal(v, …)`: what `[v, …]` is turned into.
+//! `array(v, …)`: what `[v, …]` is turned into.
 
 use common_base::Result;
 use common_expr::{
@@ -14,7 +14,7 @@ use crate::kernels::{def::never_null, lists::interleave};
 pub fn register(r: &mut FunctionRegistry) {
     let empty = Signature::new(Vec::new(), ResultRule::Exact(T::array(T::Null)));
     let some = Signature::new(vec![TypePattern::Same(0)], ResultRule::ArrayOf(0)).variadic();
-    r.add_scalar(never_null(&["array_literal"], vec![empty, some], array_literal));
+    r.add_scalar(never_null(&["array", "array_literal"], vec![empty, some], array_literal));
 }
 
 fn array_literal(_: &EvalContext, call: &ScalarOverload, args: &[Column], rows: usize) -> Result<Column> {

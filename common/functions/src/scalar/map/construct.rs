@@ -16,16 +16,23 @@ use crate::kernels::{
     maps::keep_last_keys,
 };
 
-/// Most pairs of one map literal.
-const PAIRS_MAX: usize = 128;
+/// Up to so many pairs typing finds the common types of keys and of values; beyond, the caller has brought them together.
+const TYPED_PAIRS_MAX: usize = 32;
 
 /// Adds the functions of this file.
 pub fn register(r: &mut FunctionRegistry) {
     let mut literals = vec![Signature::new(Vec::new(), ResultRule::Exact(T::map(T::Null, T::Null)))];
-    literals.extend((1..=PAIRS_MAX).map(|pairs| {
+    literals.extend((1..=TYPED_PAIRS_MAX).map(|pairs| {
         let args = (0..pairs * 2).map(|i| TypePattern::Same((i % 2) as u8)).collect();
         Signature::new(args, ResultRule::Compute(|args| Ok(T::map(args[0].clone(), args[1].clone()))))
     }));
+    let first_pair = ResultRule::Compute(|args| {
+        if args.len() % 2 == 1 {
+            bail!(Analysis, "The number of arguments of map must be even");
+        }
+        Ok(T::map(args[0].clone(), args[1].clone()))
+    });
+    literals.push(Signature::new(vec![TypePattern::Any, TypePattern::Any], first_pair).variadic());
     r.add_scalar(never_null(&["map", "map_literal"], literals, map_literal));
     let from_arrays = computed([TypePattern::AnyArray, TypePattern::AnyArray], |args| match (&args[0], &args[1]) {
         (T::Array(key), T::Array(value)) => Ok(T::Map(key.clone(), value.clone())),

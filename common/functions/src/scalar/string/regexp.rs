@@ -9,12 +9,12 @@ use common_expr::{
     scalar_fn::{EvalContext, ScalarOverload},
 };
 use common_types::{Column, LogicalType as T};
-use regex::bytes::{CaptureLocations, Regex};
 
 use crate::kernels::{
     def::{partial, sig},
     lists::StrListWriter,
-    regexes::Patterns,
+    regexes::{Pattern, Patterns},
+    simple_regex::Slots,
     strings::{IntArg, StrWriter, const_str, cut, primitive_opt, strs},
     utf8::{char_count, chars, offset_of},
 };
@@ -34,34 +34,21 @@ pub fn register(r: &mut FunctionRegistry) {
 }
 
 /// Byte range of a group of the first match; empty when there is none.
-fn group(regex: &Regex, locations: &mut Option<CaptureLocations>, s: &[u8], index: i64) -> (usize, usize) {
-    if index == 0 {
-        return regex.find(s).map_or((0, 0), |m| (m.start(), m.end()));
+fn group(pattern: &Pattern, slots: &mut Slots, s: &[u8], index: i64) -> (usize, usize) {
+    match usize::try_from(index) {
+        Ok(index) if index < pattern.captures_len() => match pattern.captures_at(s, 0, slots) {
+            Some(_) => slots.get(index).unwrap_or((0, 0)),
+            None => (0, 0),
+        },
+        _ => (0, 0),
     }
-    let Ok(index) = usize::try_from(index) else { return (0, 0) };
-    if index >= regex.captures_len() {
-        return (0, 0);
-    }
-    let locations = locations.get_or_insert_with(|| regex.capture_locations());
-    if regex.captures_read(locations, s).is_none() {
-        return (0, 0);
-    }
-    locations.get(index).unwrap_or((0, 0))
 }
 
 fn extract(_: &EvalContext, call: &ScalarOverload, args: &[Column], rows: usize) -> Result<Column> {
     let patterns = Patterns::new(&args[1])?;
     let index = IntArg::new(&args[2])?;
-    // Capture slots are reused from row to row as long as the pattern stays the same.
-    let mut slots = None;
-    let constant = matches!(patterns, Patterns::Const(_));
-    Ok(cut(&args[0], &call.result, rows, |row, s| {
-        let regex = patterns.get(row)?;
-        if !constant {
-            slots = None;
-        }
-        Some(group(&regex, &mut slots, s, index.get(row)))
-    }))
+    let mut slots = Slots::default();
+    Ok(cut(&args[0], &call.result, rows, |row, s| Some(group(&*patterns.get(row)?, &mut slots, s, index.get(row)))))
 }
 
 fn extract_all(_: &EvalContext, call: &ScalarOverload, args: &[Column], rows: usize) -> Result<Column> {
@@ -122,20 +109,22 @@ fn parse_replacement(text: &[u8]) -> Vec<Piece> {
 
 /// A pattern with the way it replaces.
 struct Replacer {
-    regex: Rc<Regex>,
+    pattern: Rc<Pattern>,
     pieces: Vec<Piece>,
+    /// Whether the replacement mentions groups.
+    grouped: bool,
     /// Anchored patterns can match only once.
     once: bool,
-    locations: Option<CaptureLocations>,
+    slots: Slots,
 }
 
 impl Replacer {
-    fn new(regex: Rc<Regex>, replacement: &[u8]) -> Self {
+    fn new(pattern: Rc<Pattern>, replacement: &[u8]) -> Self {
+        let text = pattern.as_str();
+        let once = text.starts_with('^') || (text.ends_with('$') && !text.ends_with("\\$"));
         let pieces = parse_replacement(replacement);
         let grouped = pieces.iter().any(|p| matches!(p, Piece::Group(_)));
-        let once = regex.as_str().starts_with('^') || (regex.as_str().ends_with('$') && !regex.as_str().ends_with("\\$"));
-        let locations = grouped.then(|| regex.capture_locations());
-        Self { regex, pieces, once, locations }
+        Self { pieces, grouped, once, slots: Slots::default(), pattern }
     }
 
     fn run(&mut self, s: &[u8], out: &mut Vec<u8>) {
@@ -144,9 +133,9 @@ impl Replacer {
         // An empty match right after a match does not count.
         let mut last_end = None;
         while from <= s.len() {
-            let found = match &mut self.locations {
-                Some(slots) => self.regex.captures_read_at(slots, s, from).map(|m| (m.start(), m.end())),
-                None => self.regex.find_at(s, from).map(|m| (m.start(), m.end())),
+            let found = match self.grouped {
+                true => self.pattern.captures_at(s, from, &mut self.slots),
+                false => self.pattern.range_at(s, from),
             };
             let Some((start, end)) = found else { break };
             if start == end && last_end == Some(end) {
@@ -158,8 +147,7 @@ impl Replacer {
                 match piece {
                     Piece::Literal(text) => out.extend_from_slice(text),
                     Piece::Group(index) => {
-                        let range = self.locations.as_ref().and_then(|slots| slots.get(*index));
-                        out.extend_from_slice(range.map_or(&[], |(a, b)| &s[a..b]));
+                        out.extend_from_slice(self.slots.get(*index).map_or(&[], |(a, b)| &s[a..b]));
                     }
                 }
             }
@@ -212,7 +200,7 @@ fn count(_: &EvalContext, call: &ScalarOverload, args: &[Column], rows: usize) -
 }
 
 /// 1-based character position of the n-th match from a start; -1 when there is none.
-fn nth_match(regex: &Regex, s: &[u8], start: i64, nth: i64) -> i32 {
+fn nth_match(regex: &Pattern, s: &[u8], start: i64, nth: i64) -> i32 {
     if start < 1 || nth < 1 || start as usize > char_count(s) + 1 {
         return -1;
     }
