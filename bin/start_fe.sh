@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# Starts the frontend of a home directory: start_fe.sh [--daemon] [--home DIR] [--helper HOST:EDIT_LOG_PORT]
+set -euo pipefail
+# shellcheck source=bin/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+start_process fe "$@"

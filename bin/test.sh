@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# Set-up and every test: test.sh [--no-e2e]. The last line is `N passed, N failed`; the exit code says whether any failed.
+set -euo pipefail
+# shellcheck source=bin/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+end_to_end=true
+while [[ $# -gt 0 ]]; do
+    case "$1" in
+        --no-e2e) end_to_end=false ;;
+        -h | --help)
+            echo "usage: test.sh [--no-e2e]   (without the tests that start processes)"
+            exit 0
+            ;;
+        *) die "unknown option '$1' (--help lists them)" ;;
+    esac
+    shift
+done
+
+cd "$root"
+check_machine "$target_dir"
+find_cargo
+install_packages "${build_packages[@]}" default-mysql-client python3 python3-venv
+build_all
+
+log="$target_dir/test.log"
+mkdir -p "$target_dir"
+result=0
+# Every test runs, also when one fails: one run shows all failures.
+cargo test --release --workspace --no-fail-fast 2>&1 | tee "$log" || result=1
+
+if [[ $end_to_end == true ]]; then
+    for setup in tests/*/setup.sh; do
+        [[ -f $setup ]] || continue
+        bash "$setup"
+    done
+    python="$target_dir/venv/bin/python"
+    for test in tests/python/test_*.py; do
+        [[ -f $test ]] || continue
+        "$python" "$test" 2>&1 | tee -a "$log" || result=1
+    done
+fi
+
+# Cargo writes `test result: ok. 12 passed; 0 failed; …` for each test program, and so do ours.
+awk '
+    /^test result: / {
+        for (i = 2; i <= NF; i++) {
+            if ($i ~ /^passed/) passed += $(i - 1)
+            if ($i ~ /^failed/) failed += $(i - 1)
+        }
+    }
+    # A test program that did not compile or died has no result line.
+    /^error(\[|:)/ { broken++ }
+    END {
+        if (broken && !failed) failed = broken
+        printf "%d passed, %d failed\n", passed, failed
+    }' "$log"
+exit "$result"
