@@ -5,6 +5,9 @@ use fe_parser::ast::sql::{self, Location, Spanned};
 
 const PREFIX: &str = "Getting analyzing error";
 
+/// Messages that have their prefix already, or that the reference gives without a place.
+const WITHOUT_PLACE: &[&str] = &["Getting ", "Column '", "Lambda function in sort_array", "The type of the third parameter", "Struct subfield"];
+
 /// Runs an analysis; an error of code Analysis (or not supported) leaves with the prefix.
 pub(crate) fn wrap<T>(run: impl FnOnce() -> Result<T>) -> Result<T> {
     run().map_err(with_prefix)
@@ -19,6 +22,9 @@ fn with_prefix(e: Error) -> Error {
         | ErrorCode::NotSupported
         | ErrorCode::AmbiguousColumn
         | ErrorCode::UnknownTable
+        | ErrorCode::TableExists
+        | ErrorCode::NoTablesUsed
+        | ErrorCode::NoDefaultForColumn
         | ErrorCode::UnknownDatabase
         | ErrorCode::UnknownColumn
         | ErrorCode::UnknownFunction
@@ -35,7 +41,7 @@ fn with_prefix(e: Error) -> Error {
 
 /// Adds the place of an expression to an analysis error that has none yet.
 pub(crate) fn at(e: Error, expr: &sql::Expr) -> Error {
-    if e.code() != ErrorCode::Analysis || e.message().starts_with("Getting ") {
+    if e.code() != ErrorCode::Analysis || WITHOUT_PLACE.iter().any(|start| e.message().starts_with(start)) {
         return e;
     }
     let start = expr.span().start;
@@ -54,7 +60,7 @@ pub(crate) fn at(e: Error, expr: &sql::Expr) -> Error {
 /// Where the last token of an expression starts; None when the tree does not tell.
 fn stop_token(expr: &sql::Expr) -> Option<Location> {
     match expr {
-        sql::Expr::Function(_) | sql::Expr::Nested(_) => {
+        sql::Expr::Function(_) | sql::Expr::Nested(_) | sql::Expr::Array(_) | sql::Expr::Map(_) => {
             let mut end = end_of(expr)?;
             end.column = end.column.saturating_sub(1);
             Some(end)
@@ -92,6 +98,15 @@ fn end_of(expr: &sql::Expr) -> Option<Location> {
             Some(e) => end_of(e).map(|l| after(l, 1)),
             None => None,
         },
+        sql::Expr::Map(m) => match m.entries.last() {
+            Some(entry) => end_of(&entry.value).map(|l| after(l, 1)),
+            None => None,
+        },
+        sql::Expr::Interval(i) => {
+            let unit = i.leading_field.as_ref().map_or(0, |u| u.to_string().len() as u64);
+            end_of(&i.value).map(|l| after(l, 1 + unit))
+        }
+        sql::Expr::Lambda(l) => end_of(&l.body),
         other => {
             let end = other.span().end;
             (end.line != 0).then_some(end)

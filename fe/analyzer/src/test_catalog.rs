@@ -74,6 +74,55 @@ impl TestCatalog {
         }
     }
 
+    pub fn add_database(&mut self, name: &str) {
+        let db = Database { id: DbId(100 + self.dbs.len() as u64), name: name.to_owned(), properties: Vec::new(), created_ms: 0 };
+        self.dbs.entry(name.to_owned()).or_insert_with(|| Arc::new(db));
+    }
+
+    pub fn drop(&mut self, db: &str, name: &str) {
+        self.tables.remove(&(db.to_owned(), name.to_owned()));
+    }
+
+    pub fn store_view(&mut self, spec: crate::statement::CreateViewSpec) {
+        let t = table(&spec.db_name, 500 + self.tables.len() as u64, &spec.name, spec.columns, TableKind::View(Arc::new(spec.view)));
+        self.tables.insert((spec.db_name, spec.name), t);
+    }
+
+    pub fn store_table(&mut self, spec: crate::statement::CreateTableSpec) {
+        let partitions = spec.partitions.iter().enumerate().map(|(i, p)| {
+            let id = common_base::ids::PartitionId(i as u64 + 10);
+            let p = fe_catalog::model::Partition {
+                id,
+                name: p.name.clone(),
+                item: p.item.clone(),
+                buckets: 1,
+                replication_num: 1,
+                visible_version: 1,
+                next_version: 2,
+                visible_time_ms: 0,
+                indexes: Vec::new(),
+                temporary: false,
+            };
+            (id, Arc::new(p))
+        });
+        let olap = OlapTable {
+            keys: spec.keys,
+            partition_info: spec.partition_info.clone(),
+            distribution: spec.distribution.clone(),
+            sort_key: spec.sort_key.clone(),
+            schema_version: 1,
+            short_key_columns: spec.short_key_columns,
+            base_index: IndexId(1),
+            partitions: partitions.collect(),
+            properties: spec.properties.clone(),
+            indexes_ddl: Vec::new(),
+            colocate_group: None,
+            next_column_uid: spec.columns.len() as u64 + 1,
+        };
+        let t = table(&spec.db_name, 1000 + self.tables.len() as u64, &spec.name, spec.columns, TableKind::Olap(Arc::new(olap)));
+        self.tables.insert((spec.db_name, spec.name), t);
+    }
+
     fn create(&mut self, t: &ast::CreateTable) {
         let parts: Vec<String> = ast::encoding::name_parts(&t.name).into_iter().map(|i| i.value.clone()).collect();
         let (db, name) = if parts.len() == 2 { (parts[0].clone(), parts[1].clone()) } else { ("test".to_owned(), parts[0].clone()) };
@@ -156,6 +205,7 @@ impl CatalogView for TestCatalog {
 }
 
 pub struct TestSession {
+    pub database: String,
     pub eval: EvalContext,
     pub variables: Vec<(String, Scalar)>,
     pub user_variables: Vec<(String, Scalar)>,
@@ -164,13 +214,13 @@ pub struct TestSession {
 impl Default for TestSession {
     fn default() -> Self {
         let eval = EvalContext { now_us: 1_700_000_000_000_000, ..EvalContext::default() };
-        Self { eval, variables: Vec::new(), user_variables: vec![("n".to_owned(), Scalar::TinyInt(3))] }
+        Self { database: "test".to_owned(), eval, variables: Vec::new(), user_variables: vec![("n".to_owned(), Scalar::TinyInt(3))] }
     }
 }
 
 impl SessionFacts for TestSession {
     fn current_database(&self) -> Option<String> {
-        Some("test".to_owned())
+        Some(self.database.clone())
     }
     fn variable(&self, _: Option<VariableScope>, name: &str) -> Option<(Scalar, LogicalType)> {
         let all = self.variables.iter().cloned().chain([("autocommit".to_owned(), Scalar::Boolean(true))]);

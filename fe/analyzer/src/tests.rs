@@ -146,3 +146,116 @@ fn wide_conditions_do_not_nest() {
     let deep = format!("select {}a{} from t", "(".repeat(2000), ")".repeat(2000));
     assert!(run(&catalog, &session, &deep).contains("error"), "deep parentheses are refused");
 }
+
+/// Runs the recorded cases of the shared folder through analysis and prints where the verdict differs. A tool, not a gate.
+#[test]
+#[ignore = "report over the recorded cases"]
+fn conformance_report() {
+    let shared = std::env::var_os("MIRRORSHIP_SHARED").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared"), PathBuf::from);
+    let mut files = Vec::new();
+    let mut dirs = vec![shared.join("conformance/cases")];
+    while let Some(dir) = dirs.pop() {
+        let Ok(entries) = std::fs::read_dir(&dir) else { continue };
+        for e in entries.flatten() {
+            if e.path().is_dir() { dirs.push(e.path()) } else { files.push(e.path()) }
+        }
+    }
+    files.sort();
+    let registry = common_functions::registry();
+    let (mut good, mut bad) = (0, 0);
+    for file in files {
+        let Ok(text) = std::fs::read_to_string(&file) else { continue };
+        let mut catalog = TestCatalog::new();
+        let mut session = TestSession::default();
+        let mut statement = String::new();
+        let mut lines = text.lines().peekable();
+        while let Some(line) = lines.next() {
+            if line == "-- result:" {
+                let mut expected = String::new();
+                for l in lines.by_ref() {
+                    if l == "-- !result" { break }
+                    writeln!(expected, "{l}").unwrap();
+                }
+                let sql = std::mem::take(&mut statement);
+                let sql = sql.trim().trim_end_matches(';');
+                if sql.contains("${") || sql.is_empty() { continue }
+                let options = ParseOptions { sql_mode: session.eval.sql_mode, ..ParseOptions::default() };
+                let Ok(parsed) = fe_parser::parse_one(sql, &options) else { continue };
+                let wanted = expected.starts_with("E:").then(|| expected.clone());
+                let ctx = context(&catalog, &registry, &session);
+                let got: Result<(), common_base::Error> = match &parsed.stmt {
+                    Statement::Use(u) => {
+                        let name = format!("{u:?}");
+                        let _ = name;
+                        let db = sql[3..].trim().trim_matches('`').to_owned();
+                        catalog.add_database(&db);
+                        session.database = db;
+                        continue;
+                    }
+                    Statement::CreateDatabase(_) => {
+                        let name = sql.split_whitespace().last().unwrap_or("").trim_matches('`').to_owned();
+                        catalog.add_database(&name);
+                        continue;
+                    }
+                    Statement::Query(q) => analyze_query(&ctx, &q.query).map(|_| ()),
+                    Statement::Insert(i) => crate::statement::analyze_insert(&ctx, i).map(|_| ()),
+                    Statement::Delete(i) => crate::statement::analyze_delete(&ctx, i).map(|_| ()),
+                    Statement::Update(i) => crate::statement::analyze_update(&ctx, i).map(|_| ()),
+                    Statement::CreateView(v) => match crate::statement::analyze_create_view(&ctx, v) {
+                        Ok(spec) => {
+                            catalog.store_view(spec);
+                            Ok(())
+                        }
+                        Err(e) => Err(e),
+                    },
+                    Statement::CreateTable(t) => match crate::statement::analyze_create_table(&ctx, t, &crate::statement::DdlDefaults::default()) {
+                        Ok(spec) => {
+                            catalog.store_table(spec);
+                            Ok(())
+                        }
+                        Err(e) => Err(e),
+                    },
+                    Statement::CreateTableAsSelect(t) => match crate::statement::analyze_ctas(&ctx, t, &crate::statement::DdlDefaults::default()) {
+                        Ok(a) => {
+                            catalog.store_table(a.spec);
+                            Ok(())
+                        }
+                        Err(e) => Err(e),
+                    },
+                    Statement::DropTable(_) | Statement::DropView(_) => {
+                        let name = sql.to_ascii_lowercase().rfind(" force").map_or(sql, |i| &sql[..i]);
+                        let name = name.split_whitespace().last().unwrap_or("").trim_matches('`').to_owned();
+                        catalog.drop(&session.database, &name);
+                        continue;
+                    }
+                    _ => continue,
+                };
+                let label = file.strip_prefix(&shared).unwrap_or(&file).display().to_string();
+                match (got, wanted) {
+                    (Ok(()), Some(w)) if w.contains("analyzing error") => {
+                        bad += 1;
+                        println!("PASSED  {label}\n   {sql}\n   wanted {w}");
+                    }
+                    (Err(e), None) => {
+                        bad += 1;
+                        println!("FAILED  {label}\n   {sql}\n   got {e:?}");
+                    }
+                    (Err(e), Some(w)) if w.contains("analyzing error") && !w.contains(e.message().trim_end_matches('.')) => {
+                        bad += 1;
+                        println!("DIFFERS {label}\n   {sql}\n   got {}\n   wanted {w}", e.message());
+                    }
+                    _ => good += 1,
+                }
+            } else if line.starts_with("-- name:") {
+                catalog = TestCatalog::new();
+                session = TestSession::default();
+                statement.clear();
+            } else {
+                statement.push_str(line);
+                statement.push('\n');
+                if line.trim().is_empty() && !statement.trim().is_empty() && statement.trim().ends_with(';') { statement.clear() }
+            }
+        }
+    }
+    println!("TOTAL good {good} bad {bad}");
+}

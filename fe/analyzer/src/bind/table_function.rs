@@ -62,9 +62,7 @@ impl Binder<'_> {
         let types: Vec<LogicalType> = bound.iter().map(|e| e.ty.clone()).collect();
         let resolved = match (function.0.resolve)(&types) {
             Ok(r) => r,
-            Err(e) if e.code() == common_base::ErrorCode::Analysis && e.message().starts_with("No matching function") => {
-                bail!(Analysis, "Unknown table function '{}'", call_text(&name, &bound))
-            }
+            Err(e) if e.code() == common_base::ErrorCode::Analysis => bail!(Analysis, "Unknown table function '{}'", call_text(&name, &bound)),
             Err(e) => return Err(e),
         };
         if name == "generate_series" {
@@ -148,7 +146,7 @@ fn call_text(name: &str, args: &[Expr]) -> String {
 
 fn check_series(args: &[Expr], binder: &Binder<'_>) -> Result<()> {
     if args.iter().any(|a| a.as_literal().is_some_and(Scalar::is_null)) {
-        bail!(Analysis, "table function generate_series does not support null parameters");
+        bail!(Analysis, "table function not support null parameter");
     }
     if let Some(step) = args.get(2) {
         if step.columns().is_empty() && binder.fold(step.clone()).as_literal().and_then(Scalar::as_i64) == Some(0) {

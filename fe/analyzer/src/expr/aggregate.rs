@@ -89,7 +89,8 @@ impl Binder<'_> {
     /// The call itself, arguments bound in the current clause.
     pub(crate) fn aggregate_call(&mut self, name: &str, f: &sql::Function) -> Result<AggregateCall> {
         let (mut distinct, inner) = inner_clauses(f);
-        if is_star(f) {
+        let bare_count = name == "count" && !distinct && plain_args(f).is_ok_and(|a| a.is_empty());
+        if is_star(f) || bare_count {
             if name != "count" {
                 bail!(Analysis, "'*' can only be used in conjunction with COUNT: {name}(*)");
             }

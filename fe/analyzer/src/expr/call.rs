@@ -76,7 +76,7 @@ impl Binder<'_> {
         if !can_cast(&expr.ty, ty) {
             return Err(bad_cast(&expr.ty, ty, &self.display(&expr)));
         }
-        Ok(self.cast(expr, ty))
+        self.cast(expr, ty)
     }
 
     /// `CAST(x AS ty)`.
@@ -90,7 +90,7 @@ impl Binder<'_> {
         }
         let throws = self.ctx.session.eval().sql_mode & common_expr::scalar_fn::sql_mode::FORBID_INVALID_DATE != 0;
         let check = (throws && ty.is_date_like()).then(|| expr.as_literal().cloned()).flatten();
-        let cast = self.cast(expr, ty);
+        let cast = self.cast(expr, ty)?;
         if let Some(value) = check.filter(|v| !v.is_null()) {
             if self.fold(cast.clone()).as_literal().is_some_and(Scalar::is_null) {
                 bail!(WrongVariableValue, "Incorrect {} value '{value}'", if *ty == LogicalType::Date { "date" } else { "datetime" });
@@ -99,13 +99,12 @@ impl Binder<'_> {
         Ok(cast)
     }
 
-    /// The cast node; nested literals without elements change type in place.
-    fn cast(&self, expr: Expr, ty: &LogicalType) -> Expr {
-        match &expr.kind {
-            ExprKind::Literal(Scalar::Array(items)) if items.is_empty() => Expr { ty: ty.clone(), ..expr },
-            ExprKind::Literal(Scalar::Map(items)) if items.is_empty() => Expr { ty: ty.clone(), ..expr },
-            _ => expr.cast_to(ty),
-        }
+    /// The cast node; constructors of nested values cast their elements.
+    fn cast(&self, expr: Expr, ty: &LogicalType) -> Result<Expr> {
+        Ok(match self.cast_constructor(&expr, ty)? {
+            Some(cast) => cast,
+            None => expr.cast_to(ty),
+        })
     }
 
     /// The text of a bound expression, for messages.

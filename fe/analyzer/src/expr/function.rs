@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use common_base::{Result, bail};
 use common_expr::expr::Expr;
+use common_types::LogicalType;
 use fe_parser::ast::sql::{self, FunctionArg, FunctionArgExpr, FunctionArguments};
 
 use crate::{
     binder::{Binder, Clause},
     error, names,
+    types::datatype::type_text,
 };
 
 /// The plain argument expressions of a call; `*` and named arguments are refused.
@@ -77,6 +79,7 @@ impl Binder<'_> {
         if let Some(value) = self.rewrite_call(name, &args)? {
             return Ok(value);
         }
+        check_array_args(name, &args)?;
         if !self.ctx.registry.is_scalar(name) {
             if self.ctx.registry.table(name).is_some() {
                 bail!(Analysis, "Table function cannot be used in expression");
@@ -95,6 +98,29 @@ impl Binder<'_> {
         let Some(frame) = self.frames.last() else { return false };
         !matches!(frame.clause, Clause::Where | Clause::On | Clause::GroupBy | Clause::Values | Clause::Lambda | Clause::Aggregate)
     }
+}
+
+/// Argument rules of array functions that have messages of their own.
+fn check_array_args(name: &str, args: &[Expr]) -> Result<()> {
+    let array_like = |e: &Expr| matches!(e.ty, LogicalType::Array(_) | LogicalType::Null | LogicalType::Json);
+    match name {
+        "any_match" | "all_match" if args.len() != 1 || !array_like(&args[0]) => bail!(Analysis, "{name} should have a input array"),
+        "array_avg" | "array_sum" | "array_min" | "array_max" if args.len() != 1 => bail!(Analysis, "{name} should have only one input"),
+        "array_contains_all" | "array_contains_seq" if args.len() == 2 => {
+            if let Some(i) = args.iter().position(|e| !array_like(e)) {
+                bail!(Analysis, "{}-th input of {name} should be an array, rather than {}", i + 1, type_text(&args[i].ty));
+            }
+        }
+        "array_difference" if args.len() == 1 => {
+            if let LogicalType::Array(e) = &args[0].ty {
+                if !(e.is_numeric() || matches!(**e, LogicalType::Boolean | LogicalType::Null) || e.is_nested()) {
+                    bail!(Analysis, "array_difference function only support numeric array types");
+                }
+            }
+        }
+        _ => {}
+    }
+    Ok(())
 }
 
 /// The name a call goes by: names the grammar turns into something else.

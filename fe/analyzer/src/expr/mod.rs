@@ -57,7 +57,7 @@ impl Binder<'_> {
                 self.bind_between(e, *negated, low, high).map_err(|err| error::at(err, expr))
             }
             sql::Expr::InList { expr: e, list, negated } => self.bind_in_list(e, list, *negated).map_err(|err| error::at(err, expr)),
-            sql::Expr::InSubquery { expr: e, subquery, negated } => self.bind_in_subquery(e, subquery, *negated),
+            sql::Expr::InSubquery { expr: e, subquery, negated } => self.bind_in_subquery(e, subquery, *negated).map_err(|err| error::at(err, expr)),
             sql::Expr::Exists { subquery, negated } => self.bind_exists(subquery, *negated),
             sql::Expr::Subquery(query) => self.bind_scalar_subquery(query),
             sql::Expr::Like { negated, expr: e, pattern, .. } => self.bind_like("like", "LIKE", e, pattern, *negated),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use common_base::{Result, bail, err};
-use common_expr::expr::Expr;
+use common_expr::expr::{Expr, ExprKind};
 use common_types::{LogicalType, Scalar, StructField};
 use fe_parser::ast::{
     encoding,
@@ -29,11 +29,37 @@ impl Binder<'_> {
         if items.is_empty() {
             return Ok(Expr::typed_literal(Scalar::Array(Vec::new()), LogicalType::array(LogicalType::Null)));
         }
+        if items.iter().all(|e| e.ty == LogicalType::Null) {
+            // Elements without a type: a literal that takes any element type later.
+            return Ok(Expr::typed_literal(Scalar::Array(vec![Scalar::Null; items.len()]), LogicalType::array(LogicalType::Null)));
+        }
         let items = self.unify(items)?;
         let ty = items[0].ty.clone();
+        self.array_of(items, ty)
+    }
+
+    /// An array of values that already have the element type.
+    fn array_of(&self, items: Vec<Expr>, ty: LogicalType) -> Result<Expr> {
         let mut overload = self.overload("array", &items)?;
-        Arc::make_mut(&mut overload).result = LogicalType::array(ty);
+        let chosen = Arc::make_mut(&mut overload);
+        chosen.args = items.iter().map(|e| e.ty.clone()).collect();
+        chosen.result = LogicalType::array(ty);
         self.call_overload(overload, items)
+    }
+
+    /// A cast of a constructor: its elements are cast instead. None for anything else.
+    pub(super) fn cast_constructor(&self, expr: &Expr, ty: &LogicalType) -> Result<Option<Expr>> {
+        match (&expr.kind, ty) {
+            (ExprKind::Literal(Scalar::Array(items)), LogicalType::Array(_)) if items.iter().all(Scalar::is_null) => {
+                Ok(Some(Expr { ty: ty.clone(), ..expr.clone() }))
+            }
+            (ExprKind::Literal(Scalar::Map(items)), LogicalType::Map(..)) if items.is_empty() => Ok(Some(Expr { ty: ty.clone(), ..expr.clone() })),
+            (ExprKind::Call { function, args }, LogicalType::Array(element)) if function.name() == "array" => {
+                let items = args.iter().map(|a| self.implicit_cast(a.clone(), element)).collect::<Result<Vec<_>>>()?;
+                self.array_of(items, (**element).clone()).map(Some)
+            }
+            _ => Ok(None),
+        }
     }
 
     /// Brings values to their common type; untyped NULLs become BOOLEAN.

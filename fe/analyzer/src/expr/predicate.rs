@@ -24,6 +24,15 @@ impl Binder<'_> {
     }
 
     fn between(&self, value: Expr, low: Expr, high: Expr, negated: bool) -> Result<Expr> {
+        let exact = |e: &Expr| e.ty.is_integer() || e.ty.is_decimal();
+        if exact(&value) && exact(&low) && exact(&high) {
+            // Exact numbers compare alike in any common type: each bound gets its own.
+            return Ok(if negated {
+                Expr::or(vec![self.compare("lt", value.clone(), low)?, self.compare("gt", value, high)?])
+            } else {
+                Expr::and(vec![self.compare("ge", value.clone(), low)?, self.compare("le", value, high)?])
+            });
+        }
         let operands = self.unify_list(vec![value, low, high], false)?;
         let [value, low, high]: [Expr; 3] = operands.try_into().expect("three operands in, three out");
         if negated {

@@ -12,7 +12,7 @@ use fe_plan::{
 use crate::{
     binder::{Binder, BoundQuery, Clause, PendingApply},
     scope::Scope,
-    types::{coerce, datatype::debug_text},
+    types::{coerce, datatype::ddl_text},
 };
 
 impl Binder<'_> {
@@ -73,11 +73,9 @@ impl Binder<'_> {
             if l.ty == LogicalType::Json || r.ty == LogicalType::Json {
                 bail!(Analysis, "In predicate of JSON does not support subquery");
             }
-            if !l.ty.is_groupable() || !r.ty.is_groupable() {
-                bail!(Analysis, "HLL, BITMAP, PERCENTILE and ARRAY, MAP, STRUCT type couldn't as Predicate: {}", debug_text(&l.ty));
-            }
-            let Some(ty) = coerce::comparison(&l.ty, &r.ty, false, self.eq_base()) else {
-                return Err(coerce::not_comparable(&l.ty, &r.ty));
+            let comparable = coerce::comparison(&l.ty, &r.ty, false, self.eq_base()).filter(|_| l.ty.is_groupable() && r.ty.is_groupable());
+            let Some(ty) = comparable else {
+                bail!(Analysis, "The input types ({},{}) of in predict are not compatible", ddl_text(&l.ty), ddl_text(&r.ty));
             };
             let ty = if ty == LogicalType::Null { LogicalType::Boolean } else { ty };
             let r_expr = self.columns.reference(r.id);

@@ -2,7 +2,7 @@
 
 use common_base::{Result, bail};
 use common_expr::expr::Expr;
-use common_types::{LogicalType, Scalar};
+use common_types::{LogicalType, Scalar, coercion::lossless_cast};
 use fe_parser::ast::sql::{self, NullTreatment, WindowFrameUnits, WindowType};
 use fe_plan::logical::{Frame, FrameBound, FrameUnit, SortKey, WindowCall, WindowFunctionRef};
 use fe_parser::print::expr_text;
@@ -28,6 +28,9 @@ impl Binder<'_> {
             Clause::Window => bail!(Analysis, "Nesting of analytic expressions is not allowed: {}", expr_text(whole)),
             Clause::Aggregate => bail!(Analysis, "Unsupported nest window function inside aggregation"),
             other => bail!(Analysis, "{} clause cannot contain window function", other.text()),
+        }
+        if let Some(average) = self.average_distinct(name, f)? {
+            return Ok(average);
         }
         let Some(WindowType::WindowSpec(spec)) = &f.over else { bail!(NotSupported, "Named windows are not supported") };
         let registry = self.ctx.registry;
@@ -66,6 +69,7 @@ impl Binder<'_> {
             }
             Ok((function, args, distinct, partition_by, order_by))
         })?;
+        check_metric_args(&function, &args)?;
         let frame = self.window_frame(&function, spec, whole, distinct_aggregate)?;
         let ignore_nulls = f.null_treatment == Some(NullTreatment::IgnoreNulls);
         let call = WindowCall { function, args, ignore_nulls, frame };
@@ -81,6 +85,20 @@ impl Binder<'_> {
         let id = self.columns.computed(expr_text(whole), ty, nullable);
         self.frame().windows.push(PendingWindow { id, partition_by, order_by, call });
         Ok(self.columns.reference(id))
+    }
+
+    /// `avg(DISTINCT x) OVER w` is `sum(DISTINCT x) OVER w / count(DISTINCT x) OVER w`.
+    fn average_distinct(&mut self, name: &str, f: &sql::Function) -> Result<Option<Expr>> {
+        let sql::FunctionArguments::List(list) = &f.args else { return Ok(None) };
+        if name != "avg" || list.duplicate_treatment != Some(sql::DuplicateTreatment::Distinct) {
+            return Ok(None);
+        }
+        let mut part = |name: &str| {
+            let call = sql::Expr::Function(sql::Function { name: sql::ObjectName::from(vec![sql::Ident::new(name)]), ..f.clone() });
+            self.bind_expr(&call)
+        };
+        let (sum, count) = (part("sum")?, part("count")?);
+        self.arithmetic("divide", sum, count).map(Some)
     }
 
     fn refuse_nested_windows(&mut self, call: &WindowCall, partition_by: &[Expr], order_by: &[SortKey], whole: &sql::Expr) -> Result<()> {
@@ -137,6 +155,9 @@ impl Binder<'_> {
             None => Expr::null(value_type.clone()),
             Some(e) => {
                 let mismatch = || common_base::err!(Analysis, "The type of the third parameter of LEAD/LAG not match the type {}", debug_text(&value_type));
+                if !e.columns().is_empty() && e.ty != value_type && !lossless_cast(&e.ty, &value_type) {
+                    return Err(mismatch());
+                }
                 let cast = self.implicit_cast(e.clone(), &value_type).map_err(|_| mismatch())?;
                 if let (Some(v), false) = (self.fold(e.clone()).as_literal(), e.ty == LogicalType::Null) {
                     if !v.is_null() && self.fold(cast.clone()).as_literal().is_some_and(Scalar::is_null) {
@@ -239,6 +260,26 @@ impl Binder<'_> {
             sql::WindowFrameBound::Following(Some(e)) => FrameBound::Following(offset(e)?),
         })
     }
+}
+
+/// Sketches only go where a window can merge them.
+fn check_metric_args(function: &WindowFunctionRef, args: &[Expr]) -> Result<()> {
+    let name = match function {
+        WindowFunctionRef::Window(w) => w.name(),
+        WindowFunctionRef::Aggregate(a) => a.name(),
+    };
+    for arg in args {
+        match arg.ty {
+            LogicalType::Hll if !matches!(name, "hll_union_agg" | "lead" | "lag") => {
+                bail!(Analysis, "hll type could only used for hll_union_agg/lead/lag window function")
+            }
+            LogicalType::Bitmap if !matches!(name, "bitmap_union_count" | "bitmap_union" | "lead" | "lag") => {
+                bail!(Analysis, "bitmap type could only used for bitmap_union_count/bitmap_union/lead/lag window function")
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Frames of functions that ignore them are all alike; first_value and last_value count rows, not peers.

@@ -218,7 +218,13 @@ impl Binder<'_> {
                     let reference = self.columns.reference(bound.output[at].id);
                     self.implicit_cast(reference, &column.ty)?
                 }
-                None => self.required_default(column)?,
+                None => match self.default_of(column)? {
+                    Some(value) => value,
+                    None => {
+                        let listed: String = targets.iter().map(|t| format!(" {} ", table.columns[*t].name)).collect();
+                        bail!(Analysis, "'{}' must be explicitly mentioned in column permutation: {listed}", column.name);
+                    }
+                },
             };
             // A query may give one column twice; each table column needs its own.
             let own = value.as_column().filter(|id| !exprs.iter().any(|(e, _): &(ColumnId, Expr)| e == id));

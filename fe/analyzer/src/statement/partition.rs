@@ -186,7 +186,7 @@ impl Binder<'_> {
                     ("date_trunc", [unit, sql::Expr::Identifier(c)]) => {
                         let unit = encoding::string_literal(unit).unwrap_or_default().to_ascii_lowercase();
                         let column = find(c)?;
-                        if !["hour", "day", "week", "month", "year", "minute"].contains(&unit.as_str()) {
+                        if !["minute", "hour", "day", "week", "month", "quarter", "year"].contains(&unit.as_str()) {
                             bail!(Analysis, "Unsupported date_trunc unit {unit} in partition expression");
                         }
                         if column.ty == LogicalType::Date && matches!(unit.as_str(), "hour" | "minute") {

@@ -40,7 +40,8 @@ pub fn analyze_update(ctx: &AnalyzeContext<'_>, update: &Update) -> Result<Analy
         if olap.keys != KeysModel::Primary {
             bail!(Analysis, "only support updating primary key table");
         }
-        if update.selection.is_none() {
+        let column_mode = ctx.session.variable(None, "partial_update_mode").is_some_and(|(v, _)| v.to_string().eq_ignore_ascii_case("column"));
+        if update.selection.is_none() && !column_mode {
             bail!(Analysis, "must specify where clause to prevent full table update");
         }
         let producers = match &update.with {

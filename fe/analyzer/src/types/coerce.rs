@@ -6,7 +6,7 @@ use common_types::{
     coercion::{self, CompareClass, EqualityBase},
 };
 
-use super::datatype::{debug_text, type_text};
+use super::datatype::{ddl_text, debug_text, type_text};
 
 use LogicalType as T;
 
@@ -38,7 +38,7 @@ pub(crate) fn comparison(a: &LogicalType, b: &LogicalType, range: bool, base: Eq
 
 /// The error for operands that cannot be compared.
 pub(crate) fn not_comparable(a: &LogicalType, b: &LogicalType) -> common_base::Error {
-    err!(Analysis, "Column type {} does not support binary predicate operation with type {}", type_text(a), type_text(b))
+    err!(Analysis, "Column type {} does not support binary predicate operation with type {}", ddl_text(a), ddl_text(b))
 }
 
 /// The type BETWEEN and IN bring all their operands to; NULL members do not count.

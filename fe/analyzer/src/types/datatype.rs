@@ -188,6 +188,7 @@ pub fn type_text(ty: &LogicalType) -> String {
     use LogicalType as T;
     match ty {
         T::Varchar(None) => "varchar".to_owned(),
+        T::Time => "TIME".to_owned(),
         T::Varbinary(_) => "varbinary".to_owned(),
         T::Decimal { width, precision, scale } => {
             let bits = 8 * width.bytes();
@@ -203,6 +204,21 @@ pub fn type_text(ty: &LogicalType) -> String {
     }
 }
 
+/// The type as DDL spells it: [`type_text`] with `decimal(16, 3)`.
+pub(crate) fn ddl_text(ty: &LogicalType) -> String {
+    use LogicalType as T;
+    match ty {
+        T::Decimal { .. } => ty.sql_name(),
+        T::Array(e) => format!("array<{}>", ddl_text(e)),
+        T::Map(k, v) => format!("map<{},{}>", ddl_text(k), ddl_text(v)),
+        T::Struct(fields) => {
+            let fields: Vec<String> = fields.iter().map(|f| format!("{} {}", f.name, ddl_text(&f.ty))).collect();
+            format!("struct<{}>", fields.join(", "))
+        }
+        other => type_text(other),
+    }
+}
+
 /// The type as a bare upper-case name with its arguments: `ARRAY<NULL_TYPE>`, `VARCHAR(20)`.
 pub(crate) fn debug_text(ty: &LogicalType) -> String {
     use LogicalType as T;
@@ -212,7 +228,7 @@ pub(crate) fn debug_text(ty: &LogicalType) -> String {
         T::Array(e) => format!("ARRAY<{}>", debug_text(e)),
         T::Map(k, v) => format!("MAP<{},{}>", debug_text(k), debug_text(v)),
         T::Struct(fields) => {
-            let fields: Vec<String> = fields.iter().map(|f| format!("{} {}", f.name, debug_text(&f.ty))).collect();
+            let fields: Vec<String> = fields.iter().map(|f| format!("{} {}", f.name, type_text(&f.ty))).collect();
             format!("struct<{}>", fields.join(", "))
         }
         T::Decimal { .. } => type_text(ty),
