@@ -29,12 +29,12 @@ pub fn functions() -> Vec<AggregateFunction> {
             opaque_state,
             |call, _, constants| {
                 let number = |at: usize| constants.get(at).and_then(|c| c.as_ref()).and_then(|s| s.as_i64());
-                let (Some(window), Some(mode)) = (number(0), number(2)) else {
-                    bail!(Analysis, "window_funnel needs a constant window and mode")
-                };
+                let Some(mode) = number(2) else { bail!(Analysis, "window_funnel needs a constant window and mode") };
                 // A DATETIME counts in microseconds, the window in seconds.
                 let unit = if call.args[1] == T::Datetime { 1_000_000 } else { 1 };
-                Ok(Box::new(Funnel { window: window.saturating_mul(unit), mode, events: Vec::new(), bytes: 0 }))
+                // When states are merged the window comes with them: their column stands in its place.
+                let window = number(0).map_or(0, |w| w.saturating_mul(unit));
+                Ok(Box::new(Funnel { window, mode, events: Vec::new(), bytes: 0 }))
             },
         ),
     ]
@@ -161,7 +161,9 @@ impl Accumulator for Funnel {
     fn merge(&mut self, groups: &[u32], states: &Column) -> Result<()> {
         let bytes = TextArg::new(states);
         for (i, &g) in groups.iter().enumerate() {
-            for e in bytes.get(i).unwrap_or_default().chunks_exact(16) {
+            let Some((window, events)) = bytes.get(i).and_then(|b| b.split_first_chunk::<8>()) else { continue };
+            self.window = i64::from_le_bytes(*window);
+            for e in events.chunks_exact(16) {
                 let time = i64::from_le_bytes(e[..8].try_into().expect("8 bytes"));
                 let mask = u32::from_le_bytes(e[8..12].try_into().expect("4 bytes"));
                 let n = u32::from_le_bytes(e[12..].try_into().expect("4 bytes"));
@@ -175,6 +177,7 @@ impl Accumulator for Funnel {
     fn state(&mut self, groups: Range<usize>) -> Result<Column> {
         let mut out = TextBuilder::new(groups.len());
         for g in groups {
+            out.buffer.extend(self.window.to_le_bytes());
             for (time, mask, n) in &self.events[g] {
                 out.buffer.extend(time.to_le_bytes());
                 out.buffer.extend(mask.to_le_bytes());

@@ -168,3 +168,40 @@ fn quantiles() {
     let approx = all("percentile_approx", &[doubles, d(0.5)]).as_f64().unwrap();
     assert!((approx - 50.0).abs() < 1.0, "{approx}");
 }
+
+fn flags(rows: &[[bool; 3]]) -> Column {
+    let mut b = common_types::ColumnBuilder::new(&T::array(T::Boolean), rows.len());
+    for row in rows {
+        b.append_array(|items| row.iter().try_for_each(|v| items.append_bool(*v))).unwrap();
+    }
+    b.finish()
+}
+
+#[test]
+fn behaviour() {
+    let steps = flags(&[[true, false, false], [false, true, false], [false, false, true]]);
+    assert_eq!(all("retention", &[steps.clone()]).to_string(), "[1,1,1]");
+    let c = |v: Scalar, t: T| Column::constant(v, t, 3);
+    let funnel = |window: i64, times: &[i64]| {
+        all("window_funnel", &[c(Scalar::BigInt(window), T::BigInt), ints(times), c(Scalar::Int(0), T::Int), steps.clone()])
+    };
+    assert_eq!(funnel(100, &[1, 2, 3]), Scalar::Int(3));
+    assert_eq!(funnel(1, &[1, 2, 30]), Scalar::Int(2));
+    assert_eq!(funnel(100, &[9, 2, 3]), Scalar::Int(1));
+    let top = all("approx_top_k", &[ints(&[1, 2, 2]), c(Scalar::Int(1), T::Int)]);
+    assert_eq!(top.to_string(), "[{\"item\":2,\"count\":2}]");
+}
+
+#[test]
+fn distributions() {
+    let x = Column::flat(Arc::new(arrow::array::Float64Array::from(vec![1.0, 2.0, 3.0, 4.0])), T::Double);
+    let y = Column::flat(Arc::new(arrow::array::Float64Array::from(vec![2.0, 4.0, 6.0, 8.0])), T::Double);
+    let close = |got: Scalar, want: f64| assert!((got.as_f64().unwrap() - want).abs() < 1e-12, "{got} {want}");
+    close(all("var_pop", &[x.clone()]), 1.25);
+    close(all("var_samp", &[x.clone()]), 5.0 / 3.0);
+    close(all("stddev", &[x.clone()]), 1.25f64.sqrt());
+    close(all("covar_pop", &[x.clone(), y.clone()]), 2.5);
+    close(all("corr", &[x.clone(), y]), 1.0);
+    assert_eq!(all("var_samp", &[x.slice(0, 1)]), Scalar::Null);
+    assert_eq!(all("var_pop", &[x.slice(0, 1)]), Scalar::Double(0.0));
+}

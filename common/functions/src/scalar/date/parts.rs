@@ -4,7 +4,7 @@ use common_expr::{scalar_fn::ScalarFunction, signature::Signature};
 use common_types::LogicalType as T;
 
 use crate::kernels::{
-    civil::{day_of_year, from_days, hour_of, minutes_of, seconds_of, week_of, weekday},
+    civil::{HOUR_TICKS, MINUTE_TICKS, SECOND_TICKS, day_of_year, from_days, week_of, weekday},
     def::{sig, strict},
     temporal::{day_part, time_part},
 };
@@ -38,8 +38,8 @@ pub fn functions() -> Vec<ScalarFunction> {
         strict(&["weekofyear", "week_iso"], both(T::Int), |_, c, a, n| {
             day_part::<i8>(c, a, n, |_, _| (1, 53), |d| week_of(d, 3).1 as i8)
         }),
-        strict(&["hour"], both(T::TinyInt), |_, c, a, n| time_part(c, a, n, 23, |us| hour_of(us) as i8)),
-        strict(&["minute"], both(T::TinyInt), |_, c, a, n| time_part(c, a, n, 59, |us| (minutes_of(us) % 60) as i8)),
-        strict(&["second"], both(T::TinyInt), |_, c, a, n| time_part(c, a, n, 59, |us| (seconds_of(us) % 60) as i8)),
+        strict(&["hour"], both(T::TinyInt), |_, c, a, n| time_part(c, a, n, 23, |t| (t / HOUR_TICKS) as i8)),
+        strict(&["minute"], both(T::TinyInt), |_, c, a, n| time_part(c, a, n, 59, |t| (t / MINUTE_TICKS % 60) as i8)),
+        strict(&["second"], both(T::TinyInt), |_, c, a, n| time_part(c, a, n, 59, |t| (t / SECOND_TICKS % 60) as i8)),
     ]
 }

@@ -5,7 +5,7 @@ use common_expr::scalar_fn::{EvalContext, ScalarFunction, ScalarOverload};
 use common_types::{Column, LogicalType as T};
 
 use crate::kernels::{
-    civil::{DAY_US, from_days, hour_of, minutes_of, seconds_of, split, to_days, weekday},
+    civil::{DAY_US, HOUR_TICKS, MINUTE_TICKS, SECOND_TICKS, from_days, split, to_days, weekday},
     def::{sig, strict},
     ints::narrow,
     num::{null_shortcut, union_nulls},
@@ -64,9 +64,9 @@ fn start_of_day_unit(days: i32, unit: Unit) -> i32 {
 }
 
 #[inline(always)]
-fn floor_in_day(us: i64, floor: impl Fn(i64) -> i64) -> i64 {
+fn floor_in_day(us: i64, floor: impl Fn(u32) -> i64) -> i64 {
     let (_, of_day) = split(us);
-    us - of_day + floor(of_day)
+    us - of_day + floor((of_day >> 6) as u32)
 }
 
 fn date_trunc(_: &EvalContext, call: &ScalarOverload, args: &[Column], rows: usize) -> Result<Column> {
@@ -111,9 +111,9 @@ fn date_trunc(_: &EvalContext, call: &ScalarOverload, args: &[Column], rows: usi
         Unit::Month => arg.map_days(rows, |d| us(start_of_day_unit(d, Unit::Month))),
         Unit::Week => arg.map_days(rows, |d| us(start_of_day_unit(d, Unit::Week))),
         Unit::Micros(DAY_US) => arg.map_days(rows, us),
-        Unit::Micros(n @ 3_600_000_000) => arg.map_us(rows, |v| floor_in_day(v, |t| i64::from(hour_of(t)) * n)),
-        Unit::Micros(n @ 60_000_000) => arg.map_us(rows, |v| floor_in_day(v, |t| i64::from(minutes_of(t)) * n)),
-        Unit::Micros(n @ 1_000_000) => arg.map_us(rows, |v| floor_in_day(v, |t| i64::from(seconds_of(t)) * n)),
+        Unit::Micros(n @ 3_600_000_000) => arg.map_us(rows, |v| floor_in_day(v, |t| i64::from(t / HOUR_TICKS) * n)),
+        Unit::Micros(n @ 60_000_000) => arg.map_us(rows, |v| floor_in_day(v, |t| i64::from(t / MINUTE_TICKS) * n)),
+        Unit::Micros(n @ 1_000_000) => arg.map_us(rows, |v| floor_in_day(v, |t| i64::from(t / SECOND_TICKS) * n)),
         Unit::Micros(n) => arg.map_us(rows, |v| v - v.rem_euclid(n)),
     };
     Ok(narrow(&call.result, values, nulls, us(from), us(to) + DAY_US - 1))
