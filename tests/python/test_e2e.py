@@ -1,0 +1,311 @@
+"""The way a new user goes, on real processes: create, load, query, kill, and find everything again."""
+
+import gzip
+import json
+import os
+import socket
+import time
+
+import pymysql
+
+from harness import HOST, ROOT, ClusterTest, kill, main, pid_of, run, wait_until
+
+ONE_COPY = 'PROPERTIES ("replication_num" = "1")'
+
+
+def orders_csv(first, count):
+    """Rows of the table `orders`: deterministic, so that sums are known."""
+    lines = [f"{i},2024-{1 + i % 12:02}-{1 + i % 28:02},city{i % 7},{i % 100}.{i % 10}0" for i in range(first, first + count)]
+    return "\n".join(lines) + "\n"
+
+
+def orders_sum(first, count):
+    """sum(amount) of these rows, in cents."""
+    return sum(i % 100 * 100 + i % 10 * 10 for i in range(first, first + count))
+
+
+class EndToEnd(ClusterTest):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.cluster.database("e2e")
+
+    def make_orders(self, table, buckets=3):
+        self.cluster.sql(f"DROP TABLE IF EXISTS e2e.{table} FORCE")
+        self.cluster.sql(
+            f"CREATE TABLE e2e.{table} (id BIGINT NOT NULL, day DATE NOT NULL, city VARCHAR(20), amount DECIMAL(10, 2)) "
+            "DUPLICATE KEY (id) PARTITION BY RANGE (day) (PARTITION h1 VALUES LESS THAN ('2024-07-01'), "
+            f"PARTITION h2 VALUES LESS THAN ('2025-01-01')) DISTRIBUTED BY HASH (id) BUCKETS {buckets} {ONE_COPY}"
+        )
+
+    def load_orders(self, table, first, count, **headers):
+        answer = self.cluster.stream_load("e2e", table, orders_csv(first, count), column_separator=",", **headers)
+        self.assertEqual(answer["Status"], "Success", answer)
+        self.assertEqual(answer["NumberLoadedRows"], count)
+        return answer
+
+    def check_orders(self, table, count):
+        total, cents = self.cluster.sql(f"SELECT count(*), sum(amount) * 100 FROM e2e.{table}")[0]
+        self.assertEqual((total, int(cents)), (count, orders_sum(0, count)))
+
+    # ---- processes
+
+    def test_health_and_metrics(self):
+        cluster = self.cluster
+        self.assertEqual(cluster.http(cluster.http_port, "/api/bootstrap"), '{"status":"OK","msg":"Success"}')
+        backend_port = cluster.backends[0]["ports"]["webserver"]
+        self.assertEqual(cluster.http(backend_port, "/api/health"), '{"status": "OK","msg": "To Be Added"}')
+        health = json.loads(cluster.http(cluster.http_port, "/api/health"))
+        self.assertEqual((health["online_backend_num"], health["total_backend_num"]), (self.backend_count, self.backend_count))
+        self.assertIn("# TYPE starrocks_fe_", cluster.http(cluster.http_port, "/metrics"))
+        self.assertIn("# TYPE starrocks_be_", cluster.http(backend_port, "/metrics"))
+
+    def test_a_second_start_is_refused(self):
+        for process in self.cluster.processes:
+            role, pid = process["role"], pid_of(process)
+            done = run(f"{ROOT}/bin/start_{role}.sh", "--home", process["home"], "--daemon", check=False)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(f"runs already (pid {pid})", done.stderr)
+
+    def test_status_shows_every_process(self):
+        done = self.cluster.script("status")
+        self.assertEqual(done.stdout.count(" ready "), 1 + self.backend_count, done.stdout)
+
+    def test_internal_ports_need_the_token(self):
+        # The HTTP/2 preface and a call without token: the server answers, and never with a success of the call.
+        ports = self.cluster.frontend["ports"]
+        for port in (ports["rpc"], ports["edit_log"], self.cluster.backends[0]["ports"]["brpc"]):
+            with socket.create_connection((HOST, port), timeout=5) as s:
+                s.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+                self.assertNotIn(b" 200 ", s.recv(1024))
+
+    # ---- errors
+
+    def test_errors_at_login(self):
+        with self.assertRaises(pymysql.err.OperationalError) as caught:
+            self.cluster.connect(password="wrong")
+        self.assertEqual(caught.exception.args[0], 1045)
+        self.assertIn("Access denied for user 'root'", caught.exception.args[1])
+        self.assertIn("(using password: YES)", caught.exception.args[1])
+        with self.assertRaises(pymysql.err.MySQLError) as caught:
+            self.cluster.connect(user="nobody")
+        self.assertEqual(caught.exception.args[0], 1045)
+        with self.assertRaises(pymysql.err.MySQLError) as caught:
+            self.cluster.connect(database="no_such_db")
+        self.assertIn("no_such_db", caught.exception.args[1])
+
+    def test_errors_of_statements(self):
+        self.assert_error(1064, "Getting syntax error at line 2, column", "SELECT\nFROM FROM t")
+        self.assert_error(5501, "no_such_db", "USE no_such_db")
+        self.assert_error(5502, "no_such_table", "SELECT * FROM e2e.no_such_table")
+        self.assert_error(1064, "no_such_column", "SELECT no_such_column FROM (SELECT 1 AS a) t")
+        self.assert_error(1064, "no_such_function", "SELECT no_such_function(1)")
+        self.assert_error(1007, "e2e", "CREATE DATABASE e2e")
+        self.assert_error(1193, "no_such_variable", "SET no_such_variable = 1")
+
+    def test_bad_input_leaves_the_server_standing(self):
+        nested = "SELECT " + "(" * 5000 + "1" + ")" * 5000
+        with self.assertRaises(pymysql.err.MySQLError):
+            self.cluster.sql(nested)
+        in_list = ", ".join(str(i) for i in range(10_000))
+        self.assertEqual(self.cluster.sql(f"SELECT 9999 IN ({in_list}), 10000 IN ({in_list})"), ((1, 0),))
+        columns = ", ".join(f"c{i} INT" for i in range(1000))
+        self.cluster.sql(f"CREATE TABLE e2e.wide ({columns}) DUPLICATE KEY (c0) DISTRIBUTED BY HASH (c0) BUCKETS 1 {ONE_COPY}")
+        self.cluster.sql(f"INSERT INTO e2e.wide VALUES ({', '.join(str(i) for i in range(1000))})")
+        self.assertEqual(self.cluster.sql("SELECT c0, c500, c999 FROM e2e.wide"), ((0, 500, 999),))
+        # Packets that lie about their length, and plain noise.
+        for noise in (b"\xff\xff\xff\x00" + b"x" * 100, b"GET / HTTP/1.1\r\n\r\n", b"\x05\x00\x00\x01abc"):
+            with socket.create_connection((HOST, self.cluster.query_port), timeout=5) as s:
+                s.recv(1024)
+                s.sendall(noise)
+        self.assertEqual(self.cluster.sql("SELECT 1"), ((1,),))
+
+    def test_packets_over_16_mb(self):
+        text = "x" * (17 << 20)
+        with self.cluster.connect(max_allowed_packet=64 << 20) as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT length(%s)", (text,))
+            self.assertEqual(cursor.fetchall(), ((len(text),),))
+
+    def test_set_password(self):
+        self.cluster.sql("SET PASSWORD = PASSWORD('s3cret')")
+        try:
+            with self.assertRaises(pymysql.err.OperationalError):
+                self.cluster.sql("SELECT 1")
+            self.assertEqual(self.cluster.sql("SELECT 1", password="s3cret"), ((1,),))
+        finally:
+            self.cluster.sql("SET PASSWORD = PASSWORD('')", password="s3cret")
+        self.assertEqual(self.cluster.sql("SELECT 1"), ((1,),))
+
+    def test_kill_query(self):
+        with self.cluster.connect() as victim, self.cluster.connect() as killer:
+            with killer.cursor() as cursor:
+                cursor.execute("KILL QUERY %s", (victim.thread_id(),))
+            with victim.cursor() as cursor:
+                cursor.execute("SELECT 1")
+                self.assertEqual(cursor.fetchall(), ((1,),))
+            with killer.cursor() as cursor:
+                cursor.execute("KILL %s", (victim.thread_id(),))
+            with self.assertRaises(pymysql.err.MySQLError), victim.cursor() as cursor:
+                cursor.execute("SELECT 1")
+
+    # ---- tables, loads, queries
+
+    def test_create_load_query(self):
+        self.make_orders("first")
+        self.load_orders("first", 0, 10_000)
+        self.check_orders("first", 10_000)
+        rows = self.cluster.sql("SELECT city, count(*) AS n FROM e2e.first WHERE day < '2024-07-01' GROUP BY city ORDER BY n DESC, city LIMIT 3")
+        want = {}
+        for i in range(10_000):
+            if i % 12 < 6:
+                want[f"city{i % 7}"] = want.get(f"city{i % 7}", 0) + 1
+        self.assertEqual(list(rows), sorted(want.items(), key=lambda c: (-c[1], c[0]))[:3])
+        self.cluster.sql("CREATE TABLE e2e.cities DUPLICATE KEY (city) DISTRIBUTED BY HASH (city) BUCKETS 2 "
+                         f"{ONE_COPY} AS SELECT city, max(id) AS top FROM e2e.first GROUP BY city")
+        joined = self.cluster.sql("SELECT count(*), sum(f.amount) * 100 FROM e2e.first f JOIN e2e.cities c ON f.city = c.city")
+        self.assertEqual((joined[0][0], int(joined[0][1])), (10_000, orders_sum(0, 10_000)))
+        self.assertIn("first", [row[0] for row in self.cluster.sql("SHOW TABLES FROM e2e")])
+        ddl = self.cluster.sql("SHOW CREATE TABLE e2e.first")[0][1]
+        self.assertIn("DISTRIBUTED BY HASH(`id`) BUCKETS 3", ddl)
+
+    def test_labels_load_once(self):
+        self.make_orders("labels")
+        self.load_orders("labels", 0, 100, label="once")
+        again = self.cluster.stream_load("e2e", "labels", orders_csv(0, 100), label="once", column_separator=",")
+        self.assertEqual((again["Status"], again["ExistingJobStatus"]), ("Label Already Exists", "FINISHED"), again)
+        self.check_orders("labels", 100)
+
+    def test_bad_rows_are_counted_and_shown(self):
+        self.make_orders("bad_rows")
+        body = orders_csv(0, 98) + "98,not a date,x,1\n" + "99,2024-01-01\n"
+        refused = self.cluster.stream_load("e2e", "bad_rows", body, column_separator=",")
+        self.assertEqual(refused["Status"], "Fail", refused)
+        self.assertIn("too many filtered rows", refused["Message"])
+        self.assertEqual(self.cluster.sql("SELECT count(*) FROM e2e.bad_rows"), ((0,),))
+        accepted = self.cluster.stream_load("e2e", "bad_rows", body, column_separator=",", max_filter_ratio="0.05")
+        self.assertEqual((accepted["Status"], accepted["NumberLoadedRows"], accepted["NumberFilteredRows"]), ("Success", 98, 2), accepted)
+        shown = run("curl", "-sS", accepted["ErrorURL"]).stdout
+        self.assertIn("not a date", shown)
+
+    def test_json_and_column_mapping(self):
+        self.make_orders("json")
+        body = "\n".join(json.dumps({"id": i, "when": "2024-03-01 10:00:00", "town": "Rome", "cents": i}) for i in range(50))
+        answer = self.cluster.stream_load(
+            "e2e", "json", body, format="json", jsonpaths='["$.id","$.when","$.town","$.cents"]',
+            columns="id,at,city,cents,day=to_date(at),amount=cents/100", where="id >= 10",
+        )
+        self.assertEqual((answer["Status"], answer["NumberLoadedRows"], answer["NumberUnselectedRows"]), ("Success", 40, 10), answer)
+        self.assertEqual(self.cluster.sql("SELECT min(id), sum(amount) * 100 FROM e2e.json")[0], (10, sum(range(10, 50))))
+
+    def test_compressed_body(self):
+        self.make_orders("zipped")
+        body = gzip.compress(orders_csv(0, 5000).encode())
+        answer = self.cluster.stream_load("e2e", "zipped", body, compression="gzip", column_separator=",")
+        self.assertEqual(answer["Status"], "Success", answer)
+        self.check_orders("zipped", 5000)
+
+    def test_a_load_cut_off_leaves_nothing(self):
+        self.make_orders("cut")
+        body = orders_csv(0, 20_000).encode()
+        backend_port = self.cluster.backends[0]["ports"]["webserver"]
+        for sent in (0, 1, 1000, len(body) // 2, len(body) - 1):
+            head = (
+                f"PUT /api/e2e/cut/_stream_load HTTP/1.1\r\nHost: {HOST}\r\nAuthorization: Basic cm9vdDo=\r\nlabel: cut{sent}\r\n"
+                f"column_separator: ,\r\nExpect: 100-continue\r\nContent-Length: {len(body)}\r\n\r\n"
+            ).encode()
+            with socket.create_connection((HOST, backend_port), timeout=10) as s:
+                s.sendall(head)
+                s.sendall(body[:sent])
+        # The label of a load that was cut off is free again once the load is aborted.
+        def loads_again():
+            answer = self.cluster.stream_load("e2e", "cut", orders_csv(0, 10), label=f"cut{len(body) - 1}", column_separator=",")
+            return answer["Status"] == "Success"
+        wait_until("the label is free again", loads_again)
+        self.check_orders("cut", 10)
+
+    def test_insert_delete_truncate(self):
+        self.make_orders("changed")
+        self.cluster.sql("INSERT INTO e2e.changed VALUES (1, '2024-01-01', 'a', 1.00), (2, '2024-08-01', 'b', 2.00), (3, '2024-08-01', NULL, NULL)")
+        self.cluster.sql("DELETE FROM e2e.changed WHERE id = 2")
+        self.assertEqual(self.cluster.sql("SELECT id FROM e2e.changed ORDER BY id"), ((1,), (3,)))
+        self.cluster.sql("TRUNCATE TABLE e2e.changed PARTITION (h1)")
+        self.assertEqual(self.cluster.sql("SELECT id FROM e2e.changed"), ((3,),))
+
+    # ---- crashes
+
+    def test_acknowledged_loads_survive_kill_9(self):
+        self.make_orders("durable")
+        self.load_orders("durable", 0, 1000, label="durable1")
+        for process in self.cluster.processes:
+            self.cluster.restart(process)
+        self.cluster.wait_alive()
+        self.check_orders("durable", 1000)
+        self.load_orders("durable", 1000, 1000, label="durable2")
+        again = self.cluster.stream_load("e2e", "durable", orders_csv(0, 1000), label="durable1", column_separator=",")
+        self.assertEqual(again["Status"], "Label Already Exists", again)
+        self.check_orders("durable", 2000)
+
+    def test_kill_9_in_the_middle_of_loads(self):
+        for role in ("be", "fe"):
+            with self.subTest(role=role):
+                self.kill_while_loading(role)
+
+    def kill_while_loading(self, role):
+        """Loads batch after batch while a process dies: what was acknowledged is there, what was refused is not."""
+        table = f"killed_{role}"
+        self.make_orders(table)
+        victim = self.cluster.frontend if role == "fe" else self.cluster.backends[-1]
+        acknowledged = 0
+        for attempt in range(40):
+            if attempt == 10:
+                kill(victim)
+            if attempt == 12:
+                self.cluster.start(victim)
+                self.cluster.wait_alive()
+            label = f"{table}_{acknowledged}"
+            try:
+                answer = self.cluster.stream_load("e2e", table, orders_csv(acknowledged, 500), label=label, column_separator=",")
+            except (AssertionError, ValueError):
+                continue
+            # Refused because an earlier try of the same rows went through unheard.
+            if answer["Status"] == "Success" or answer.get("ExistingJobStatus") == "FINISHED":
+                acknowledged += 500
+        self.assertGreater(acknowledged, 5000)
+        wait_until("all versions are visible", lambda: self.cluster.sql(f"SELECT count(*) FROM e2e.{table}")[0][0] >= acknowledged)
+        self.check_orders(table, acknowledged)
+
+    def test_a_cold_start_takes_less_than_a_second(self):
+        for process in self.cluster.processes:
+            kill(process)
+            started = time.monotonic()
+            run(f"{ROOT}/bin/start_{process['role']}.sh", "--home", process["home"], "--daemon")
+            self.assertLess(time.monotonic() - started, 3.0, "start_*.sh returns when the process answers")
+        self.cluster.wait_alive()
+
+    def test_a_bad_conf_file_names_the_line(self):
+        home = os.path.join(self.cluster.dir, "bad")
+        os.makedirs(os.path.join(home, "conf"), exist_ok=True)
+        with open(os.path.join(home, "conf/fe.conf"), "w", encoding="utf-8") as f:
+            f.write("# ports\nquery_port = many\n")
+        done = run(f"{ROOT}/bin/start_fe.sh", "--home", home, "--daemon", check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("conf/fe.conf:2: bad value of query_port", done.stderr)
+
+
+class EndToEndOnThree(EndToEnd):
+    """The same on three backends: same plans, same answers."""
+
+    backend_count = 3
+
+    def test_rows_are_spread(self):
+        self.make_orders("spread", buckets=12)
+        self.load_orders("spread", 0, 10_000)
+        self.check_orders("spread", 10_000)
+        # Segment files lie on every backend.
+        for backend in self.cluster.backends:
+            files = [name for _, _, names in os.walk(os.path.join(backend["home"], "storage")) for name in names]
+            self.assertTrue(any(name.endswith(".dat") for name in files), files)
+
+
+if __name__ == "__main__":
+    main()
