@@ -21,7 +21,7 @@ use crate::{
     stats::filter::ndv_of,
 };
 
-/// Build sides below this always make a filter: it costs nothing.
+/// Build sides below this make a filter when nothing is known of the keys: it costs little.
 const SMALL_BUILD: f64 = 100_000.0;
 /// A filter expected to keep more than this share of the keys is not worth testing.
 const USELESS_SHARE: f64 = 0.9;
@@ -77,7 +77,8 @@ impl Planner<'_, '_> {
 
     fn worthwhile(&self, probe: &Expr, build: &Expr, probe_side: &PhysicalNode, build_side: &PhysicalNode) -> bool {
         let rows = build_side.estimate.rows;
-        if rows <= SMALL_BUILD {
+        let known = |e: &Expr| e.as_column().and_then(|c| self.ctx.estimate(c)).is_some_and(|e| e.known);
+        if rows <= SMALL_BUILD && !(known(probe) && known(build)) {
             return true;
         }
         if rows > self.ctx.options.runtime_filter_max_rows {

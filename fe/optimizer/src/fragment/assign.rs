@@ -7,10 +7,11 @@ use fe_catalog::model::{Partition, Replica, Tablet};
 use fe_plan::{
     PhysicalNode, PhysicalOp,
     physical::{ExchangePartitioning, PhysicalScan},
+    props::BucketLayout,
 };
 use proto_messages::fragment as pb;
 
-use super::{Assignment, ExchangeTo, Fragment, FragmentSink, FragmentedPlan, RootSink, build, hash_exprs};
+use super::{Assignment, ExchangeTo, Fragment, FragmentSink, FragmentedPlan, RootSink, build, hash_exprs, split::layout_of};
 use crate::context::{BackendView, ClusterView};
 
 /// Where one fragment runs.
@@ -19,8 +20,8 @@ struct Placement {
     nodes: Vec<NodeId>,
     /// Per scan node, per instance: what it reads.
     scans: Vec<(u32, Vec<Vec<pb::ScanRange>>)>,
-    /// Instance of each bucket, for bucket-aligned fragments.
-    buckets: Vec<u32>,
+    /// Per layout its scans follow: the instance of each bucket.
+    buckets: Vec<(BucketLayout, Vec<u32>)>,
 }
 
 /// One request per backend that has work.
@@ -82,36 +83,49 @@ fn destination(cluster: &ClusterView, id: NodeId, instance: usize) -> Result<pb:
     Ok(pb::Destination { host: b.host.clone(), port: u32::from(b.brpc_port), instance: instance as u32 })
 }
 
-fn scans(node: &PhysicalNode) -> Vec<(u32, &PhysicalScan)> {
+/// A scan node: its id, what it reads, and whose buckets it follows.
+struct Reader<'p> {
+    id: u32,
+    scan: &'p PhysicalScan,
+    layout: Option<&'p BucketLayout>,
+}
+
+fn readers(node: &PhysicalNode) -> Vec<Reader<'_>> {
     let mut out = Vec::new();
     node.visit(&mut |n| {
-        if let PhysicalOp::Scan(s) = &n.op {
-            out.push((n.id, &**s));
+        if let PhysicalOp::Scan(scan) = &n.op {
+            out.push(Reader { id: n.id, scan, layout: layout_of(&n.distribution) });
         }
     });
     out
 }
 
 fn place(fragment: &Fragment, cluster: &ClusterView, query: QueryId, load: &mut BTreeMap<NodeId, usize>) -> Result<Placement> {
-    let scans = scans(&fragment.root);
+    let readers = readers(&fragment.root);
     let anywhere = || cluster.backends[(query.0 % cluster.backends.len() as u128) as usize].id;
-    if scans.is_empty() {
+    if readers.is_empty() {
         let nodes = if fragment.single { vec![anywhere()] } else { cluster.backends.iter().map(|b| b.id).collect() };
         return Ok(Placement { nodes, scans: Vec::new(), buckets: Vec::new() });
     }
-    let aligned = keeps_buckets(&fragment.root);
-    let bucket_nodes = if aligned { choose_buckets(&scans, load)? } else { Vec::new() };
-    let mut chosen: Vec<(u32, Vec<(NodeId, pb::ScanRange)>)> = Vec::with_capacity(scans.len());
-    for (id, scan) in &scans {
+    let mut layouts: Vec<(&BucketLayout, Vec<Option<NodeId>>)> = Vec::new();
+    for layout in readers.iter().filter_map(|r| r.layout) {
+        if !layouts.iter().any(|(l, _)| *l == layout) {
+            let same: Vec<&PhysicalScan> = readers.iter().filter(|r| r.layout == Some(layout)).map(|r| r.scan).collect();
+            layouts.push((layout, choose_buckets(layout, &same, load)?));
+        }
+    }
+    let mut chosen: Vec<(u32, Vec<(NodeId, pb::ScanRange)>)> = Vec::with_capacity(readers.len());
+    for Reader { id, scan, layout } in &readers {
         let schema_version = scan.table.as_olap().map_or(0, |t| t.schema_version);
+        let places = layouts.iter().find(|(l, _)| Some(*l) == *layout).map(|(_, places)| places.as_slice()).unwrap_or_default();
         let mut ranges = Vec::new();
         for selected in &scan.partitions {
             let partition = &selected.partition;
             for (bucket, tablet_id) in &selected.tablets {
                 let tablet = tablet(partition, *bucket)?;
-                let at = match bucket_nodes.get(*bucket as usize).copied().flatten() {
-                    Some(at) if scan.bucket_aligned => at,
-                    _ => choose(tablet, partition, load)?,
+                let at = match places.get(*bucket as usize).copied().flatten() {
+                    Some(at) => at,
+                    None => choose(tablet, partition, load)?,
                 };
                 ranges.push((at, pb::ScanRange {
                     tablet_id: tablet_id.0,
@@ -141,47 +155,30 @@ fn place(fragment: &Fragment, cluster: &ClusterView, query: QueryId, load: &mut 
             (id, per)
         })
         .collect();
-    let buckets = bucket_nodes.iter().map(|at| at.as_ref().map_or(0, |at| index(at) as u32)).collect();
+    let buckets = layouts
+        .into_iter()
+        .map(|(layout, places)| (layout.clone(), places.iter().map(|at| at.as_ref().map_or(0, |at| index(at) as u32)).collect()))
+        .collect();
     Ok(Placement { nodes, scans, buckets })
 }
 
-/// Whether a join of the fragment relies on the buckets of its scans.
-fn keeps_buckets(node: &PhysicalNode) -> bool {
-    let mut found = false;
-    node.visit(&mut |n| match &n.op {
-        PhysicalOp::Scan(s) => found |= s.bucket_aligned,
-        PhysicalOp::Exchange { partitioning: ExchangePartitioning::Bucket(_), .. } => found = true,
-        _ => {}
-    });
-    found
-}
-
-/// A backend for each bucket that has every tablet of that bucket.
-fn choose_buckets(scans: &[(u32, &PhysicalScan)], load: &mut BTreeMap<NodeId, usize>) -> Result<Vec<Option<NodeId>>> {
-    let count = scans
-        .iter()
-        .filter(|(_, s)| s.bucket_aligned)
-        .flat_map(|(_, s)| &s.partitions)
-        .map(|p| p.partition.buckets as usize)
-        .max()
-        .unwrap_or(0);
-    let mut out = vec![None; count];
+/// A backend for each bucket of a layout that has every tablet of that bucket.
+fn choose_buckets(layout: &BucketLayout, scans: &[&PhysicalScan], load: &mut BTreeMap<NodeId, usize>) -> Result<Vec<Option<NodeId>>> {
+    let mut out = vec![None; layout.buckets as usize];
     for (bucket, place) in out.iter_mut().enumerate() {
         let mut candidates: Option<Vec<NodeId>> = None;
-        for (_, scan) in scans.iter().filter(|(_, s)| s.bucket_aligned) {
-            for selected in &scan.partitions {
-                let Some((b, _)) = selected.tablets.iter().find(|(b, _)| *b as usize == bucket) else { continue };
-                let tablet = tablet(&selected.partition, *b)?;
-                let here: Vec<NodeId> = readable(tablet, &selected.partition, load).map(|r| r.node).collect();
-                candidates = Some(match candidates {
-                    None => here,
-                    Some(before) => before.into_iter().filter(|n| here.contains(n)).collect(),
-                });
-            }
+        for selected in scans.iter().flat_map(|s| &s.partitions) {
+            let Some((b, _)) = selected.tablets.iter().find(|(b, _)| *b as usize == bucket) else { continue };
+            let tablet = tablet(&selected.partition, *b)?;
+            let here: Vec<NodeId> = readable(tablet, &selected.partition, load).map(|r| r.node).collect();
+            candidates = Some(match candidates {
+                None => here,
+                Some(before) => before.into_iter().filter(|n| here.contains(n)).collect(),
+            });
         }
         if let Some(candidates) = candidates {
             let Some(at) = candidates.into_iter().min_by_key(|n| load.get(n).copied().unwrap_or(usize::MAX)) else {
-                bail!(Unavailable, "no backend has all replicas of bucket {bucket}: the tables are not colocated at the moment");
+                bail!(Unavailable, "no backend has a readable replica of every tablet of bucket {bucket}");
             };
             if let Some(n) = load.get_mut(&at) {
                 *n += 1;
@@ -242,8 +239,11 @@ fn exchange(to: &ExchangeTo, output: &[u32], placements: &[Placement], cluster: 
         ExchangePartitioning::Bucket(_) => pb::Partitioning::BucketHash,
         ExchangePartitioning::Random => pb::Partitioning::Random,
     };
-    let bucket_to_destination =
-        if partitioning == pb::Partitioning::BucketHash { target.buckets.clone() } else { Vec::new() };
+    let bucket_to_destination: Vec<u32> =
+        target.buckets.iter().find(|(l, _)| Some(l) == to.layout.as_ref()).map(|(_, b)| b.clone()).unwrap_or_default();
+    if partitioning == pb::Partitioning::BucketHash && bucket_to_destination.is_empty() {
+        bail!(Internal, "exchange {} follows buckets nobody in fragment {} has", to.exchange, to.fragment);
+    }
     Ok(pb::ExchangeSink {
         exchange_id: to.exchange,
         destinations,
@@ -284,7 +284,7 @@ fn routes(plan: &FragmentedPlan, placements: &[Placement], cluster: &ClusterView
         for (id, broadcast_build) in remote {
             let mut targets = Vec::new();
             for (other, at) in plan.fragments.iter().zip(placements) {
-                let tests = scans(&other.root).iter().any(|(_, s)| s.runtime_filters.iter().any(|f| f.id == id));
+                let tests = readers(&other.root).iter().any(|r| r.scan.runtime_filters.iter().any(|f| f.id == id));
                 if tests {
                     for (i, node) in at.nodes.iter().enumerate() {
                         targets.push(destination(cluster, *node, i)?);

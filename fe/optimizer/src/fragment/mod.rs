@@ -11,7 +11,7 @@ mod split;
 use common_base::{Result, ids::NodeId};
 use common_expr::expr::{ColumnId, Expr};
 use common_types::LogicalType;
-use fe_plan::{ColumnFactory, PhysicalNode, physical::ExchangePartitioning};
+use fe_plan::{ColumnFactory, PhysicalNode, physical::ExchangePartitioning, props::BucketLayout};
 use proto_messages::fragment::{ExecuteRequest, TableSink};
 
 use crate::{ColumnEstimate, Optimized};
@@ -65,6 +65,8 @@ pub struct ExchangeTo {
     pub exchange: u32,
     pub fragment: u32,
     pub partitioning: ExchangePartitioning,
+    /// Whose buckets a bucket partitioning follows.
+    pub layout: Option<BucketLayout>,
     /// Columns sent, in order.
     pub columns: Vec<ColumnId>,
 }

@@ -6,7 +6,7 @@ use common_types::LogicalType;
 use fe_plan::{
     PhysicalNode, PhysicalOp,
     physical::{AggregatePhase, ExchangePartitioning},
-    props::Distribution,
+    props::{BucketLayout, Distribution},
 };
 
 use super::{ExchangeTo, Fragment, FragmentSink, RootSink};
@@ -62,6 +62,7 @@ impl Splitter {
                     exchange: node.id,
                     fragment: current.id,
                     partitioning: partitioning.clone(),
+                    layout: layout_of(&node.distribution).cloned(),
                     columns: node.output.clone(),
                 };
                 self.fragment(child, FragmentSink::Exchange(to))?;
@@ -88,6 +89,7 @@ impl Splitter {
                     exchange: node.id,
                     fragment: current.id,
                     partitioning: partitioning.clone(),
+                    layout: None,
                     columns: columns.iter().map(|(_, from)| *from).collect(),
                 };
                 self.readers.push(Reader { cte: *cte, to });
@@ -99,6 +101,14 @@ impl Splitter {
                 Ok(node)
             }
         }
+    }
+}
+
+/// The layout a distribution follows.
+pub fn layout_of(distribution: &Distribution) -> Option<&BucketLayout> {
+    match distribution {
+        Distribution::Bucket { layout, .. } => Some(layout),
+        _ => None,
     }
 }
 

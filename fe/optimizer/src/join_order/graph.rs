@@ -38,6 +38,8 @@ pub struct Predicate {
     pub expr: Expr,
     pub mask: Mask,
     pub selectivity: f64,
+    /// An equality between two inputs: it can be a hash key.
+    pub equality: bool,
 }
 
 /// Equal columns: at most one per input.
@@ -157,14 +159,12 @@ impl Graph {
             self.add_equal((x, a), (y, b));
             return;
         }
-        let selectivity = if mask.count_ones() == 2
-            && let Some(divisor) = self.equality_divisor(ctx, e)
-        {
-            1.0 / divisor
-        } else {
-            selectivity(ctx, e, 1e6, false)
+        let divisor = if mask.count_ones() == 2 { self.equality_divisor(ctx, e) } else { None };
+        let share = match divisor {
+            Some(divisor) => 1.0 / divisor,
+            None => selectivity(ctx, e, 1e6, false),
         };
-        self.predicates.push(Predicate { expr: e.clone(), mask, selectivity: selectivity.clamp(1e-12, 1.0) });
+        self.predicates.push(Predicate { expr: e.clone(), mask, selectivity: share.clamp(1e-12, 1.0), equality: divisor.is_some() });
     }
 
     fn equality_divisor(&self, ctx: &Context<'_>, e: &Expr) -> Option<f64> {
@@ -238,6 +238,20 @@ impl Graph {
     /// Whether a condition connects the two sets.
     pub fn connected(&self, left: Mask, right: Mask) -> bool {
         bits(left).any(|i| self.neighbours[i] & right != 0)
+    }
+
+    /// Whether a join of the two sets has a hash key.
+    pub fn has_key(&self, left: Mask, right: Mask) -> bool {
+        for side in [left, right] {
+            if side.count_ones() == 1 {
+                let atom = &self.atoms[side.trailing_zeros() as usize];
+                if atom.kind != JoinKind::Inner {
+                    return atom.on.iter().any(|e| crate::exprs::equality(e).is_some());
+                }
+            }
+        }
+        self.classes.iter().any(|c| c.mask & left != 0 && c.mask & right != 0)
+            || self.predicates.iter().any(|p| p.equality && p.mask & !(left | right) == 0 && p.mask & left != 0 && p.mask & right != 0)
     }
 
     /// Rows of joining two disjoint sets of known rows.

@@ -94,5 +94,9 @@ fn join_cost(graph: &Graph, left: Mask, left_rows: f64, right: Mask, right_rows:
     let out = cost::Size { rows: out_rows, width: graph.width(left | right) };
     let l = cost::Size { rows: left_rows, width: graph.width(left) };
     let r = cost::Size { rows: right_rows, width: graph.width(right) };
-    cost::hash_join(l, r, out).min(cost::hash_join(r, l, out))
+    if graph.has_key(left, right) {
+        cost::hash_join(l, r, out).min(cost::hash_join(r, l, out))
+    } else {
+        cost::nested_loop(l, r, out).min(cost::nested_loop(r, l, out))
+    }
 }

@@ -26,8 +26,10 @@ pub fn run(node: LogicalNode, ctx: &mut Context<'_>) -> Result<LogicalNode> {
     if !has_anchor(&node) {
         return Ok(node);
     }
+    // Without stored tables the FE runs the plan by itself, in one piece.
+    let whole = !reads_tables(&node);
     let mut kept = Vec::new();
-    let body = walk(node, &mut kept, ctx)?;
+    let body = walk(node, whole, &mut kept, ctx)?;
     Ok(kept.into_iter().rev().fold(body, |body, k| {
         LogicalNode::binary(LogicalOp::CteAnchor { cte: k.cte, name: k.name }, k.producer, body)
     }))
@@ -37,22 +39,26 @@ fn has_anchor(node: &LogicalNode) -> bool {
     matches!(node.op, LogicalOp::CteAnchor { .. }) || node.children.iter().any(has_anchor)
 }
 
-fn walk(node: LogicalNode, kept: &mut Vec<Kept>, ctx: &mut Context<'_>) -> Result<LogicalNode> {
+fn reads_tables(node: &LogicalNode) -> bool {
+    matches!(node.op, LogicalOp::Scan(_)) || node.children.iter().any(reads_tables)
+}
+
+fn walk(node: LogicalNode, whole: bool, kept: &mut Vec<Kept>, ctx: &mut Context<'_>) -> Result<LogicalNode> {
     let LogicalNode { op, mut children } = node;
     let LogicalOp::CteAnchor { cte, name } = op else {
-        let children = children.into_iter().map(|c| walk(c, kept, ctx)).collect::<Result<_>>()?;
+        let children = children.into_iter().map(|c| walk(c, whole, kept, ctx)).collect::<Result<_>>()?;
         return Ok(LogicalNode { op, children });
     };
     let (Some(body), Some(producer)) = (children.pop(), children.pop()) else { bail!(Internal, "a CTE anchor has two inputs") };
-    let producer = walk(producer, kept, ctx)?;
+    let producer = walk(producer, whole, kept, ctx)?;
     let at = kept.len();
-    let body = walk(body, kept, ctx)?;
+    let body = walk(body, whole, kept, ctx)?;
     let readers = count(&body, cte) + kept.iter().map(|k| count(&k.producer, cte)).sum::<usize>();
     let rate = ctx.options.cte_reuse_rate;
     let inline = match readers {
         0 | 1 => true,
         _ if rate < 0.0 || volatile(&producer) => false,
-        _ if rate == 0.0 => true,
+        _ if rate == 0.0 || whole => true,
         n => n <= MAX_COPIES && cheap(&producer),
     };
     if !inline {

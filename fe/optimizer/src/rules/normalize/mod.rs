@@ -40,6 +40,7 @@ const RULES: &[(&str, Rule)] = &[
     ("prune_columns again", prune_columns::run),
     ("merge_projects again", |n, _, c| merge_projects::run(n, c)),
     ("push_limit", |n, _, c| push_limit::run(n, c)),
+    ("merge_projects at last", |n, _, c| merge_projects::run(n, c)),
 ];
 
 /// Brings a plan to normal form.

@@ -1,7 +1,10 @@
 //! Limits go down: below projections (so that LIMIT meets its ORDER BY), into UNION ALL and the kept side of outer joins.
 
 use common_base::Result;
-use common_expr::{expr::ExprKind, walk::substitute};
+use common_expr::{
+    expr::{ColumnId, Expr, ExprKind},
+    walk::substitute,
+};
 use fe_plan::{
     LogicalNode, LogicalOp,
     logical::{JoinKind, SetOpKind, SortKey},
@@ -76,6 +79,19 @@ fn push(node: LogicalNode, limit: Option<u64>, offset: u64, ctx: &mut Context<'_
             limited(LogicalNode { op: LogicalOp::Join { kind: JoinKind::LeftOuter, on, hint }, children }, limit, offset)
         }
         LogicalOp::Sort { keys } => match (rows, children.pop()) {
+            // What is computed for the result only is computed for its few rows.
+            (Some(_), Some(LogicalNode { op: LogicalOp::Project { exprs }, children: mut below })) if below.len() == 1 => {
+                match (below_project(&keys, &exprs), below.pop()) {
+                    (Some(keys), Some(input)) => {
+                        let sorted = push(LogicalNode::unary(LogicalOp::Sort { keys }, input), limit, offset, ctx);
+                        LogicalNode::unary(LogicalOp::Project { exprs }, sorted)
+                    }
+                    (_, input) => {
+                        let project = LogicalNode { op: LogicalOp::Project { exprs }, children: input.into_iter().collect() };
+                        limited(LogicalNode::unary(LogicalOp::Sort { keys }, project), limit, offset)
+                    }
+                }
+            }
             (Some(n), Some(child)) => {
                 let child = push_top_n(child, &keys, n, ctx);
                 limited(LogicalNode::unary(LogicalOp::Sort { keys }, child), limit, offset)
@@ -84,6 +100,14 @@ fn push(node: LogicalNode, limit: Option<u64>, offset: u64, ctx: &mut Context<'_
         },
         op => limited(LogicalNode { op, children }, limit, offset),
     }
+}
+
+/// Sort keys restated below a projection, if they are plain columns there.
+fn below_project(keys: &[SortKey], exprs: &[(ColumnId, Expr)]) -> Option<Vec<SortKey>> {
+    let by: Substitution = exprs.iter().map(|(id, e)| (*id, e.clone())).collect();
+    let below: Vec<SortKey> = keys.iter().map(|k| SortKey { expr: substitute(k.expr.clone(), &by), ..k.clone() }).collect();
+    let volatile = exprs.iter().any(|(_, e)| !e.is_deterministic());
+    (!volatile && below.iter().all(|k| matches!(k.expr.kind, ExprKind::Column(_)))).then_some(below)
 }
 
 /// The first `rows` rows by the keys can only come from the first `rows` rows of each input of a union, or of the kept side of an
@@ -114,12 +138,11 @@ fn push_top_n(node: LogicalNode, keys: &[SortKey], rows: u64, ctx: &Context<'_>)
         }
         // Keys that are plain columns below can be compared before the projection.
         LogicalOp::Project { exprs } => {
-            let by: Substitution = exprs.iter().map(|(id, e)| (*id, e.clone())).collect();
-            let below: Vec<SortKey> = keys.iter().map(|k| SortKey { expr: substitute(k.expr.clone(), &by), ..k.clone() }).collect();
-            let plain = below.iter().all(|k: &SortKey| matches!(k.expr.kind, ExprKind::Column(_)));
-            match children.pop() {
-                Some(child) if plain => LogicalNode::unary(LogicalOp::Project { exprs }, push_top_n(child, &below, rows, ctx)),
-                child => LogicalNode { op: LogicalOp::Project { exprs }, children: child.into_iter().collect() },
+            match (below_project(keys, &exprs), children.pop()) {
+                (Some(below), Some(child)) => {
+                    LogicalNode::unary(LogicalOp::Project { exprs }, push_top_n(child, &below, rows, ctx))
+                }
+                (_, child) => LogicalNode { op: LogicalOp::Project { exprs }, children: child.into_iter().collect() },
             }
         }
         op => LogicalNode { op, children },
