@@ -143,7 +143,7 @@ pub fn verdict(kind: Cmp, a: &Column, b: &Column, rows: usize) -> Result<Verdict
             Some(c) if as_float => test(&x.values, |v| Op::holds(v as f32, c as f32)),
             Some(c) => test(&x.values, |v| Op::holds(v, c)),
             None if as_float => test2(&x.values, &y.values, |v, w| Op::holds(v as f32, w as f32)),
-            None => test2(&x.values, &y.values, |v, w| Op::holds(v, w)),
+            None => test2(&x.values, &y.values, Op::holds),
         })));
     }
     let exact = |t: &LogicalType| t.is_decimal() || t.is_integer() || *t == LogicalType::Boolean;
@@ -273,7 +273,7 @@ fn compare_text(kind: Cmp, a: &Column, b: &Column, rows: usize) -> Result<Verdic
             if d1.id() == d2.id() && (d1.is_sorted() || matches!(kind, Cmp::Eq | Cmp::Ne)) =>
         {
             Verdict::Rows(with_cmp!(kind, Op => for_codes!(c1, p => for_codes!(c2, q => {
-                test2(p, q, |i, j| Op::holds(u32::from(i), u32::from(j)))
+                test2(p, q, |i, j| Op::holds(u64::from(i), u64::from(j)))
             }))))
         }
         (StrView::Flat(p), StrView::Flat(q)) if matches!(kind, Cmp::Eq | Cmp::Ne) => {

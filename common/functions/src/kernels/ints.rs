@@ -256,14 +256,13 @@ pub fn max_abs(arg: &IntArg<'_>) -> u128 {
     if by_bounds < 1 << 45 {
         return by_bounds;
     }
-    let by_data = with_ints!(&arg.values, v => {
+    with_ints!(&arg.values, v => {
         let (mut lo, mut hi) = (Default::default(), Default::default());
         for &x in v.iter() {
             lo = std::cmp::min(lo, x);
             hi = std::cmp::max(hi, x);
         }
         lo.to_i128().unsigned_abs().max(hi.to_i128().unsigned_abs())
-    }, c => c.unsigned_abs());
-    by_data.max(0)
+    }, c => c.unsigned_abs())
 }
 

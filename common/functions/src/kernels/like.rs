@@ -19,7 +19,7 @@ enum Kind {
     /// `%abc`
     Suffix(Vec<u8>),
     /// `%abc%`
-    Contains(Finder<'static>),
+    Contains(Box<Finder<'static>>),
     /// `a%b%c`: fixed ends, literals found left to right between them.
     Pieces { prefix: Vec<u8>, middle: Vec<Finder<'static>>, suffix: Vec<u8> },
     /// Anything with `_`.
@@ -50,7 +50,7 @@ impl LikeMatcher {
             [Token::Literal(l)] => Kind::Exact(l.clone()),
             [Token::Literal(l), Token::Many] => Kind::Prefix(l.clone()),
             [Token::Many, Token::Literal(l)] => Kind::Suffix(l.clone()),
-            [Token::Many, Token::Literal(l), Token::Many] => Kind::Contains(Finder::new(l).into_owned()),
+            [Token::Many, Token::Literal(l), Token::Many] => Kind::Contains(Box::new(Finder::new(l).into_owned())),
             _ => {
                 let prefix = literal(tokens.first());
                 let suffix = literal(tokens.last());

@@ -8,7 +8,7 @@ use arrow::{
     datatypes::DataType,
 };
 use common_base::{Result, bail};
-use common_types::{Column, LogicalType};
+use common_types::{ArrayParts, Column, LogicalType};
 
 use super::strings::StrWriter;
 
@@ -110,4 +110,41 @@ pub fn interleave(columns: &[Column], element: &LogicalType, rows: usize) -> (Of
     let picks: Vec<u32> =
         (0..rows as u32).flat_map(|row| (0..columns.len() as u32).map(move |c| c * rows as u32 + row)).collect();
     (offsets, all.gather(&picks))
+}
+
+/// An ARRAY column read row by row; a constant array is held once, not once a row.
+pub struct Lists {
+    pub parts: ArrayParts,
+    constant: bool,
+}
+
+impl Lists {
+    /// A reader.
+    pub fn new(column: &Column) -> Result<Self> {
+        let constant = column.is_const() && !column.is_empty();
+        let parts = if constant { column.slice(0, 1).array_parts() } else { column.array_parts() };
+        match parts {
+            Some(parts) => Ok(Self { parts, constant }),
+            None => bail!(Internal, "an array was expected, {} came", column.ty()),
+        }
+    }
+
+    /// Whether every row is the same array.
+    pub fn is_constant(&self) -> bool {
+        self.constant
+    }
+
+    /// Element range of a row.
+    #[inline]
+    pub fn range(&self, row: usize) -> std::ops::Range<usize> {
+        let row = if self.constant { 0 } else { row };
+        self.parts.offsets[row] as usize..self.parts.offsets[row + 1] as usize
+    }
+
+    /// Whether the array of a row is NULL.
+    #[inline]
+    pub fn is_null(&self, row: usize) -> bool {
+        let row = if self.constant { 0 } else { row };
+        self.parts.nulls.as_ref().is_some_and(|n| n.is_null(row))
+    }
 }

@@ -123,8 +123,8 @@ pub fn null_shortcut(call: &ScalarOverload, args: &[Column], rows: usize) -> Opt
 
 /// The null mask "not finite"; `None` when all are finite.
 pub fn non_finite_nulls(values: &[f64]) -> Option<NullBuffer> {
-    // x - x is 0 for finite x and NaN otherwise, so one vectorised sum decides the common case.
-    if values.iter().map(|v| v - v).sum::<f64>() == 0.0 {
+    // Zero times x is zero for finite x and NaN otherwise: comparing every product decides the common case without branches.
+    if values.iter().fold(true, |all, v| all & (v * 0.0 == 0.0)) {
         return None;
     }
     Some(NullBuffer::new(super::bools::test(values, f64::is_finite)))

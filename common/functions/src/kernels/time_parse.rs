@@ -40,7 +40,7 @@ pub fn parse(text: &[u8], format: &[u8]) -> Option<i64> {
     let mut parts = Parts::default();
     let mut rest = text;
     read(&mut rest, format, &mut parts)?;
-    parts.to_micros()
+    parts.into_micros()
 }
 
 fn read(rest: &mut &[u8], format: &[u8], p: &mut Parts) -> Option<()> {
@@ -153,7 +153,7 @@ fn name(rest: &mut &[u8], names: &[&str], cut: usize) -> Option<u32> {
 }
 
 impl Parts {
-    fn to_micros(mut self) -> Option<i64> {
+    fn into_micros(mut self) -> Option<i64> {
         if self.twelve_hour || self.pm.is_some() {
             if !(1..=12).contains(&self.hour) {
                 return None;

@@ -11,6 +11,7 @@ use common_types::{Column, LogicalType as T};
 use crate::kernels::{
     def::custom,
     elements::{ElementPair, flat, with_eq},
+    lists::Lists,
     strings::IntArg,
 };
 
@@ -23,18 +24,19 @@ pub fn register(r: &mut FunctionRegistry) {
 
 fn element_at(_: &EvalContext, call: &ScalarOverload, args: &[Column], rows: usize) -> Result<Column> {
     const NONE: u32 = u32::MAX;
-    if let Some(array) = args[0].array_parts() {
+    if matches!(args[0].ty(), T::Array(_)) {
+        let array = Lists::new(&args[0])?;
         let index = IntArg::new(&args[1])?;
         let no_index = args[1].nulls();
         let picks: Vec<u32> = (0..rows)
             .map(|row| {
-                let (start, end) = (i64::from(array.offsets[row]), i64::from(array.offsets[row + 1]));
+                let range = array.range(row);
                 let at = index.get(row);
-                let hidden = array.nulls.as_ref().is_some_and(|n| n.is_null(row)) || no_index.as_ref().is_some_and(|n| n.is_null(row));
-                if hidden || at < 1 || at > end - start { NONE } else { (start + at - 1) as u32 }
+                let hidden = array.is_null(row) || no_index.as_ref().is_some_and(|n| n.is_null(row));
+                if hidden || at < 1 || at > range.len() as i64 { NONE } else { (range.start as i64 + at - 1) as u32 }
             })
             .collect();
-        return Ok(array.values.gather_opt(&picks).with_type(call.result.clone()));
+        return Ok(array.parts.values.gather_opt(&picks).with_type(call.result.clone()));
     }
     let Some(map) = args[0].map_parts() else { bail!(Internal, "{} has no elements", args[0].ty()) };
     let wanted = flat(&args[1]);

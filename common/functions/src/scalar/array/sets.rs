@@ -12,6 +12,7 @@ use hashbrown::HashTable;
 
 use crate::kernels::{
     def::strict,
+    lists::Lists,
     elements::{ElementPair, SCAN_MAX, distinct_within, flat, with_eq},
     maps::hashes,
     strings::booleans,
@@ -56,29 +57,31 @@ fn distinct(_: &EvalContext, call: &ScalarOverload, args: &[Column], rows: usize
 }
 
 /// Elements of several arrays in one column; array `k` starts at `bases[k]`.
-struct Together {
-    values: Column,
+pub struct Together {
+    pub values: Column,
     bases: Vec<usize>,
-    parts: Vec<ArrayParts>,
+    lists: Vec<Lists>,
 }
 
 impl Together {
-    fn new(args: &[Column]) -> Result<Self> {
-        let parts = args.iter().map(parts).collect::<Result<Vec<_>>>()?;
-        let ty = parts[0].values.ty().clone();
-        let values: Vec<Column> = parts.iter().map(|p| p.values.clone().with_type(ty.clone())).collect();
-        let mut bases = Vec::with_capacity(parts.len());
+    /// Brings the arrays of a call together.
+    pub fn new(args: &[Column]) -> Result<Self> {
+        let lists = args.iter().map(Lists::new).collect::<Result<Vec<_>>>()?;
+        let ty = lists[0].parts.values.ty().clone();
+        let values: Vec<Column> = lists.iter().map(|l| l.parts.values.clone().with_type(ty.clone())).collect();
+        let mut bases = Vec::with_capacity(lists.len());
         let mut base = 0;
-        for part in &parts {
+        for list in &lists {
             bases.push(base);
-            base += part.values.len();
+            base += list.parts.values.len();
         }
-        Ok(Self { values: flat(&Column::concat(&values)), bases, parts })
+        Ok(Self { values: flat(&Column::concat(&values)), bases, lists })
     }
 
-    fn range(&self, array: usize, row: usize) -> std::ops::Range<usize> {
-        let offsets = &self.parts[array].offsets;
-        self.bases[array] + offsets[row] as usize..self.bases[array] + offsets[row + 1] as usize
+    /// Element range of one array in one row.
+    pub fn range(&self, array: usize, row: usize) -> std::ops::Range<usize> {
+        let range = self.lists[array].range(row);
+        self.bases[array] + range.start..self.bases[array] + range.end
     }
 }
 
@@ -148,7 +151,7 @@ fn overlap(_: &EvalContext, _: &ScalarOverload, args: &[Column], rows: usize) ->
             }
             members.clear();
             for i in a {
-                members.insert_unique(code(i), i as u32, |j| code(*j as usize));
+                members.entry(code(i), |j| same(i, *j as usize), |j| code(*j as usize)).or_insert(i as u32);
             }
             b.into_iter().any(|i| members.find(code(i), |j| same(i, *j as usize)).is_some())
         }))

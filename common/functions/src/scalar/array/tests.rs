@@ -177,3 +177,26 @@ fn sorting_by_a_comparator() {
     let error = higher_order("array_sort", &[&["[1,2]"]], &never).unwrap_err();
     assert_eq!(error.message(), "Comparator violates irreflexivity");
 }
+
+#[test]
+fn long_constant_arrays_are_not_repeated() {
+    let mut registry = FunctionRegistry::default();
+    register(&mut registry);
+    let rows = 100;
+    let long: Vec<Scalar> = (0..50_000).map(|i| if i == 40_000 { Scalar::Null } else { Scalar::Int(i / 2) }).collect();
+    let array = Scalar::Array(long).to_column(&T::array(T::Int), rows);
+    let mut wanted = common_types::ColumnBuilder::new(&T::Int, rows);
+    (0..rows).for_each(|i| wanted.append(&if i == 3 { Scalar::Null } else { Scalar::Int(i as i32 * 1000) }).unwrap());
+    let run = |name: &str, args: &[Column]| {
+        let types: Vec<T> = args.iter().map(|c| c.ty().clone()).collect();
+        let call = registry.scalar(name, &types).unwrap();
+        common_expr::eval::run_kernel(&EvalContext::default(), &call, args, rows).unwrap()
+    };
+    let position = run("array_position", &[array.clone(), wanted.finish()]);
+    let at = |row: usize| position.scalar(row).as_i64();
+    assert_eq!([at(0), at(1), at(3), at(20), at(30)], [Some(1), Some(2001), Some(40_001), Some(40_002), Some(0)]);
+    let subset = Scalar::Array((0..20_000).map(Scalar::Int).collect()).to_column(&T::array(T::Int), rows);
+    assert_eq!(run("array_contains_all", &[array.clone(), subset.clone()]).scalar(7), Scalar::Boolean(true));
+    assert_eq!(run("array_contains_all", &[subset.clone(), array.clone()]).scalar(7), Scalar::Boolean(false));
+    assert_eq!(run("arrays_overlap", &[subset, array]).scalar(7), Scalar::Boolean(true));
+}
