@@ -45,11 +45,17 @@ impl<'a> ElementPair<'a> {
             return Ok(Self::I256(x, y));
         }
         match (a.floats(), b.floats()) {
-            (Some(common_types::FloatView::F32(x)), Some(common_types::FloatView::F32(y))) => return Ok(Self::F32(x, y)),
-            (Some(common_types::FloatView::F64(x)), Some(common_types::FloatView::F64(y))) => return Ok(Self::F64(x, y)),
+            (Some(common_types::FloatView::F32(x)), Some(common_types::FloatView::F32(y))) => {
+                return Ok(Self::F32(x, y));
+            }
+            (Some(common_types::FloatView::F64(x)), Some(common_types::FloatView::F64(y))) => {
+                return Ok(Self::F64(x, y));
+            }
             _ => {}
         }
-        if let (Some(common_types::StrView::Flat(x)), Some(common_types::StrView::Flat(y))) = (a.str_view(), b.str_view()) {
+        if let (Some(common_types::StrView::Flat(x)), Some(common_types::StrView::Flat(y))) =
+            (a.str_view(), b.str_view())
+        {
             return Ok(Self::Bytes(x, y));
         }
         let (x, y) = (a.to_flat(), b.to_flat());
@@ -90,17 +96,51 @@ macro_rules! with_pair {
      [$f3:ident => $float:expr], $body:expr) => {{
         use $crate::kernels::elements::ElementPair as Pair;
         match &$pair {
-            Pair::Bool($a, $b) => { let $f1 = $value; $body }
-            Pair::I8($a, $b) => { let $f = $slice; $body }
-            Pair::I16($a, $b) => { let $f = $slice; $body }
-            Pair::I32($a, $b) => { let $f = $slice; $body }
-            Pair::I64($a, $b) => { let $f = $slice; $body }
-            Pair::I128($a, $b) => { let $f = $slice; $body }
-            Pair::I256($a, $b) => { let $f = $slice; $body }
-            Pair::F32($a, $b) => { let $f3 = $float; $body }
-            Pair::F64($a, $b) => { let $f3 = $float; $body }
-            Pair::Bytes($a, $b) => { let $f1 = $value; $body }
-            Pair::Rows(both) => { let ($a, $b) = (&both.0, &both.1); let $f2 = $row; $body }
+            Pair::Bool($a, $b) => {
+                let $f1 = $value;
+                $body
+            }
+            Pair::I8($a, $b) => {
+                let $f = $slice;
+                $body
+            }
+            Pair::I16($a, $b) => {
+                let $f = $slice;
+                $body
+            }
+            Pair::I32($a, $b) => {
+                let $f = $slice;
+                $body
+            }
+            Pair::I64($a, $b) => {
+                let $f = $slice;
+                $body
+            }
+            Pair::I128($a, $b) => {
+                let $f = $slice;
+                $body
+            }
+            Pair::I256($a, $b) => {
+                let $f = $slice;
+                $body
+            }
+            Pair::F32($a, $b) => {
+                let $f3 = $float;
+                $body
+            }
+            Pair::F64($a, $b) => {
+                let $f3 = $float;
+                $body
+            }
+            Pair::Bytes($a, $b) => {
+                let $f1 = $value;
+                $body
+            }
+            Pair::Rows(both) => {
+                let ($a, $b) = (&both.0, &both.1);
+                let $f2 = $row;
+                $body
+            }
         }
     }};
 }
@@ -135,7 +175,8 @@ pub fn distinct_within(
     scratch.clear();
     for i in range {
         let code = if is_null(i) { 0 } else { hash(i) };
-        let entry = scratch.entry(code, |&j| same(i, j as usize), |&j| if is_null(j as usize) { 0 } else { hash(j as usize) });
+        let entry =
+            scratch.entry(code, |&j| same(i, j as usize), |&j| if is_null(j as usize) { 0 } else { hash(j as usize) });
         if let hashbrown::hash_table::Entry::Vacant(slot) = entry {
             slot.insert(i as u32);
             out.push(i as u32);

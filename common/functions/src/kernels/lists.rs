@@ -105,7 +105,8 @@ pub fn interleave(columns: &[Column], element: &LogicalType, rows: usize) -> (Of
     if columns.is_empty() || rows == 0 {
         return (offsets, Column::empty(element.clone()));
     }
-    let typed: Vec<Column> = columns.iter().map(|c| Column::flat(c.to_flat(), c.ty().clone()).with_type(element.clone())).collect();
+    let typed: Vec<Column> =
+        columns.iter().map(|c| Column::flat(c.to_flat(), c.ty().clone()).with_type(element.clone())).collect();
     let all = Column::concat(&typed);
     let picks: Vec<u32> =
         (0..rows as u32).flat_map(|row| (0..columns.len() as u32).map(move |c| c * rows as u32 + row)).collect();

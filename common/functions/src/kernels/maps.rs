@@ -14,7 +14,11 @@ pub fn hashes(column: &Column) -> Vec<u64> {
 }
 
 /// Of equal keys of one map only the last pair stays, where it stood.
-pub fn keep_last_keys(offsets: OffsetBuffer<i32>, keys: Column, values: Column) -> Result<(OffsetBuffer<i32>, Column, Column)> {
+pub fn keep_last_keys(
+    offsets: OffsetBuffer<i32>,
+    keys: Column,
+    values: Column,
+) -> Result<(OffsetBuffer<i32>, Column, Column)> {
     let keys = flat(&keys);
     let Some(kept) = last_keys(&offsets, &keys)? else { return Ok((offsets, keys, values)) };
     let (rows, offsets) = kept;
@@ -25,12 +29,10 @@ pub fn keep_last_keys(offsets: OffsetBuffer<i32>, keys: Column, values: Column) 
 fn last_keys(offsets: &OffsetBuffer<i32>, keys: &Column) -> Result<Option<(Vec<u32>, OffsetBuffer<i32>)>> {
     // Walking each map backwards turns "last" into "first".
     let total = keys.len();
-    let reversed: Vec<u32> = offsets
-        .windows(2)
-        .flat_map(|w| (w[0] as u32..w[1] as u32).rev())
-        .collect();
+    let reversed: Vec<u32> = offsets.windows(2).flat_map(|w| (w[0] as u32..w[1] as u32).rev()).collect();
     let turned = flat(&keys.gather(&reversed));
-    let codes = if offsets.windows(2).any(|w| (w[1] - w[0]) as usize > SCAN_MAX) { hashes(&turned) } else { Vec::new() };
+    let codes =
+        if offsets.windows(2).any(|w| (w[1] - w[0]) as usize > SCAN_MAX) { hashes(&turned) } else { Vec::new() };
     let nulls = turned.nulls();
     let pair = ElementPair::new(&turned, &turned)?;
     let mut scratch = hashbrown::HashTable::new();

@@ -69,7 +69,11 @@ pub fn compile(pattern: &[u8]) -> Result<Rc<Pattern>> {
             .size_limit(SIZE_LIMIT)
             .build()
             .map_err(|_| err!(InvalidArgument, "Invalid regex expression: {}", utf8(pattern)))?;
-        let regex = Rc::new(Pattern { simple: SimpleRegex::new(utf8(pattern)), locations: RefCell::new(regex.capture_locations()), regex });
+        let regex = Rc::new(Pattern {
+            simple: SimpleRegex::new(utf8(pattern)),
+            locations: RefCell::new(regex.capture_locations()),
+            regex,
+        });
         if cache.len() >= CACHED {
             cache.clear();
         }

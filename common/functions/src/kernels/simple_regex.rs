@@ -23,7 +23,12 @@ enum Inst {
     Literal(Vec<u8>),
     One(Set),
     /// As many characters of the set as possible (or as few, when lazy), at least `min`. A possessive run never gives back.
-    Run { set: Set, min: usize, lazy: bool, possessive: bool },
+    Run {
+        set: Set,
+        min: usize,
+        lazy: bool,
+        possessive: bool,
+    },
     /// Everything that is left.
     Rest,
     /// Try the first, then the second.
@@ -146,7 +151,9 @@ fn must_leave(program: &[Inst], mut at: usize, set: &[bool; 256]) -> bool {
             Inst::Save(_) => at += 1,
             Inst::Jump(to) => at = *to,
             Inst::Literal(bytes) => return !set[usize::from(bytes[0])],
-            Inst::One(other) | Inst::Run { set: other, min: 1.., .. } => return !set.iter().zip(other.iter()).any(|(a, b)| *a && *b),
+            Inst::One(other) | Inst::Run { set: other, min: 1.., .. } => {
+                return !set.iter().zip(other.iter()).any(|(a, b)| *a && *b);
+            }
             // Greedy to the very end of the pattern: the longest run is the answer.
             Inst::End | Inst::Match => return true,
             _ => return false,
@@ -586,7 +593,11 @@ mod tests {
                 assert_eq!(found, want.is_some(), "{pattern} on {text}");
                 if let Some(want) = want {
                     for group in 0..want.len() {
-                        assert_eq!(slots.get(group), want.get(group).map(|m| (m.start(), m.end())), "{pattern} on {text}, group {group}");
+                        assert_eq!(
+                            slots.get(group),
+                            want.get(group).map(|m| (m.start(), m.end())),
+                            "{pattern} on {text}, group {group}"
+                        );
                     }
                 }
             }

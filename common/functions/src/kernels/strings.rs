@@ -88,7 +88,13 @@ pub struct StrWriter {
 impl StrWriter {
     /// A writer for about `rows` rows.
     pub fn new(rows: usize) -> Self {
-        Self { buf: Vec::new(), start: 0, views: Vec::with_capacity(rows), done: Vec::new(), nulls: NullBufferBuilder::new(rows) }
+        Self {
+            buf: Vec::new(),
+            start: 0,
+            views: Vec::with_capacity(rows),
+            done: Vec::new(),
+            nulls: NullBufferBuilder::new(rows),
+        }
     }
 
     /// The bytes of the row being written are what is appended here since the last row ended.
@@ -176,7 +182,10 @@ impl StrWriter {
 
 /// Cuts each row of an array to a byte range without copying: the new views point into the old buffers.
 /// `range` gives start and end within the row's bytes, or `None` for NULL.
-pub fn cut_views(array: &BinaryViewArray, mut range: impl FnMut(usize, &[u8]) -> Option<(usize, usize)>) -> BinaryViewArray {
+pub fn cut_views(
+    array: &BinaryViewArray,
+    mut range: impl FnMut(usize, &[u8]) -> Option<(usize, usize)>,
+) -> BinaryViewArray {
     let mut views = Vec::with_capacity(array.len());
     let mut made_null: Vec<usize> = Vec::new();
     for (row, view) in array.views().iter().enumerate() {
@@ -211,7 +220,12 @@ pub fn cut_views(array: &BinaryViewArray, mut range: impl FnMut(usize, &[u8]) ->
 }
 
 /// [`cut_views`] for a column in any form.
-pub fn cut(column: &Column, ty: &LogicalType, rows: usize, mut range: impl FnMut(usize, &[u8]) -> Option<(usize, usize)>) -> Column {
+pub fn cut(
+    column: &Column,
+    ty: &LogicalType,
+    rows: usize,
+    mut range: impl FnMut(usize, &[u8]) -> Option<(usize, usize)>,
+) -> Column {
     if let Some(StrView::Flat(array)) = column.str_view() {
         return Column::flat(Arc::new(cut_views(array, range)), ty.clone());
     }
@@ -248,12 +262,19 @@ pub fn map_to<T: arrow::datatypes::ArrowPrimitiveType>(
 }
 
 /// A flat column of primitive values. `ty`'s canonical array must be of `T`.
-pub fn primitive<T: arrow::datatypes::ArrowPrimitiveType>(values: Vec<T::Native>, nulls: Option<NullBuffer>, ty: &LogicalType) -> Column {
+pub fn primitive<T: arrow::datatypes::ArrowPrimitiveType>(
+    values: Vec<T::Native>,
+    nulls: Option<NullBuffer>,
+    ty: &LogicalType,
+) -> Column {
     Column::flat(Arc::new(arrow::array::PrimitiveArray::<T>::new(values.into(), nulls)), ty.clone())
 }
 
 /// A flat column of primitive values, some NULL.
-pub fn primitive_opt<T: arrow::datatypes::ArrowPrimitiveType>(values: impl Iterator<Item = Option<T::Native>>, ty: &LogicalType) -> Column {
+pub fn primitive_opt<T: arrow::datatypes::ArrowPrimitiveType>(
+    values: impl Iterator<Item = Option<T::Native>>,
+    ty: &LogicalType,
+) -> Column {
     Column::flat(Arc::new(values.collect::<arrow::array::PrimitiveArray<T>>()), ty.clone())
 }
 

@@ -10,7 +10,8 @@ use common_types::{Column, ColumnBuilder, LogicalType, Scalar, display};
 
 /// A value written as text, of any type.
 pub fn value(ty: LogicalType, text: &str) -> (LogicalType, Scalar) {
-    let scalar = cast_scalar(&EvalContext::default(), &Scalar::from(text), &LogicalType::varchar(), &ty).expect("castable");
+    let scalar =
+        cast_scalar(&EvalContext::default(), &Scalar::from(text), &LogicalType::varchar(), &ty).expect("castable");
     (ty, scalar)
 }
 

@@ -20,10 +20,9 @@ pub fn register(r: &mut FunctionRegistry) {
 
 fn resolve_unnest(args: &[T]) -> Result<TableFunctionTypes> {
     match args {
-        [T::Bitmap | T::Null] => Ok(TableFunctionTypes {
-            args: vec![T::Bitmap],
-            columns: vec![("unnest_bitmap".to_owned(), T::BigInt)],
-        }),
+        [T::Bitmap | T::Null] => {
+            Ok(TableFunctionTypes { args: vec![T::Bitmap], columns: vec![("unnest_bitmap".to_owned(), T::BigInt)] })
+        }
         _ => bail!(Analysis, "unnest_bitmap takes one BITMAP"),
     }
 }

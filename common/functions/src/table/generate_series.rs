@@ -31,7 +31,10 @@ fn resolve(args: &[T]) -> Result<TableFunctionTypes> {
             other => bail!(Analysis, "generate_series takes integers, not {other}"),
         }
     }
-    Ok(TableFunctionTypes { args: vec![widest.clone(); args.len()], columns: vec![("generate_series".to_owned(), widest)] })
+    Ok(TableFunctionTypes {
+        args: vec![widest.clone(); args.len()],
+        columns: vec![("generate_series".to_owned(), widest)],
+    })
 }
 
 /// Most rows one chunk of arguments may give.

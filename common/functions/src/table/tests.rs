@@ -45,7 +45,10 @@ fn series_of_integers() {
 
 #[test]
 fn members_of_json() {
-    let docs = vec![Scalar::Json(bytes::Bytes::from_static(br#"{"a": 1, "b": [2]}"#)), Scalar::Json(bytes::Bytes::from_static(b"[1]"))];
+    let docs = vec![
+        Scalar::Json(bytes::Bytes::from_static(br#"{"a": 1, "b": [2]}"#)),
+        Scalar::Json(bytes::Bytes::from_static(b"[1]")),
+    ];
     let (rows, columns) = run("json_each", &[(T::Json, docs)]);
     assert_eq!(rows, [0, 0]);
     assert_eq!(columns, [["a", "b"], ["1", "[2]"]]);

@@ -43,7 +43,8 @@ pub fn concat_arrays(_: &EvalContext, call: &ScalarOverload, args: &[Column], ro
         }
         offsets.push(picks.len() as i32);
     }
-    Ok(Column::from_array_parts(OffsetBuffer::new(offsets.into()), all.gather(&picks), None)?.with_type(call.result.clone()))
+    Ok(Column::from_array_parts(OffsetBuffer::new(offsets.into()), all.gather(&picks), None)?
+        .with_type(call.result.clone()))
 }
 
 fn append(_: &EvalContext, call: &ScalarOverload, args: &[Column], rows: usize) -> Result<Column> {

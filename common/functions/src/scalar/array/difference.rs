@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::{
-    array::{PrimitiveArray, Decimal128Array},
+    array::{Decimal128Array, PrimitiveArray},
     buffer::NullBuffer,
     datatypes::{Float64Type, Int64Type},
 };
@@ -52,9 +52,10 @@ fn neighbours<V: Copy + Default>(
     let valid = |i: usize| nulls.is_none_or(|n| n.is_valid(i));
     let mut out = vec![None; array.values.len()];
     for w in array.offsets.windows(2) {
-        for i in w[0] as usize..w[1] as usize {
+        let range = w[0] as usize..w[1] as usize;
+        for (i, slot) in range.clone().zip(&mut out[range]) {
             let first = i == w[0] as usize;
-            out[i] = if !valid(i) || (!first && !valid(i - 1)) {
+            *slot = if !valid(i) || (!first && !valid(i - 1)) {
                 None
             } else if first {
                 Some(V::default())
@@ -107,10 +108,11 @@ fn running<V: Copy + Default>(
     let mut out = vec![None; array.values.len()];
     for w in array.offsets.windows(2) {
         let mut total = V::default();
-        for i in w[0] as usize..w[1] as usize {
+        let range = w[0] as usize..w[1] as usize;
+        for (i, slot) in range.clone().zip(&mut out[range]) {
             if nulls.is_none_or(|n| n.is_valid(i)) {
                 total = plus(total, value(i));
-                out[i] = Some(total);
+                *slot = Some(total);
             }
         }
     }

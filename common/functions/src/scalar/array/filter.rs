@@ -14,7 +14,8 @@ use crate::kernels::def::custom;
 
 /// Adds the functions of this file.
 pub fn register(r: &mut FunctionRegistry) {
-    let by_mask = Signature::new(vec![TypePattern::AnyArray, TypePattern::Exact(T::array(T::Boolean))], ResultRule::Arg(0));
+    let by_mask =
+        Signature::new(vec![TypePattern::AnyArray, TypePattern::Exact(T::array(T::Boolean))], ResultRule::Arg(0));
     let form = LambdaKernel {
         result: |args, body| {
             must_be_boolean("array_filter", body)?;
@@ -71,9 +72,16 @@ fn by_array(_: &EvalContext, call: &ScalarOverload, args: &[Column], rows: usize
     Ok(Column::from_array_parts(offsets, array.values.gather(&picks), array.nulls)?.with_type(call.result.clone()))
 }
 
-fn by_lambda(_: &EvalContext, call: &ScalarOverload, lambda: &dyn LambdaBody, args: &[Column], rows: usize) -> Result<Column> {
+fn by_lambda(
+    _: &EvalContext,
+    call: &ScalarOverload,
+    lambda: &dyn LambdaBody,
+    args: &[Column],
+    rows: usize,
+) -> Result<Column> {
     let (flat, _) = flatten("array_filter", args, rows)?;
     let flags = is_true(&lambda.eval(&flat.params, &flat.source_rows)?);
     let (offsets, picks) = keep_elements(&flat.offsets, None, rows, |_, _, i| flags[i]);
-    Ok(Column::from_array_parts(offsets, flat.params[0].gather(&picks), args[0].nulls())?.with_type(call.result.clone()))
+    Ok(Column::from_array_parts(offsets, flat.params[0].gather(&picks), args[0].nulls())?
+        .with_type(call.result.clone()))
 }

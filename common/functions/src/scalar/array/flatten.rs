@@ -16,7 +16,9 @@ pub fn register(r: &mut FunctionRegistry) {
     let signature = computed([TypePattern::AnyArray], |args| match &args[0] {
         T::Array(inner) if matches!(**inner, T::Array(_)) => Ok((**inner).clone()),
         T::Array(inner) if matches!(**inner, T::Null | T::Boolean) => Ok(args[0].clone()),
-        other => bail!(Analysis, "The only one input of array_flatten should be an array of arrays, rather than {other}"),
+        other => {
+            bail!(Analysis, "The only one input of array_flatten should be an array of arrays, rather than {other}")
+        }
     });
     r.add_scalar(strict(&["array_flatten"], vec![signature], flatten));
 }

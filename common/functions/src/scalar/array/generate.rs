@@ -50,14 +50,29 @@ fn generate(_: &EvalContext, call: &ScalarOverload, args: &[Column], rows: usize
                     Some(unit) => Unit::parse(unit.get(row), element)?,
                     None => Unit::parse(b"day", element)?,
                 };
-                series(start, |n| unit.shift(start, step.checked_mul(n)?), end, step, values.len(), |v| values.append_i128(v))?;
+                series(
+                    start,
+                    |n| unit.shift(start, step.checked_mul(n)?),
+                    end,
+                    step,
+                    values.len(),
+                    |v| values.append_i128(v),
+                )?;
             } else {
-                series(start, |n| start.checked_add(step.checked_mul(n)?), end, step, values.len(), |v| values.append_i128(v))?;
+                series(
+                    start,
+                    |n| start.checked_add(step.checked_mul(n)?),
+                    end,
+                    step,
+                    values.len(),
+                    |v| values.append_i128(v),
+                )?;
             }
         }
         offsets.push(values.len() as i32);
     }
-    Ok(Column::from_array_parts(OffsetBuffer::new(offsets.into()), values.finish(), None)?.with_type(call.result.clone()))
+    Ok(Column::from_array_parts(OffsetBuffer::new(offsets.into()), values.finish(), None)?
+        .with_type(call.result.clone()))
 }
 
 /// Calls `push` with the n-th value for n = 0, 1, … as long as it does not pass the end.
@@ -93,7 +108,10 @@ fn series(
 enum Unit {
     /// So many microseconds (or days, for DATE).
     Fixed(i128),
-    Months { count: i128, per_day: i128 },
+    Months {
+        count: i128,
+        per_day: i128,
+    },
 }
 
 impl Unit {

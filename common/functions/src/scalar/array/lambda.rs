@@ -78,8 +78,20 @@ pub fn lambda_signatures(arrays_max: usize) -> Vec<Signature> {
 }
 
 /// A function that exists only with a lambda.
-pub fn lambda_only(names: &'static [&'static str], signatures: Vec<Signature>, nulls: NullRule, form: LambdaKernel) -> ScalarFunction {
-    ScalarFunction { names, signatures, nulls, volatility: Volatility::Immutable, kernel: needs_lambda, lambda_kernel: Some(form) }
+pub fn lambda_only(
+    names: &'static [&'static str],
+    signatures: Vec<Signature>,
+    nulls: NullRule,
+    form: LambdaKernel,
+) -> ScalarFunction {
+    ScalarFunction {
+        names,
+        signatures,
+        nulls,
+        volatility: Volatility::Immutable,
+        kernel: needs_lambda,
+        lambda_kernel: Some(form),
+    }
 }
 
 fn needs_lambda(_: &EvalContext, call: &ScalarOverload, _: &[Column], _: usize) -> Result<Column> {

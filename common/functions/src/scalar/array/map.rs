@@ -15,7 +15,13 @@ pub fn register(r: &mut FunctionRegistry) {
     r.add_scalar(lambda_only(&["array_map", "transform"], lambda_signatures(6), NullRule::Propagate, form));
 }
 
-fn array_map(_: &EvalContext, call: &ScalarOverload, lambda: &dyn LambdaBody, args: &[Column], rows: usize) -> Result<Column> {
+fn array_map(
+    _: &EvalContext,
+    call: &ScalarOverload,
+    lambda: &dyn LambdaBody,
+    args: &[Column],
+    rows: usize,
+) -> Result<Column> {
     let (flat, nulls) = flatten("array_map", args, rows)?;
     let values = lambda.eval(&flat.params, &flat.source_rows)?;
     Ok(Column::from_array_parts(flat.offsets, values, nulls)?.with_type(call.result.clone()))

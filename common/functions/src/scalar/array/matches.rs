@@ -24,16 +24,36 @@ pub fn register(r: &mut FunctionRegistry) {
         },
         eval,
     };
-    r.add_scalar(with_lambda(partial(&["all_match"], one(), |_, _, args, rows| arrays(args, rows, false)), 6, form(all_lambda)));
-    r.add_scalar(with_lambda(partial(&["any_match"], one(), |_, _, args, rows| arrays(args, rows, true)), 6, form(any_lambda)));
+    r.add_scalar(with_lambda(
+        partial(&["all_match"], one(), |_, _, args, rows| arrays(args, rows, false)),
+        6,
+        form(all_lambda),
+    ));
+    r.add_scalar(with_lambda(
+        partial(&["any_match"], one(), |_, _, args, rows| arrays(args, rows, true)),
+        6,
+        form(any_lambda),
+    ));
 }
 
-fn all_lambda(_: &EvalContext, _: &ScalarOverload, lambda: &dyn LambdaBody, args: &[Column], rows: usize) -> Result<Column> {
+fn all_lambda(
+    _: &EvalContext,
+    _: &ScalarOverload,
+    lambda: &dyn LambdaBody,
+    args: &[Column],
+    rows: usize,
+) -> Result<Column> {
     let (flat, _) = flatten("all_match", args, rows)?;
     decide(&flat.offsets, &lambda.eval(&flat.params, &flat.source_rows)?, rows, false)
 }
 
-fn any_lambda(_: &EvalContext, _: &ScalarOverload, lambda: &dyn LambdaBody, args: &[Column], rows: usize) -> Result<Column> {
+fn any_lambda(
+    _: &EvalContext,
+    _: &ScalarOverload,
+    lambda: &dyn LambdaBody,
+    args: &[Column],
+    rows: usize,
+) -> Result<Column> {
     let (flat, _) = flatten("any_match", args, rows)?;
     decide(&flat.offsets, &lambda.eval(&flat.params, &flat.source_rows)?, rows, true)
 }

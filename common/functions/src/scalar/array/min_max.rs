@@ -16,7 +16,17 @@ use crate::kernels::{
 /// Adds the functions of this file.
 pub fn register(r: &mut FunctionRegistry) {
     let mut signatures: Vec<Signature> = [
-        T::Boolean, T::TinyInt, T::SmallInt, T::Int, T::BigInt, T::LargeInt, T::Float, T::Double, T::Date, T::Datetime, T::varchar(),
+        T::Boolean,
+        T::TinyInt,
+        T::SmallInt,
+        T::Int,
+        T::BigInt,
+        T::LargeInt,
+        T::Float,
+        T::Double,
+        T::Date,
+        T::Datetime,
+        T::varchar(),
     ]
     .into_iter()
     .map(|t| Signature::new(vec![TypePattern::Exact(T::array(t))], ResultRule::ElementOf(0)))

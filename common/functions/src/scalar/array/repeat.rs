@@ -9,12 +9,7 @@ use common_expr::{
 };
 use common_types::{Column, LogicalType as T};
 
-use crate::kernels::{
-    def::custom,
-    elements::flat,
-    lists::ELEMENTS_MAX,
-    strings::IntArg,
-};
+use crate::kernels::{def::custom, elements::flat, lists::ELEMENTS_MAX, strings::IntArg};
 
 /// Adds the functions of this file.
 pub fn register(r: &mut FunctionRegistry) {

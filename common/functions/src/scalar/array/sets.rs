@@ -12,8 +12,8 @@ use hashbrown::HashTable;
 
 use crate::kernels::{
     def::strict,
-    lists::Lists,
     elements::{ElementPair, SCAN_MAX, distinct_within, flat, with_eq},
+    lists::Lists,
     maps::hashes,
     strings::booleans,
 };
@@ -39,7 +39,11 @@ fn distinct(_: &EvalContext, call: &ScalarOverload, args: &[Column], rows: usize
     let array = parts(&args[0])?;
     let nulls = array.values.nulls();
     let is_null = |i: usize| nulls.as_ref().is_some_and(|n| n.is_null(i));
-    let codes = if array.offsets.windows(2).any(|w| (w[1] - w[0]) as usize > SCAN_MAX) { hashes(&array.values) } else { Vec::new() };
+    let codes = if array.offsets.windows(2).any(|w| (w[1] - w[0]) as usize > SCAN_MAX) {
+        hashes(&array.values)
+    } else {
+        Vec::new()
+    };
     let pair = ElementPair::new(&array.values, &array.values)?;
     let mut scratch = HashTable::new();
     let mut picks = Vec::with_capacity(array.values.len());

@@ -24,7 +24,18 @@ use crate::kernels::{
 /// Adds the functions of this file.
 pub fn register(r: &mut FunctionRegistry) {
     let mut sorts: Vec<Signature> = [
-        T::Boolean, T::TinyInt, T::SmallInt, T::Int, T::BigInt, T::LargeInt, T::Float, T::Double, T::varchar(), T::Datetime, T::Date, T::Json,
+        T::Boolean,
+        T::TinyInt,
+        T::SmallInt,
+        T::Int,
+        T::BigInt,
+        T::LargeInt,
+        T::Float,
+        T::Double,
+        T::varchar(),
+        T::Datetime,
+        T::Date,
+        T::Json,
     ]
     .into_iter()
     .map(|t| Signature::new(vec![TypePattern::Exact(T::array(t))], ResultRule::Arg(0)))
@@ -118,7 +129,8 @@ fn sortby(_: &EvalContext, call: &ScalarOverload, args: &[Column], rows: usize) 
             order.clear();
             order.extend(0..len);
             // A NULL key array orders nothing.
-            let used: Vec<usize> = (0..keys.len()).filter(|k| keys[*k].nulls.as_ref().is_none_or(|n| n.is_valid(row))).collect();
+            let used: Vec<usize> =
+                (0..keys.len()).filter(|k| keys[*k].nulls.as_ref().is_none_or(|n| n.is_valid(row))).collect();
             for &k in &used {
                 if keys[k].offsets[row + 1] - keys[k].offsets[row] != len as i32 {
                     bail!(InvalidArgument, "Input arrays' size are not equal in array_sortby.");
@@ -141,7 +153,13 @@ fn sortby(_: &EvalContext, call: &ScalarOverload, args: &[Column], rows: usize) 
     Ok(Column::from_array_parts(offsets, array.values.gather(&picks), array.nulls)?.with_type(call.result.clone()))
 }
 
-fn sortby_lambda(ctx: &EvalContext, call: &ScalarOverload, lambda: &dyn LambdaBody, args: &[Column], rows: usize) -> Result<Column> {
+fn sortby_lambda(
+    ctx: &EvalContext,
+    call: &ScalarOverload,
+    lambda: &dyn LambdaBody,
+    args: &[Column],
+    rows: usize,
+) -> Result<Column> {
     let (flat, nulls) = flatten("array_sortby", args, rows)?;
     let keys = lambda.eval(&flat.params, &flat.source_rows)?;
     let keys = Column::flat(keys.to_flat(), keys.ty().clone());

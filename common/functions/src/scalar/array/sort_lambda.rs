@@ -18,7 +18,13 @@ const MATRIX_MAX: usize = 256;
 const PAIRS_MAX: usize = 1 << 18;
 
 /// The kernel of `array_sort` with a lambda.
-pub fn sort_by_lambda(_: &EvalContext, call: &ScalarOverload, lambda: &dyn LambdaBody, args: &[Column], rows: usize) -> Result<Column> {
+pub fn sort_by_lambda(
+    _: &EvalContext,
+    call: &ScalarOverload,
+    lambda: &dyn LambdaBody,
+    args: &[Column],
+    rows: usize,
+) -> Result<Column> {
     if lambda.params() != 2 {
         bail!(Analysis, "The lambda of array_sort must have two parameters");
     }
@@ -114,8 +120,10 @@ impl Comparator<'_> {
                 let middle = |at: usize| other(at).0 + (low[at] + high[at]) / 2;
                 // An element of the left run goes after those of the right run that are before it; one of the right run goes
                 // after those of the left run that it is not before. That keeps the sort stable.
-                let x: Vec<u32> = open.iter().map(|&at| if other(at).2 { picks[middle(at)] } else { picks[at] }).collect();
-                let y: Vec<u32> = open.iter().map(|&at| if other(at).2 { picks[at] } else { picks[middle(at)] }).collect();
+                let x: Vec<u32> =
+                    open.iter().map(|&at| if other(at).2 { picks[middle(at)] } else { picks[at] }).collect();
+                let y: Vec<u32> =
+                    open.iter().map(|&at| if other(at).2 { picks[at] } else { picks[middle(at)] }).collect();
                 let answers = self.before(&x, &y)?;
                 for (&at, answer) in open.iter().zip(answers) {
                     let advance = answer == other(at).2;

@@ -20,11 +20,17 @@ pub fn register(r: &mut FunctionRegistry) {
     let small = [T::Boolean, T::TinyInt, T::SmallInt, T::Int, T::BigInt];
     let mut sums: Vec<Signature> = small.iter().map(|t| of(t.clone(), T::BigInt)).collect();
     sums.extend([of(T::LargeInt, T::LargeInt), of(T::Double, T::Double), of(T::Float, T::Double)]);
-    sums.push(Signature::new(vec![TypePattern::ArrayOfDecimal], ResultRule::Compute(|args| Ok(wide(args, |s| s.min(18))))));
+    sums.push(Signature::new(
+        vec![TypePattern::ArrayOfDecimal],
+        ResultRule::Compute(|args| Ok(wide(args, |s| s.min(18)))),
+    ));
     r.add_scalar(partial(&["array_sum"], sums, sum));
     let mut averages: Vec<Signature> = small.iter().map(|t| of(t.clone(), T::Double)).collect();
     averages.extend([of(T::LargeInt, T::Double), of(T::Float, T::Double), of(T::Double, T::Double)]);
-    averages.push(Signature::new(vec![TypePattern::ArrayOfDecimal], ResultRule::Compute(|args| Ok(wide(args, average_scale)))));
+    averages.push(Signature::new(
+        vec![TypePattern::ArrayOfDecimal],
+        ResultRule::Compute(|args| Ok(wide(args, average_scale))),
+    ));
     r.add_scalar(partial(&["array_avg"], averages, average));
 }
 
@@ -108,7 +114,9 @@ fn sum(_: &EvalContext, call: &ScalarOverload, args: &[Column], rows: usize) -> 
     let array = parts(args)?;
     Ok(match &call.result {
         T::Double => primitive_opt::<Float64Type>(approximate(&array, rows)?.into_iter(), &call.result),
-        T::BigInt => primitive_opt::<Int64Type>(exact(&array, rows)?.into_iter().map(|v| v.map(|v| v as i64)), &call.result),
+        T::BigInt => {
+            primitive_opt::<Int64Type>(exact(&array, rows)?.into_iter().map(|v| v.map(|v| v as i64)), &call.result)
+        }
         result => {
             let (from, to) = (array.values.ty().scale(), result.scale());
             let totals = exact(&array, rows)?.into_iter().map(|v| decimal::rescale_i128(v?, from, to));
@@ -127,9 +135,10 @@ fn average(_: &EvalContext, call: &ScalarOverload, args: &[Column], rows: usize)
     }
     let (from, to) = (array.values.ty().scale(), call.result.scale());
     let totals = exact(&array, rows)?;
-    let averages = totals.into_iter().enumerate().map(|(row, t)| {
-        decimal::div_round_i128(decimal::rescale_i128(t?, from, to)?, i128::from(count(row)))
-    });
+    let averages = totals
+        .into_iter()
+        .enumerate()
+        .map(|(row, t)| decimal::div_round_i128(decimal::rescale_i128(t?, from, to)?, i128::from(count(row))));
     Ok(wide_column(averages, &call.result))
 }
 

@@ -67,7 +67,11 @@ fn rearranging() {
     check("array_repeat", &[own(7), own(0)], "[]");
     check("array_generate", &[own(1), own(5), own(2)], "[1,3,5]");
     check("array_generate", &[own(3)], "[1,2,3]");
-    check("arrays_zip", &[ints("[1,2]"), array(T::varchar(), r#"["a"]"#)], r#"[{"col1":1,"col2":"a"},{"col1":2,"col2":null}]"#);
+    check(
+        "arrays_zip",
+        &[ints("[1,2]"), array(T::varchar(), r#"["a"]"#)],
+        r#"[{"col1":1,"col2":"a"},{"col1":2,"col2":null}]"#,
+    );
     check("array_sort", &[ints("[3,null,1]")], "[null,1,3]");
     check("array_sortby", &[array(T::varchar(), r#"["a","b","c"]"#), ints("[3,null,1]")], r#"["b","c","a"]"#);
     check("array_top_n", &[ints("[3,null,1,9]"), own(2)], "[9,3]");
@@ -145,14 +149,17 @@ fn lambdas() {
     let plus = Body {
         params: 2,
         result: T::BigInt,
-        f: |p, rows| (0..rows.len()).map(|i| Scalar::BigInt(p[0][i] + p[1][i] * 10 + i64::from(rows[i]) * 100)).collect(),
+        f: |p, rows| {
+            (0..rows.len()).map(|i| Scalar::BigInt(p[0][i] + p[1][i] * 10 + i64::from(rows[i]) * 100)).collect()
+        },
     };
     let got = higher_order("array_map", &[&["[1,2]", "null", "[3]"], &["[1,1]", "[5]", "[1]"]], &plus).unwrap();
     assert_eq!(got, ["[11,12]", "NULL", "[213]"]);
     let uneven = higher_order("array_map", &[&["[1,2]"], &["[1]"]], &plus).unwrap_err();
     assert!(uneven.message().starts_with("Input arrays' size are not equal in array_map"));
 
-    let odd = Body { params: 1, result: T::Boolean, f: |p, _| p[0].iter().map(|v| Scalar::Boolean(v % 2 == 1)).collect() };
+    let odd =
+        Body { params: 1, result: T::Boolean, f: |p, _| p[0].iter().map(|v| Scalar::Boolean(v % 2 == 1)).collect() };
     assert_eq!(higher_order("array_filter", &[&["[1,2,3]", "[]"]], &odd).unwrap(), ["[1,3]", "[]"]);
     assert_eq!(higher_order("any_match", &[&["[2,3]", "[]"]], &odd).unwrap(), ["1", "0"]);
     assert_eq!(higher_order("all_match", &[&["[2,3]", "[]"]], &odd).unwrap(), ["0", "1"]);
@@ -163,8 +170,11 @@ fn lambdas() {
 
 #[test]
 fn sorting_by_a_comparator() {
-    let by_difference =
-        Body { params: 2, result: T::BigInt, f: |p, _| p[0].iter().zip(&p[1]).map(|(x, y)| Scalar::BigInt(y - x)).collect() };
+    let by_difference = Body {
+        params: 2,
+        result: T::BigInt,
+        f: |p, _| p[0].iter().zip(&p[1]).map(|(x, y)| Scalar::BigInt(y - x)).collect(),
+    };
     let got = higher_order("array_sort", &[&["[3,2,5,1,2]", "[]", "null"]], &by_difference).unwrap();
     assert_eq!(got, ["[5,3,2,2,1]", "[]", "NULL"]);
     // Longer than any matrix.

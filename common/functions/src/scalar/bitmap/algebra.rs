@@ -16,7 +16,9 @@ use crate::kernels::{
 /// Adds the functions of this file.
 pub fn register(r: &mut FunctionRegistry) {
     let two = || vec![sig([T::Bitmap, T::Bitmap], T::Bitmap)];
-    r.add_scalar(strict(&["bitmap_and"], two(), |_, call, args, rows| combine(call, args, rows, Bitmap::intersect_with)));
+    r.add_scalar(strict(&["bitmap_and"], two(), |_, call, args, rows| {
+        combine(call, args, rows, Bitmap::intersect_with)
+    }));
     r.add_scalar(strict(&["bitmap_or"], two(), |_, call, args, rows| combine(call, args, rows, Bitmap::union_with)));
     r.add_scalar(strict(&["bitmap_xor"], two(), |_, call, args, rows| combine(call, args, rows, Bitmap::xor_with)));
     r.add_scalar(strict(&["bitmap_andnot"], two(), |_, call, args, rows| combine(call, args, rows, Bitmap::subtract)));

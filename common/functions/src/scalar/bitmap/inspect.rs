@@ -43,7 +43,8 @@ fn contains(_: &EvalContext, _: &ScalarOverload, args: &[Column], rows: usize) -
 
 fn has_any(_: &EvalContext, _: &ScalarOverload, args: &[Column], rows: usize) -> Result<Column> {
     let (left, right) = (Bitmaps::new(&args[0])?, Bitmaps::new(&args[1])?);
-    let found = (0..rows).map(|row| Ok(left.get(row)?.intersection_len(&right.get(row)?) > 0)).collect::<Result<Vec<_>>>()?;
+    let found =
+        (0..rows).map(|row| Ok(left.get(row)?.intersection_len(&right.get(row)?) > 0)).collect::<Result<Vec<_>>>()?;
     Ok(booleans(found.into_iter()))
 }
 

@@ -65,7 +65,10 @@ pub fn decode(bytes: &[u8]) -> Option<RoaringTreemap> {
             for _ in 0..n {
                 let (high, tail) = rest.split_at_checked(4)?;
                 rest = tail;
-                parts.push((u32::from_le_bytes(high.try_into().ok()?), RoaringBitmap::deserialize_from(&mut rest).ok()?));
+                parts.push((
+                    u32::from_le_bytes(high.try_into().ok()?),
+                    RoaringBitmap::deserialize_from(&mut rest).ok()?,
+                ));
             }
             set = RoaringTreemap::from_bitmaps(parts);
         }

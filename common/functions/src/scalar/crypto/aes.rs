@@ -19,10 +19,11 @@ const DEFAULT_IV: &[u8] = b"STARROCKS_16BYTE";
 /// Adds the functions of this file.
 pub fn register(r: &mut FunctionRegistry) {
     let s = T::varchar;
-    let signatures =
-        || vec![sig([s(), s()], s()), sig([s(), s(), s(), s()], s()), sig([s(), s(), s(), s(), s()], s())];
+    let signatures = || vec![sig([s(), s()], s()), sig([s(), s(), s(), s()], s()), sig([s(), s(), s(), s(), s()], s())];
     r.add_scalar(custom(&["aes_encrypt"], signatures(), |_, call, args, rows| run(call, args, rows, true)));
-    r.add_scalar(custom(&["aes_decrypt"], signatures(), |_: &EvalContext, call, args, rows| run(call, args, rows, false)));
+    r.add_scalar(custom(&["aes_decrypt"], signatures(), |_: &EvalContext, call, args, rows| {
+        run(call, args, rows, false)
+    }));
 }
 
 /// Key bytes and mode of a name such as `AES_256_CBC`.
@@ -77,7 +78,9 @@ fn run(call: &ScalarOverload, args: &[Column], rows: usize, sealing: bool) -> Re
             bail!(InvalidArgument, "additional authenticated data goes with GCM only");
         }
         if !prepared.as_ref().is_some_and(|(k, b, _)| k == key && *b == bytes) {
-            let Some(cipher) = BlockCipher::new(&fold_key(key, bytes)) else { bail!(Internal, "an AES key of {bytes} bytes") };
+            let Some(cipher) = BlockCipher::new(&fold_key(key, bytes)) else {
+                bail!(Internal, "an AES key of {bytes} bytes")
+            };
             prepared = Some((key.to_vec(), bytes, cipher));
         }
         let Some((.., cipher)) = &prepared else { bail!(Internal, "the cipher was just prepared") };

@@ -104,7 +104,7 @@ pub fn encrypt(cipher: &BlockCipher, mode: Mode, iv: &[u8], aad: &[u8], message:
 pub fn decrypt(cipher: &BlockCipher, mode: Mode, iv: &[u8], aad: &[u8], sealed: &[u8], out: &mut Vec<u8>) -> bool {
     match mode {
         Mode::Ecb | Mode::Cbc => {
-            if sealed.is_empty() || sealed.len() % BLOCK != 0 {
+            if sealed.is_empty() || !sealed.len().is_multiple_of(BLOCK) {
                 return false;
             }
             let start = out.len();
@@ -116,7 +116,8 @@ pub fn decrypt(cipher: &BlockCipher, mode: Mode, iv: &[u8], aad: &[u8], sealed: 
                 previous = block;
             }
             let padding = usize::from(*out.last().expect("at least one block"));
-            let valid = (1..=BLOCK).contains(&padding) && out[out.len() - padding..].iter().all(|b| usize::from(*b) == padding);
+            let valid =
+                (1..=BLOCK).contains(&padding) && out[out.len() - padding..].iter().all(|b| usize::from(*b) == padding);
             out.truncate(if valid { out.len() - padding } else { start });
             valid
         }
@@ -226,7 +227,7 @@ fn ghash(key: u128, first: &[u8], second: &[u8], lengths: (usize, usize)) -> u12
             state = multiply(state ^ u128::from_be_bytes(first_block(block)), key);
         }
     }
-    let bits = (lengths.0 as u128 * 8) << 64 | lengths.1 as u128 * 8;
+    let bits = ((lengths.0 as u128 * 8) << 64) | (lengths.1 as u128 * 8);
     multiply(state ^ bits, key)
 }
 

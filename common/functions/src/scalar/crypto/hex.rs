@@ -79,7 +79,9 @@ fn format_of(name: Option<&[u8]>) -> Result<Format> {
         None | Some(b"hex" | b"") => Format::Hex,
         Some(b"utf8") => Format::Utf8,
         Some(b"encode64") => Format::Base64,
-        Some(other) => bail!(InvalidArgument, "unknown binary format {}; it is one of hex, utf8, encode64", utf8(other)),
+        Some(other) => {
+            bail!(InvalidArgument, "unknown binary format {}; it is one of hex, utf8, encode64", utf8(other))
+        }
     })
 }
 

@@ -53,7 +53,9 @@ fn aes() {
     let sealed = run("aes_encrypt", &["starrocks".into(), key.into()]);
     assert_eq!(run("to_base64", &[sealed.clone()]).to_string(), "uv/Lhzm74syo8JlfWarwKA==");
     assert_eq!(run("aes_decrypt", &[sealed, key.into()]).to_string(), "starrocks");
-    let gcm = |name: &str, text: Scalar| run(name, &[text, key.into(), "123456789012".into(), "AES_256_GCM".into(), "aad".into()]);
+    let gcm = |name: &str, text: Scalar| {
+        run(name, &[text, key.into(), "123456789012".into(), "AES_256_GCM".into(), "aad".into()])
+    };
     let sealed = gcm("aes_encrypt", "starrocks".into());
     assert_eq!(gcm("aes_decrypt", sealed).to_string(), "starrocks");
     assert!(gcm("aes_decrypt", "nonsense".into()).is_null());

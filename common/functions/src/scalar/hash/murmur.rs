@@ -45,8 +45,9 @@ pub fn murmur3_32(bytes: &[u8], seed: u32) -> u32 {
 
 fn murmur_hash3_32(_: &EvalContext, call: &ScalarOverload, args: &[Column], rows: usize) -> Result<Column> {
     let views: Vec<_> = args.iter().map(strs).collect();
-    let values =
-        (0..rows).map(|row| views.iter().fold(MURMUR3_32_SEED, |seed, v| murmur3_32(v.get(row), seed)) as i32).collect();
+    let values = (0..rows)
+        .map(|row| views.iter().fold(MURMUR3_32_SEED, |seed, v| murmur3_32(v.get(row), seed)) as i32)
+        .collect();
     Ok(primitive::<Int32Type>(values, None, &call.result))
 }
 

@@ -30,7 +30,8 @@ fn xx_hash3_64(_: &EvalContext, call: &ScalarOverload, args: &[Column], rows: us
 
 fn xx_hash3_128(_: &EvalContext, call: &ScalarOverload, args: &[Column], rows: usize) -> Result<Column> {
     let views: Vec<_> = args.iter().map(strs).collect();
-    let hash = |row| views.iter().fold(0u128, |seed, v| XxHash3_128::oneshot_with_seed(seed as u64, v.get(row))) as i128;
+    let hash =
+        |row| views.iter().fold(0u128, |seed, v| XxHash3_128::oneshot_with_seed(seed as u64, v.get(row))) as i128;
     let values: Decimal128Array = (0..rows).map(|row| Some(hash(row))).collect();
     let values = values.with_precision_and_scale(38, 0).expect("the form of LARGEINT");
     Ok(Column::flat(Arc::new(values), call.result.clone()))

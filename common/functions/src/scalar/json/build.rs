@@ -18,7 +18,8 @@ use crate::kernels::{
 
 /// Adds the functions of this file.
 pub fn register(r: &mut FunctionRegistry) {
-    let signatures = || vec![sig([T::Json], T::Json).variadic(), Signature::new(Vec::new(), ResultRule::Exact(T::Json))];
+    let signatures =
+        || vec![sig([T::Json], T::Json).variadic(), Signature::new(Vec::new(), ResultRule::Exact(T::Json))];
     r.add_scalar(never_null(&["json_array"], signatures(), json_array));
     r.add_scalar(custom(&["json_object"], signatures(), json_object));
 }

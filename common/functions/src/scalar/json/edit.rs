@@ -44,10 +44,12 @@ fn set(root: &mut Json, path: &JsonPath, value: Json) {
         return;
     };
     match (last, resolve(root, parents)) {
-        (Step::Key(key), Some(Json::Object(members))) => match members.binary_search_by(|(k, _)| k.as_bytes().cmp(key.as_bytes())) {
-            Ok(at) => members[at].1 = value,
-            Err(at) => members.insert(at, (key.clone(), value)),
-        },
+        (Step::Key(key), Some(Json::Object(members))) => {
+            match members.binary_search_by(|(k, _)| k.as_bytes().cmp(key.as_bytes())) {
+                Ok(at) => members[at].1 = value,
+                Err(at) => members.insert(at, (key.clone(), value)),
+            }
+        }
         (Step::Index(i), Some(Json::Array(items))) => match items.get_mut(*i) {
             Some(slot) => *slot = value,
             None => items.push(value),
@@ -68,7 +70,7 @@ fn remove(root: &mut Json, path: &JsonPath) {
 }
 
 fn json_set(_: &EvalContext, call: &ScalarOverload, args: &[Column], rows: usize) -> Result<Column> {
-    if args.len() < 3 || args.len() % 2 == 0 {
+    if args.len() < 3 || args.len().is_multiple_of(2) {
         bail!(Analysis, "json_set takes a document and pairs of a path and a value");
     }
     let items: Vec<_> = args.iter().map(|c| (strs(c), c.nulls())).collect();

@@ -39,7 +39,11 @@ fn parse_json(_: &EvalContext, call: &ScalarOverload, args: &[Column], rows: usi
 /// The stored form is the text already.
 fn json_string(_: &EvalContext, call: &ScalarOverload, args: &[Column], rows: usize) -> Result<Column> {
     if let Some(value) = args[0].as_const() {
-        return Ok(Column::constant(common_types::Scalar::string(value.as_bytes().unwrap_or_default()), call.result.clone(), rows));
+        return Ok(Column::constant(
+            common_types::Scalar::string(value.as_bytes().unwrap_or_default()),
+            call.result.clone(),
+            rows,
+        ));
     }
     Ok(args[0].clone().with_type(call.result.clone()))
 }

@@ -163,7 +163,8 @@ impl Walker<'_> {
         }
         let word = &self.text[start..self.at];
         let fine = matches!(word, b"true" | b"false" | b"null")
-            || matches!(word.first(), Some(b'-' | b'0'..=b'9')) && word.iter().all(|b| !b.is_ascii_lowercase() || *b == b'e');
+            || matches!(word.first(), Some(b'-' | b'0'..=b'9'))
+                && word.iter().all(|b| !b.is_ascii_lowercase() || *b == b'e');
         fine.then_some(())
     }
 }

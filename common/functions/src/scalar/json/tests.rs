@@ -15,8 +15,10 @@ fn json(text: &str) -> (T, Scalar) {
 
 #[test]
 fn getting() {
-    for doc in [json(r#"{"a": {"b": [1, "x\"y"]}, "n": null, "d": 2.75, "t": true}"#), own(r#"{"a":{"b":[1,"x\"y"]},"n":null, "d":2.75,"t":true}"#)]
-    {
+    for doc in [
+        json(r#"{"a": {"b": [1, "x\"y"]}, "n": null, "d": 2.75, "t": true}"#),
+        own(r#"{"a":{"b":[1,"x\"y"]},"n":null, "d":2.75,"t":true}"#),
+    ] {
         let doc = || doc.clone();
         check("get_json_string", &[doc(), own("$.a.b[1]")], "x\"y");
         check("get_json_string", &[doc(), own("a")], r#"{"b": [1, "x\"y"]}"#);

@@ -16,15 +16,11 @@ use crate::{kernels::maps::keep_last_keys, scalar::array::lambda::lambda_only};
 pub fn register(r: &mut FunctionRegistry) {
     let apply = LambdaKernel { result: applied_type, eval: map_apply };
     r.add_scalar(lambda_only(&["map_apply"], map_lambda_signatures(), NullRule::Propagate, apply));
-    let keys = LambdaKernel {
-        result: |args, body| Ok(T::map(body.clone(), map_types(&args[0])?.1)),
-        eval: transform_keys,
-    };
+    let keys =
+        LambdaKernel { result: |args, body| Ok(T::map(body.clone(), map_types(&args[0])?.1)), eval: transform_keys };
     r.add_scalar(lambda_only(&["transform_keys"], map_lambda_signatures(), NullRule::Propagate, keys));
-    let values = LambdaKernel {
-        result: |args, body| Ok(T::map(map_types(&args[0])?.0, body.clone())),
-        eval: transform_values,
-    };
+    let values =
+        LambdaKernel { result: |args, body| Ok(T::map(map_types(&args[0])?.0, body.clone())), eval: transform_values };
     r.add_scalar(lambda_only(&["transform_values"], map_lambda_signatures(), NullRule::Propagate, values));
 }
 
@@ -68,7 +64,13 @@ fn finish(call: &ScalarOverload, offsets: OffsetBuffer<i32>, keys: Column, value
     Ok(Column::from_map_parts(offsets, keys, values, None)?.with_type(call.result.clone()))
 }
 
-fn map_apply(_: &EvalContext, call: &ScalarOverload, lambda: &dyn LambdaBody, args: &[Column], rows: usize) -> Result<Column> {
+fn map_apply(
+    _: &EvalContext,
+    call: &ScalarOverload,
+    lambda: &dyn LambdaBody,
+    args: &[Column],
+    rows: usize,
+) -> Result<Column> {
     let (offsets, params, source_rows) = flatten_map(&map_parts(&args[0])?, rows);
     let body = lambda.eval(&params, &source_rows)?;
     if let Some(mut children) = body.struct_children() {
@@ -85,13 +87,25 @@ fn map_apply(_: &EvalContext, call: &ScalarOverload, lambda: &dyn LambdaBody, ar
     finish(call, offsets, pairs.keys.slice(start, source_rows.len()), pairs.values.slice(start, source_rows.len()))
 }
 
-fn transform_keys(_: &EvalContext, call: &ScalarOverload, lambda: &dyn LambdaBody, args: &[Column], rows: usize) -> Result<Column> {
+fn transform_keys(
+    _: &EvalContext,
+    call: &ScalarOverload,
+    lambda: &dyn LambdaBody,
+    args: &[Column],
+    rows: usize,
+) -> Result<Column> {
     let (offsets, params, source_rows) = flatten_map(&map_parts(&args[0])?, rows);
     let keys = lambda.eval(&params, &source_rows)?;
     finish(call, offsets, keys, params[1].clone())
 }
 
-fn transform_values(_: &EvalContext, call: &ScalarOverload, lambda: &dyn LambdaBody, args: &[Column], rows: usize) -> Result<Column> {
+fn transform_values(
+    _: &EvalContext,
+    call: &ScalarOverload,
+    lambda: &dyn LambdaBody,
+    args: &[Column],
+    rows: usize,
+) -> Result<Column> {
     let (offsets, params, source_rows) = flatten_map(&map_parts(&args[0])?, rows);
     let values = lambda.eval(&params, &source_rows)?;
     finish(call, offsets, params[0].clone(), values)

@@ -77,8 +77,11 @@ fn map_from_arrays(_: &EvalContext, call: &ScalarOverload, args: &[Column], rows
         }
         offsets.push(key_picks.len() as i32);
     }
-    let (offsets, keys, values) =
-        keep_last_keys(OffsetBuffer::new(offsets.into()), keys.values.gather(&key_picks), values.values.gather(&value_picks))?;
+    let (offsets, keys, values) = keep_last_keys(
+        OffsetBuffer::new(offsets.into()),
+        keys.values.gather(&key_picks),
+        values.values.gather(&value_picks),
+    )?;
     Ok(Column::from_map_parts(offsets, keys, values, None)?.with_type(call.result.clone()))
 }
 
@@ -87,7 +90,8 @@ fn map_concat(_: &EvalContext, call: &ScalarOverload, args: &[Column], rows: usi
     let (key, value) = map_types(&call.result)?;
     let maps = args.iter().map(map_parts).collect::<Result<Vec<MapParts>>>()?;
     let all_keys = Column::concat(&maps.iter().map(|m| m.keys.clone().with_type(key.clone())).collect::<Vec<_>>());
-    let all_values = Column::concat(&maps.iter().map(|m| m.values.clone().with_type(value.clone())).collect::<Vec<_>>());
+    let all_values =
+        Column::concat(&maps.iter().map(|m| m.values.clone().with_type(value.clone())).collect::<Vec<_>>());
     let mut picks = Vec::with_capacity(all_keys.len());
     let mut offsets = Vec::with_capacity(rows + 1);
     offsets.push(0);

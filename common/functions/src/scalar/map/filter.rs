@@ -22,7 +22,8 @@ use crate::{
 
 /// Adds the functions of this file.
 pub fn register(r: &mut FunctionRegistry) {
-    let by_mask = Signature::new(vec![TypePattern::AnyMap, TypePattern::Exact(T::array(T::Boolean))], ResultRule::Arg(0));
+    let by_mask =
+        Signature::new(vec![TypePattern::AnyMap, TypePattern::Exact(T::array(T::Boolean))], ResultRule::Arg(0));
     let mut function = custom(&["map_filter"], vec![by_mask], by_array);
     function.signatures.extend(map_lambda_signatures());
     function.lambda_kernel = Some(LambdaKernel {
@@ -47,7 +48,13 @@ fn by_array(_: &EvalContext, call: &ScalarOverload, args: &[Column], rows: usize
     Ok(Column::from_map_parts(offsets, keys, values, map.nulls)?.with_type(call.result.clone()))
 }
 
-fn by_lambda(_: &EvalContext, call: &ScalarOverload, lambda: &dyn LambdaBody, args: &[Column], rows: usize) -> Result<Column> {
+fn by_lambda(
+    _: &EvalContext,
+    call: &ScalarOverload,
+    lambda: &dyn LambdaBody,
+    args: &[Column],
+    rows: usize,
+) -> Result<Column> {
     let (offsets, params, source_rows) = flatten_map(&map_parts(&args[0])?, rows);
     let flags = is_true(&lambda.eval(&params, &source_rows)?);
     let (offsets, picks) = keep_elements(&offsets, None, rows, |_, _, i| flags[i]);

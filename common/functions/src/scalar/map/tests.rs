@@ -23,7 +23,11 @@ fn examples() {
     // NULL is no key.
     assert_eq!(call_constant(register, "map", &[own(1), own("a"), own(1), own("b")]), r#"{1:"b"}"#);
     check("map_from_arrays", &[array(T::Int, "[1,2,1]"), array(T::Int, "[7,8,9]")], "{2:8,1:9}");
-    check("map_from_arrays", &[array(T::Int, "[1]"), array(T::Int, "[]")], "Key and value arrays must be the same length");
+    check(
+        "map_from_arrays",
+        &[array(T::Int, "[1]"), array(T::Int, "[]")],
+        "Key and value arrays must be the same length",
+    );
     check("map_concat", &[m(), map(&[(2, "x"), (3, "y")])], r#"{1:"a",2:"x",3:"y"}"#);
     check("map_concat", &[m(), null(T::map(T::Int, T::varchar()))], r#"{1:"a",2:"b"}"#);
     check("distinct_map_keys", &[map(&[(1, "a"), (1, "b")])], r#"{1:"b"}"#);

@@ -35,7 +35,8 @@ fn field(_: &EvalContext, call: &ScalarOverload, args: &[Column], rows: usize) -
     } else if args.iter().all(|c| c.ty() == first) {
         search(args, rows, |i, row| args[i].scalar(row))
     } else {
-        let values: Vec<Vec<Option<f64>>> = args.iter().map(|c| (0..rows).map(|row| approximate(c, row)).collect()).collect();
+        let values: Vec<Vec<Option<f64>>> =
+            args.iter().map(|c| (0..rows).map(|row| approximate(c, row)).collect()).collect();
         // What is no number equals nothing, not even itself.
         search(args, rows, |i, row| values[i][row].unwrap_or(f64::NAN))
     };

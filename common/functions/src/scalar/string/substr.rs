@@ -16,7 +16,11 @@ use crate::kernels::{
 /// Adds the functions of this file.
 pub fn register(r: &mut FunctionRegistry) {
     let s = T::varchar;
-    r.add_scalar(strict(&["substr", "substring"], vec![sig([s(), T::Int], s()), sig([s(), T::Int, T::Int], s())], substr));
+    r.add_scalar(strict(
+        &["substr", "substring"],
+        vec![sig([s(), T::Int], s()), sig([s(), T::Int, T::Int], s())],
+        substr,
+    ));
     r.add_scalar(strict(&["left", "strleft"], vec![sig([s(), T::Int], s())], left));
     r.add_scalar(strict(&["right", "strright"], vec![sig([s(), T::Int], s())], right));
 }
