@@ -1,0 +1,234 @@
+//! Table sinks: rows to the backends that hold their tablets — straight into the writers here, over a stream to others.
+//!
+//! The drivers of one load on this backend share one set of connections; the last driver to finish closes it and learns what was
+//! written where. A replica that fails is left out; the commit fails later if a tablet lacks its majority.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Weak, atomic::{AtomicUsize, Ordering}},
+    task::{Context, Poll},
+};
+
+use be_exec::{sink::{TableSinkProvider, TableWriter}, util::channel::Channel};
+use common_base::{Error, Result, bail, ids::TxnId};
+use common_rpc::{RpcPool, status};
+use common_types::Chunk;
+use futures::{FutureExt, future::BoxFuture, stream};
+use parking_lot::Mutex;
+use proto_messages::{chunk::{ChunkData, LoadCounters, TabletCommit}, fragment::{QueryId, TableSink}};
+use proto_services::be_peer::{WriterChunk, WriterClose, WriterOpen, WriteTabletsRequest, write_tablets_request::Kind};
+use tokio::sync::oneshot;
+
+use super::tablet_writers::{Sender, TabletWriters};
+use crate::identity::Identity;
+
+const QUEUE_BYTES: usize = 16 << 20;
+
+/// Opens sinks.
+pub struct PeerSinks {
+    pub identity: Arc<Identity>,
+    pub writers: Arc<TabletWriters>,
+    pub pool: Arc<RpcPool>,
+    pub runtime: tokio::runtime::Handle,
+    pub open: Mutex<HashMap<TxnId, Weak<Shared>>>,
+}
+
+/// Connections of one load on this backend.
+pub struct Shared {
+    node_id: u64,
+    /// Nodes of each tablet.
+    nodes: HashMap<u64, Vec<u64>>,
+    local: Mutex<Option<Sender>>,
+    remotes: BTreeMap<u64, Remote>,
+    drivers: AtomicUsize,
+    rows: AtomicUsize,
+    bytes: AtomicUsize,
+}
+
+struct Remote {
+    address: String,
+    queue: Arc<Channel<WriteTabletsRequest>>,
+    done: Mutex<Option<oneshot::Receiver<Result<Vec<TabletCommit>>>>>,
+    failure: Arc<Mutex<Option<Error>>>,
+}
+
+fn weight(message: &WriteTabletsRequest) -> usize {
+    match &message.kind {
+        Some(Kind::Chunk(c)) => c.data.as_ref().map_or(0, |d| d.body.len()) + c.tablet_of_row.len() * 8,
+        _ => 64,
+    }
+}
+
+impl TableSinkProvider for PeerSinks {
+    fn open(&self, query: QueryId, sink: &TableSink, _driver: u32) -> Result<Box<dyn TableWriter>> {
+        let txn = TxnId(sink.txn_id);
+        let mut open = self.open.lock();
+        let shared = match open.get(&txn).and_then(Weak::upgrade) {
+            Some(shared) => shared,
+            None => {
+                open.retain(|_, s| s.strong_count() > 0);
+                let shared = Arc::new(self.connect(query, sink, txn)?);
+                open.insert(txn, Arc::downgrade(&shared));
+                shared
+            }
+        };
+        shared.drivers.fetch_add(1, Ordering::AcqRel);
+        Ok(Box::new(Writer { shared, finishing: None, left: false }))
+    }
+}
+
+impl PeerSinks {
+    fn connect(&self, query: QueryId, sink: &TableSink, txn: TxnId) -> Result<Shared> {
+        let node_id = self.identity.node_id();
+        let mut nodes = HashMap::new();
+        for tablet in sink.partitions.iter().flat_map(|p| &p.targets).flat_map(|t| &t.tablets) {
+            nodes.insert(tablet.tablet_id, tablet.node_ids.clone());
+        }
+        let wanted: std::collections::BTreeSet<u64> = nodes.values().flatten().copied().filter(|n| *n != node_id).collect();
+        let mut remotes = BTreeMap::new();
+        for node in wanted {
+            let Some(address) = sink.nodes.iter().find(|n| n.node_id == node).map(|n| format!("{}:{}", n.host, n.port)) else { continue };
+            remotes.insert(node, self.remote(query.clone(), sink, node, address));
+        }
+        let local = nodes.values().flatten().any(|n| *n == node_id).then(|| self.writers.open(txn));
+        Ok(Shared { node_id, nodes, local: Mutex::new(local), remotes, drivers: AtomicUsize::new(0), rows: AtomicUsize::new(0), bytes: AtomicUsize::new(0) })
+    }
+
+    fn remote(&self, query: QueryId, sink: &TableSink, node: u64, address: String) -> Remote {
+        let queue: Arc<Channel<WriteTabletsRequest>> = Channel::new(QUEUE_BYTES, 1);
+        let open = WriterOpen { txn_id: sink.txn_id, load_id: Some(query), sender: 0, sink: None, node_id: node };
+        queue.push(WriteTabletsRequest { kind: Some(Kind::Open(open)) }, 64);
+        let (answer, done) = oneshot::channel();
+        let failure = Arc::new(Mutex::new(None));
+        let (pool, outgoing, to, failed) = (self.pool.clone(), queue.clone(), address.clone(), failure.clone());
+        self.runtime.spawn(async move {
+            let result = run_remote(&pool, &to, outgoing.clone()).await;
+            if let Err(e) = &result {
+                *failed.lock() = Some(e.clone());
+                outgoing.abandon();
+            }
+            let _ = answer.send(result);
+        });
+        Remote { address, queue, done: Mutex::new(Some(done)), failure }
+    }
+}
+
+async fn run_remote(pool: &RpcPool, address: &str, queue: Arc<Channel<WriteTabletsRequest>>) -> Result<Vec<TabletCommit>> {
+    let messages = stream::poll_fn(move |cx| match queue.poll_next(cx, weight) {
+        Poll::Pending => Poll::Pending,
+        Poll::Ready(Ok(item)) => Poll::Ready(item),
+        Poll::Ready(Err(_)) => Poll::Ready(None),
+    });
+    let mut client = pool.be_peer(address)?;
+    let mut replies = client.write_tablets(messages).await.map_err(|e| status::from_grpc(&e, address))?.into_inner();
+    let mut written = Vec::new();
+    while let Some(reply) = replies.message().await.map_err(|e| status::from_grpc(&e, address))? {
+        status::from_message(reply.status)?;
+        written.extend(reply.tablets);
+    }
+    Ok(written)
+}
+
+struct Writer {
+    shared: Arc<Shared>,
+    finishing: Option<BoxFuture<'static, Result<Vec<TabletCommit>>>>,
+    left: bool,
+}
+
+impl TableWriter for Writer {
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        for remote in self.shared.remotes.values() {
+            std::task::ready!(remote.queue.poll_ready(cx));
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn write(&mut self, chunk: Chunk, tablets: &[u64]) -> Result<()> {
+        let shared = &self.shared;
+        shared.rows.fetch_add(chunk.rows(), Ordering::Relaxed);
+        shared.bytes.fetch_add(chunk.memory_size(), Ordering::Relaxed);
+        if shared.remotes.is_empty() {
+            return write_local(shared, &chunk, tablets);
+        }
+        let mut rows: HashMap<u64, Vec<u32>> = HashMap::new();
+        for (row, tablet) in tablets.iter().enumerate() {
+            for node in shared.nodes.get(tablet).into_iter().flatten() {
+                rows.entry(*node).or_default().push(row as u32);
+            }
+        }
+        for (node, rows) in rows {
+            let part = chunk.gather(&rows);
+            let tablets: Vec<u64> = rows.iter().map(|r| tablets[*r as usize]).collect();
+            if node == shared.node_id {
+                write_local(shared, &part, &tablets)?;
+            } else if let Some(remote) = shared.remotes.get(&node) {
+                let data = ChunkData { body: part.to_ipc(), rows: part.rows() as u32, uncompressed: 0 };
+                let message = WriteTabletsRequest { kind: Some(Kind::Chunk(WriterChunk { data: Some(data), tablet_of_row: tablets })) };
+                let bytes = weight(&message);
+                remote.queue.push(message, bytes);
+            }
+        }
+        Ok(())
+    }
+
+    fn poll_finish(&mut self, cx: &mut Context<'_>, abort: bool) -> Poll<Result<(Vec<TabletCommit>, LoadCounters)>> {
+        if self.finishing.is_none() {
+            self.left = true;
+            if self.shared.drivers.fetch_sub(1, Ordering::AcqRel) > 1 {
+                return Poll::Ready(Ok((Vec::new(), LoadCounters::default())));
+            }
+            self.finishing = Some(finish(self.shared.clone(), abort).boxed());
+        }
+        let Some(finishing) = &mut self.finishing else { return Poll::Pending };
+        let written = std::task::ready!(finishing.poll_unpin(cx))?;
+        let rows = self.shared.rows.load(Ordering::Acquire) as u64;
+        let counters = LoadCounters { loaded_rows: rows, bytes: self.shared.bytes.load(Ordering::Acquire) as u64, ..LoadCounters::default() };
+        Poll::Ready(Ok((written, counters)))
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        if !self.left && self.shared.drivers.fetch_sub(1, Ordering::AcqRel) == 1 {
+            for remote in self.shared.remotes.values() {
+                remote.queue.fail(common_base::err!(Cancelled, "the load has ended early"));
+            }
+        }
+    }
+}
+
+fn write_local(shared: &Shared, chunk: &Chunk, tablets: &[u64]) -> Result<()> {
+    let sender = {
+        let local = shared.local.lock();
+        local.as_ref().map(Sender::handle)
+    };
+    match sender {
+        Some(sender) => sender.write(chunk, tablets),
+        None => bail!(Internal, "rows for a tablet that is not here"),
+    }
+}
+
+async fn finish(shared: Arc<Shared>, abort: bool) -> Result<Vec<TabletCommit>> {
+    for remote in shared.remotes.values() {
+        let close = WriterClose { abort, reason: String::new() };
+        remote.queue.push(WriteTabletsRequest { kind: Some(Kind::Close(close)) }, 64);
+        remote.queue.close();
+    }
+    let local = shared.local.lock().take();
+    let mut written = match local {
+        Some(local) => local.close(shared.node_id, abort)?,
+        None => Vec::new(),
+    };
+    for remote in shared.remotes.values() {
+        let done = remote.done.lock().take();
+        match done {
+            Some(done) => match done.await {
+                Ok(Ok(tablets)) => written.extend(tablets),
+                Ok(Err(e)) => tracing::warn!("replicas on {} did not take the load: {e}", remote.address),
+                Err(_) => tracing::warn!("replicas on {} did not answer the load", remote.address),
+            },
+            None => tracing::debug!(failure = ?remote.failure.lock().is_some(), "remote writer closed twice"),
+        }
+    }
+    Ok(written)
+}

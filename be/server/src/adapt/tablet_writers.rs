@@ -1,0 +1,142 @@
+//! Writers of one transaction on this backend, shared by every sender of its rows.
+//!
+//! A tablet has one writer per transaction; drivers and peers write into it at once. When the last sender has closed, every
+//! writer is closed and all rowsets are made durable together; each sender that closed earlier learns nothing more than that its
+//! rows are in, the last one names what was written.
+
+use std::{collections::HashMap, sync::Arc};
+
+use be_storage::{DeltaWriter, StorageEngine};
+use common_base::{Result, err, ids::{TabletId, TxnId}};
+use common_types::Chunk;
+use parking_lot::{Mutex, RwLock};
+use proto_messages::chunk::TabletCommit;
+
+/// Writers of all running loads.
+pub struct TabletWriters {
+    engine: Arc<StorageEngine>,
+    loads: Mutex<HashMap<TxnId, Arc<Load>>>,
+}
+
+struct Load {
+    writers: RwLock<HashMap<TabletId, Arc<DeltaWriter>>>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    senders: usize,
+    aborted: bool,
+}
+
+impl TabletWriters {
+    /// No loads yet.
+    pub fn new(engine: Arc<StorageEngine>) -> Arc<Self> {
+        Arc::new(Self { engine, loads: Mutex::default() })
+    }
+
+    /// One more sender of a transaction.
+    pub fn open(self: &Arc<Self>, txn: TxnId) -> Sender {
+        let mut loads = self.loads.lock();
+        let load = loads.entry(txn).or_insert_with(|| Arc::new(Load { writers: RwLock::default(), state: Mutex::default() })).clone();
+        load.state.lock().senders += 1;
+        Sender { all: self.clone(), txn, load, closed: false }
+    }
+
+    fn writer(&self, load: &Load, txn: TxnId, tablet: TabletId) -> Result<Arc<DeltaWriter>> {
+        if let Some(writer) = load.writers.read().get(&tablet) {
+            return Ok(writer.clone());
+        }
+        let mut writers = load.writers.write();
+        if let Some(writer) = writers.get(&tablet) {
+            return Ok(writer.clone());
+        }
+        let writer = Arc::new(self.engine.open_writer(tablet, txn)?);
+        writers.insert(tablet, writer.clone());
+        Ok(writer)
+    }
+}
+
+/// One sender's side.
+pub struct Sender {
+    all: Arc<TabletWriters>,
+    txn: TxnId,
+    load: Arc<Load>,
+    closed: bool,
+}
+
+/// Writes on behalf of a sender; any number of threads at once.
+pub struct Handle {
+    all: Arc<TabletWriters>,
+    txn: TxnId,
+    load: Arc<Load>,
+}
+
+impl Handle {
+    /// Writes rows; row i goes to `tablets[i]`.
+    pub fn write(&self, chunk: &Chunk, tablets: &[u64]) -> Result<()> {
+        if let Some(first) = tablets.first().filter(|first| tablets.iter().all(|t| t == *first)) {
+            return self.all.writer(&self.load, self.txn, TabletId(*first))?.write(chunk.clone());
+        }
+        let mut rows: HashMap<u64, Vec<u32>> = HashMap::new();
+        for (row, tablet) in tablets.iter().enumerate() {
+            rows.entry(*tablet).or_default().push(row as u32);
+        }
+        for (tablet, rows) in rows {
+            self.all.writer(&self.load, self.txn, TabletId(tablet))?.write(chunk.gather(&rows))?;
+        }
+        Ok(())
+    }
+
+}
+
+impl Sender {
+    /// A handle for writing. None may be in use when the sender closes.
+    pub fn handle(&self) -> Handle {
+        Handle { all: self.all.clone(), txn: self.txn, load: self.load.clone() }
+    }
+
+    /// No more rows from this sender. The last one makes everything durable and gets the list; the others an empty one.
+    pub fn close(mut self, node_id: u64, abort: bool) -> Result<Vec<TabletCommit>> {
+        self.closed = true;
+        let (last, aborted) = self.leave(abort);
+        if !last || aborted {
+            return Ok(Vec::new());
+        }
+        let writers: Vec<_> = std::mem::take(&mut *self.load.writers.write()).into_values().collect();
+        let mut pending = Vec::with_capacity(writers.len());
+        for writer in writers {
+            let writer = Arc::into_inner(writer).ok_or_else(|| err!(Internal, "a tablet writer is still in use at its close"))?;
+            pending.push(writer.close()?);
+        }
+        let written = self.all.engine.commit(pending)?;
+        Ok(written
+            .into_iter()
+            .map(|w| {
+                let create = self.all.engine.tablet(w.tablet).map(|t| t.create_request());
+                let (partition_id, index_id) = create.map(|c| (c.partition_id, c.index_id)).unwrap_or_default();
+                TabletCommit { tablet_id: w.tablet.0, node_id, partition_id, index_id, rows: w.rows, bytes: w.bytes }
+            })
+            .collect())
+    }
+
+    /// Leaves the load: (was the last, was aborted by anyone).
+    fn leave(&self, abort: bool) -> (bool, bool) {
+        let mut loads = self.all.loads.lock();
+        let mut state = self.load.state.lock();
+        state.senders -= 1;
+        state.aborted |= abort;
+        if state.senders == 0 {
+            loads.remove(&self.txn);
+        }
+        (state.senders == 0, state.aborted)
+    }
+}
+
+impl Drop for Sender {
+    fn drop(&mut self) {
+        if !self.closed {
+            self.leave(true);
+        }
+    }
+}

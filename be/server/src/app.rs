@@ -1,0 +1,260 @@
+//! Composition of a backend: every part is made here and nowhere else, over seams that a simulation can replace.
+
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use be_exec::{
+    exchange::ExchangeRegistry,
+    runtime::{ExecEnv, cancel::CancelToken, pool::{Spawner, TokioSpawner, WorkerPool}},
+};
+use be_storage::{DirConfig, KvFactory, StorageEngine, StorageOptions, StorageSettings};
+use common_base::{
+    Result, SharedClock, SharedRng, bail, config::ConfigSet, err, fs::SharedFs, ids::QueryId, mem::MemTracker, metrics::Registry,
+    net::{Listener, Net}, runtime::Shutdown,
+};
+use common_rpc::{RpcPool, TokenSource};
+use parking_lot::Mutex;
+use proto_messages::fragment::Destination;
+use proto_services::{be_peer::be_peer_server::BePeerServer, be_service::{be_service_server::BeServiceServer, heartbeat_server::HeartbeatServer}};
+use tonic::service::{Routes, interceptor::InterceptedService};
+use tracing::info;
+
+use crate::{
+    adapt::{exchange_over_grpc::PeerTransport, scan_from_storage::StorageScans, sink_to_peers::PeerSinks, tablet_writers::TabletWriters},
+    config, http,
+    identity::Identity,
+    report, rpc,
+    stream_load::files::FileSources,
+};
+
+/// The world as this process sees it.
+pub struct Seams {
+    pub clock: SharedClock,
+    pub rng: SharedRng,
+    pub fs: SharedFs,
+    pub net: Arc<dyn Net>,
+    pub kv: KvFactory,
+    /// Worker threads for queries; false = run them on the calling runtime (simulations).
+    pub threads: bool,
+}
+
+/// Ports this backend listens on.
+#[derive(Clone, Copy, Debug)]
+pub struct Ports {
+    pub be: u16,
+    pub heartbeat: u16,
+    pub brpc: u16,
+    pub http: u16,
+}
+
+/// What services share.
+pub struct Parts {
+    pub identity: Arc<Identity>,
+    pub storage: Arc<StorageEngine>,
+    pub exec: Arc<ExecEnv>,
+    pub writers: Arc<TabletWriters>,
+    pub sources: Arc<FileSources>,
+    pub pool: Arc<RpcPool>,
+    pub memory: Arc<MemTracker>,
+    pub clock: SharedClock,
+    pub rng: SharedRng,
+    pub metrics: Arc<Registry>,
+    pub queries: Mutex<HashMap<QueryId, Arc<CancelToken>>>,
+    pub ports: Ports,
+    pub started_ms: i64,
+    pub shutdown: Shutdown,
+    /// Where load error logs are kept.
+    pub error_logs: PathBuf,
+}
+
+/// A running backend.
+pub struct App {
+    pub parts: Arc<Parts>,
+}
+
+/// Starts a backend; returns when it serves.
+pub async fn start(set: &Arc<ConfigSet>, home: &Path, seams: Seams, shutdown: Shutdown) -> Result<App> {
+    let Seams { clock, rng, fs, net, kv, threads } = seams;
+    let bind = |name: &'static str, port: u16| {
+        let net = net.clone();
+        async move { net.bind(&format!("0.0.0.0:{port}")).await.map_err(|e| err!(Unavailable, "{name} {port} cannot be used: {}", e.message())) }
+    };
+    let be = bind("be_port", set.get(&config::BE_PORT)).await?;
+    let heartbeat = bind("heartbeat_service_port", set.get(&config::HEARTBEAT_PORT)).await?;
+    let brpc = bind("brpc_port", set.get(&config::BRPC_PORT)).await?;
+    let http_listener = bind("be_http_port", set.get(&config::HTTP_PORT)).await?;
+    let port = |l: &dyn Listener| l.local_addr().map(|a| a.port());
+    let ports = Ports { be: port(&*be)?, heartbeat: port(&*heartbeat)?, brpc: port(&*brpc)?, http: port(&*http_listener)? };
+
+    let limit = memory_limit(&set.get(&config::MEM_LIMIT), machine_memory()?)?;
+    let memory = MemTracker::root("process", limit as i64);
+    let page_cache = memory_limit(&set.get(&config::PAGE_CACHE_LIMIT), limit)?;
+    let dirs = storage_dirs(&set.get(&config::STORAGE_ROOT_PATH), home)?;
+    for dir in &dirs {
+        fs.mkdir_all(&dir.path)?;
+    }
+    let first = dirs[0].path.clone();
+    let registry = common_functions::registry();
+    let storage = StorageEngine::open(&StorageOptions {
+        settings: StorageSettings { page_cache_bytes: page_cache as usize, ..StorageSettings::default() },
+        dirs,
+        fs: fs.clone(),
+        kv,
+        clock: clock.clone(),
+        rng: rng.clone(),
+        tracker: memory.clone(),
+        functions: registry.clone(),
+    })?;
+    for broken in storage.broken_dirs() {
+        tracing::error!("storage directory is out of use: {broken:?}");
+    }
+    let token = TokenSource::default();
+    let identity = Identity::open(fs.clone(), first.join("cluster.json"), token.clone())?;
+    let pool = RpcPool::new(net.clone(), token.clone(), std::time::Duration::from_secs(5));
+    let writers = TabletWriters::new(storage.clone());
+    let exchanges = Arc::new(ExchangeRegistry::default());
+    let sources = Arc::new(FileSources::default());
+    let workers = match set.get(&config::EXEC_THREADS) {
+        0 => common_base::runtime::cores(),
+        n => n,
+    };
+    let spawner: Arc<dyn Spawner> = if threads { WorkerPool::new(workers)? } else { Arc::new(TokioSpawner) };
+    let runtime = tokio::runtime::Handle::current();
+    let own = identity.clone();
+    let exec = Arc::new(ExecEnv {
+        registry,
+        scans: Arc::new(StorageScans { engine: storage.clone() }),
+        transport: Arc::new(PeerTransport {
+            registry: exchanges.clone(),
+            pool: pool.clone(),
+            local: Arc::new(move |d: &Destination| d.port == u32::from(ports.brpc) && d.host == own.host()),
+            runtime: runtime.clone(),
+        }),
+        exchanges,
+        tables: Arc::new(PeerSinks { identity: identity.clone(), writers: writers.clone(), pool: pool.clone(), runtime, open: Mutex::default() }),
+        files: sources.clone(),
+        spawner,
+        clock: clock.clone(),
+        memory: memory.clone(),
+        default_parallelism: workers,
+        // One query may take most of the memory, never all of it.
+        default_query_memory: limit / 10 * 8,
+    });
+    let parts = Arc::new(Parts {
+        identity,
+        storage,
+        exec,
+        writers,
+        sources,
+        pool,
+        memory,
+        started_ms: clock.now_ms(),
+        clock,
+        rng,
+        metrics: Arc::new(Registry::new("starrocks_be_")),
+        queries: Mutex::default(),
+        ports,
+        shutdown: shutdown.clone(),
+        error_logs: first.join("error_log"),
+    });
+    serve(&parts, [be, heartbeat, brpc], http_listener, &token);
+    common_base::runtime::spawn("report", report::run(parts.clone(), set.get(&config::REPORT_INTERVAL)));
+    common_base::runtime::spawn("storage upkeep", upkeep(parts.clone()));
+    info!(?ports, "backend is ready");
+    Ok(App { parts })
+}
+
+fn serve(parts: &Arc<Parts>, [be, heartbeat, brpc]: [Box<dyn Listener>; 3], http_listener: Box<dyn Listener>, token: &TokenSource) {
+    let check = |token: TokenSource| move |request| token.check(request);
+    let max = rpc::MESSAGE_BYTES_MAX;
+    let service = BeServiceServer::new(rpc::be_service::Service { parts: parts.clone() }).max_decoding_message_size(max).max_encoding_message_size(max);
+    let peer = BePeerServer::new(rpc::be_peer::Service { parts: parts.clone() }).max_decoding_message_size(max).max_encoding_message_size(max);
+    let beats = HeartbeatServer::new(rpc::heartbeat::Service { parts: parts.clone() });
+    let servers = [
+        (be, Routes::new(InterceptedService::new(service, check(token.clone())))),
+        (brpc, Routes::new(InterceptedService::new(peer, check(token.clone())))),
+        (heartbeat, Routes::new(beats)),
+    ];
+    for (listener, routes) in servers {
+        let stop = parts.shutdown.clone();
+        common_base::runtime::spawn("rpc", async move {
+            if let Err(e) = common_rpc::serve(listener, routes, async move { stop.wait().await }).await {
+                tracing::error!("{e}");
+            }
+        });
+    }
+    common_base::runtime::spawn("http", http::serve(http_listener, http::router(parts.clone()), parts.shutdown.clone()));
+}
+
+/// Background work of storage: old rowsets, garbage, small compactions.
+async fn upkeep(parts: Arc<Parts>) {
+    const INTERVAL: std::time::Duration = std::time::Duration::from_secs(10);
+    while parts.shutdown.sleep(INTERVAL).await {
+        let storage = parts.storage.clone();
+        let done = common_base::runtime::blocking("storage upkeep", move || {
+            for (tablet, _) in storage.compaction_candidates() {
+                storage.compact_tablet(tablet)?;
+            }
+            storage.sweep_stale();
+            Ok(())
+        });
+        if let Err(e) = done.await {
+            tracing::warn!("storage upkeep: {e}");
+        }
+    }
+}
+
+/// `/disk1,medium:SSD;/disk2`.
+fn storage_dirs(text: &str, home: &Path) -> Result<Vec<DirConfig>> {
+    let mut dirs = Vec::new();
+    for entry in text.split(';').map(str::trim).filter(|e| !e.is_empty()) {
+        let mut parts = entry.split(',').map(str::trim);
+        let path = parts.next().unwrap_or_default();
+        let path = if Path::new(path).is_absolute() { PathBuf::from(path) } else { home.join(path) };
+        let mut dir = DirConfig::new(path);
+        for option in parts {
+            match option.split_once(':') {
+                Some(("medium", medium)) => medium.to_ascii_uppercase().clone_into(&mut dir.medium),
+                _ => bail!(InvalidArgument, "storage_root_path: unknown option '{option}'"),
+            }
+        }
+        dirs.push(dir);
+    }
+    if dirs.is_empty() {
+        bail!(InvalidArgument, "storage_root_path names no directory");
+    }
+    Ok(dirs)
+}
+
+/// Bytes, or a share of a whole.
+fn memory_limit(text: &str, whole: u64) -> Result<u64> {
+    let bad = || err!(InvalidArgument, "'{text}' is neither a size (8G) nor a share (90%)");
+    if let Some(percent) = text.trim().strip_suffix('%') {
+        let percent: u64 = percent.trim().parse().map_err(|_| bad())?;
+        return if (1..=100).contains(&percent) { Ok(whole / 100 * percent) } else { Err(bad()) };
+    }
+    let text = text.trim();
+    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let number: u64 = text[..split].parse().map_err(|_| bad())?;
+    let unit = match text[split..].trim().to_ascii_uppercase().as_str() {
+        "" | "B" => 0,
+        "K" | "KB" => 10,
+        "M" | "MB" => 20,
+        "G" | "GB" => 30,
+        "T" | "TB" => 40,
+        _ => return Err(bad()),
+    };
+    Ok(number << unit)
+}
+
+/// Memory this process may use at most: the machine's, or its control group's when that is less.
+fn machine_memory() -> Result<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo")?;
+    let line = text.lines().find_map(|l| l.strip_prefix("MemTotal:")).ok_or_else(|| err!(Internal, "/proc/meminfo has no MemTotal"))?;
+    let kilobytes: u64 = line.trim().trim_end_matches("kB").trim().parse().map_err(|_| err!(Internal, "/proc/meminfo: '{line}'"))?;
+    let group = std::fs::read_to_string("/sys/fs/cgroup/memory.max").ok().and_then(|t| t.trim().parse::<u64>().ok());
+    Ok((kilobytes << 10).min(group.unwrap_or(u64::MAX)))
+}

@@ -1,0 +1,67 @@
+//! The BE's HTTP port: loads, health, metrics, error logs.
+
+use std::{collections::HashMap, sync::Arc};
+
+use axum::{
+    Router,
+    extract::{Query, State},
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::{get, put},
+};
+use common_base::{net::Listener, runtime::Shutdown};
+use hyper_util::{rt::TokioIo, service::TowerToHyperService};
+
+use crate::{app::Parts, stream_load};
+
+/// All routes.
+pub fn router(parts: Arc<Parts>) -> Router {
+    Router::new()
+        .route("/api/health", get(health))
+        .route("/metrics", get(metrics))
+        .route("/api/_load_error_log", get(error_log))
+        .route("/api/{db}/{table}/_stream_load", put(stream_load::handle))
+        .with_state(parts)
+}
+
+async fn health() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/json")], r#"{"status": "OK","msg": "To Be Added"}"#)
+}
+
+async fn metrics(State(parts): State<Arc<Parts>>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], parts.metrics.render())
+}
+
+/// `?file=error_log_…`: a bare file name of the error log directory.
+async fn error_log(State(parts): State<Arc<Parts>>, Query(query): Query<HashMap<String, String>>) -> Response {
+    let name = query.get("file").map(String::as_str).unwrap_or_default();
+    let plain = name.starts_with("error_log_") && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    if !plain {
+        return (StatusCode::BAD_REQUEST, "file must be the name of an error log").into_response();
+    }
+    match std::fs::read(parts.error_logs.join(name)) {
+        Ok(text) => ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response(),
+        Err(_) => (StatusCode::NOT_FOUND, "there is no such error log (they are kept for a while only)").into_response(),
+    }
+}
+
+/// Serves until shutdown over the network seam.
+pub async fn serve(mut listener: Box<dyn Listener>, router: Router, shutdown: Shutdown) {
+    loop {
+        let accepted = tokio::select! {
+            () = shutdown.wait() => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                let service = TowerToHyperService::new(router.clone());
+                tokio::spawn(async move {
+                    if let Err(e) = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await {
+                        tracing::debug!("http connection ended: {e}");
+                    }
+                });
+            }
+            Err(e) => tracing::warn!("http accept: {e}"),
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! Which cluster this backend belongs to: learned from the first heartbeat, kept on disk, demanded ever after.
+
+use std::{path::PathBuf, sync::Arc};
+
+use common_base::{Result, bail, err, fs::SharedFs};
+use common_rpc::TokenSource;
+use parking_lot::RwLock;
+use proto_services::be_service::HeartbeatRequest;
+use serde_json::json;
+
+/// The leader as the last heartbeat named it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Leader {
+    pub host: String,
+    pub rpc_port: u16,
+    pub epoch: u64,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Known {
+    cluster_id: u64,
+    node_id: u64,
+    host: String,
+    leader: Leader,
+}
+
+/// The identity of this backend.
+pub struct Identity {
+    fs: SharedFs,
+    path: PathBuf,
+    token: TokenSource,
+    known: RwLock<Known>,
+    changed: tokio::sync::watch::Sender<u64>,
+}
+
+impl Identity {
+    /// Loads what a former start has learned.
+    pub fn open(fs: SharedFs, path: PathBuf, token: TokenSource) -> Result<Arc<Self>> {
+        let mut known = Known::default();
+        if fs.exists(&path)? {
+            let bytes = fs.read(&path)?;
+            let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(|e| err!(Corruption, "{} does not parse: {e}", path.display()))?;
+            known.cluster_id = value["cluster_id"].as_u64().unwrap_or_default();
+            known.node_id = value["node_id"].as_u64().unwrap_or_default();
+            if let Some(text) = value["token"].as_str() {
+                token.set(text);
+            }
+        }
+        Ok(Arc::new(Self { fs, path, token, known: RwLock::new(known), changed: tokio::sync::watch::Sender::new(0) }))
+    }
+
+    /// Takes a heartbeat in: the first one gives the identity, later ones must agree with it.
+    pub fn accept(&self, beat: &HeartbeatRequest) -> Result<()> {
+        let mut known = self.known.write();
+        if known.cluster_id != 0 && known.cluster_id != beat.cluster_id {
+            bail!(Unauthenticated, "this backend belongs to cluster {}, the heartbeat came from cluster {}", known.cluster_id, beat.cluster_id);
+        }
+        if self.token.get().is_some_and(|mine| mine != beat.token) {
+            bail!(Unauthenticated, "the heartbeat does not carry the token of this backend's cluster");
+        }
+        if beat.epoch < known.leader.epoch {
+            bail!(NotLeader, "a newer leader (term {}) is known, the heartbeat is of term {}", known.leader.epoch, beat.epoch);
+        }
+        if known.cluster_id == 0 || known.node_id != beat.node_id {
+            let text = json!({ "cluster_id": beat.cluster_id, "node_id": beat.node_id, "token": beat.token }).to_string();
+            self.fs.write_atomic(&self.path, text.as_bytes())?;
+            known.cluster_id = beat.cluster_id;
+            known.node_id = beat.node_id;
+            self.token.set(&beat.token);
+        }
+        known.host.clone_from(&beat.be_host);
+        let leader = Leader { host: beat.fe_host.clone(), rpc_port: u16::try_from(beat.fe_rpc_port).unwrap_or_default(), epoch: beat.epoch };
+        if known.leader != leader {
+            known.leader = leader;
+            self.changed.send_modify(|n| *n += 1);
+        }
+        Ok(())
+    }
+
+    /// The leader's rpc address, once known.
+    pub fn leader_address(&self) -> Option<String> {
+        let known = self.known.read();
+        (known.leader.rpc_port != 0).then(|| format!("{}:{}", known.leader.host, known.leader.rpc_port))
+    }
+
+    /// This backend's id in the cluster; 0 = not yet known.
+    pub fn node_id(&self) -> u64 {
+        self.known.read().node_id
+    }
+
+    /// How the cluster names this backend.
+    pub fn host(&self) -> String {
+        self.known.read().host.clone()
+    }
+
+    /// Resolves when the leader changes.
+    pub fn watch(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+}

@@ -1,0 +1,13 @@
+//! The edges of a backend: gRPC, HTTP, configuration, and the composition of storage and executor.
+//!
+//! Flow: [`app`] makes every part; `rpc` answers FEs and peers; `adapt` gives the executor its tables, exchanges and sinks over the
+//! concrete crates; `stream_load` turns an HTTP body into a load.
+
+mod adapt;
+pub mod app;
+pub mod config;
+mod http;
+mod identity;
+mod report;
+mod rpc;
+mod stream_load;

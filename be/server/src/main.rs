@@ -1,0 +1,76 @@
+//! The backend process: arguments, configuration, and the seams to the real world.
+
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
+
+use be_server::{app, config};
+use common_base::{Result, SharedRng, SystemClock, TokioNet, bail, config::ConfigSet, fs::LocalFs, runtime::Shutdown, telemetry};
+use common_kv_rocks::RocksStore;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            tracing::error!("{e}");
+            eprintln!("mirrorship-be: {e}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
+    let home = home_argument()?;
+    let set = Arc::new(ConfigSet::new(&[config::KEYS])?);
+    let warnings = set.load_file(&home.join("conf/be.conf"))?;
+    let clock = SystemClock::shared();
+    let log_dir = PathBuf::from(set.get(&config::LOG_DIR));
+    let log_dir = if log_dir.is_absolute() { log_dir } else { home.join(log_dir) };
+    let policy = telemetry::RollPolicy::parse(&set.get(&config::LOG_ROLL_MODE), set.get(&config::LOG_ROLL_NUM))?;
+    let file = |name: &str| telemetry::RollingFile::open(&log_dir.join(name), policy.clone(), clock.clone());
+    let target = telemetry::LogTarget::Files { log: file("be.INFO.log")?, warnings: Some(file("be.WARNING.log")?) };
+    let _telemetry = telemetry::init(&set.get(&config::SYS_LOG_LEVEL), &target)?;
+    for warning in warnings {
+        tracing::warn!("{warning}");
+        eprintln!("mirrorship-be: warning: {warning}");
+    }
+    let seams = app::Seams {
+        clock,
+        rng: SharedRng::from_entropy(),
+        fs: LocalFs::shared(),
+        net: Arc::new(TokioNet),
+        kv: Arc::new(|path| RocksStore::open_shared(path)),
+        threads: true,
+    };
+    let runtime = common_base::runtime::build_runtime("be", common_base::runtime::cores().max(2))?;
+    runtime.block_on(async {
+        let shutdown = Shutdown::new();
+        let _app = app::start(&set, &home, seams, shutdown.clone()).await?;
+        common_base::runtime::wait_for_signal().await;
+        tracing::info!("stopping");
+        shutdown.trigger();
+        Ok(())
+    })
+}
+
+/// `--home DIR`; the current directory without it.
+fn home_argument() -> Result<PathBuf> {
+    let mut home = std::env::current_dir()?;
+    let mut args = std::env::args().skip(1);
+    while let Some(arg) = args.next() {
+        match arg.as_str() {
+            "--home" => match args.next() {
+                Some(dir) => home = PathBuf::from(dir),
+                None => bail!(InvalidArgument, "--home needs a directory"),
+            },
+            "--version" => {
+                use std::io::Write;
+                writeln!(std::io::stdout(), "mirrorship-be {}", env!("CARGO_PKG_VERSION"))?;
+                std::process::exit(0);
+            }
+            other => bail!(InvalidArgument, "unknown argument '{other}' (known: --home DIR, --version)"),
+        }
+    }
+    Ok(home)
+}

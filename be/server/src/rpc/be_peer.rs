@@ -1,0 +1,119 @@
+//! BE → BE: exchanges, runtime filters, tablet writers.
+
+use std::{pin::Pin, sync::Arc};
+
+use be_exec::{exchange::ExchangeKey, runtime::query::query_id};
+use common_base::{Error, Result, bail, ids::TxnId};
+use common_rpc::status;
+use common_types::Chunk;
+use futures::Stream;
+use proto_messages::chunk::{RuntimeFilterMessage, TransmitReply, TransmitRequest};
+use proto_services::be_peer::{PeerReply, WriteTabletsReply, WriteTabletsRequest, be_peer_server::BePeer, write_tablets_request::Kind};
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::app::Parts;
+
+/// A receiver that is not there after this long belongs to a query that has ended.
+const RECEIVER_WAIT: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// The service.
+pub struct Service {
+    pub parts: Arc<Parts>,
+}
+
+type Answer<T> = std::result::Result<Response<T>, Status>;
+type Replies<T> = Pin<Box<dyn Stream<Item = std::result::Result<T, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl BePeer for Service {
+    type TransmitStream = Replies<TransmitReply>;
+    type WriteTabletsStream = Replies<WriteTabletsReply>;
+
+    async fn transmit(&self, request: Request<Streaming<TransmitRequest>>) -> Answer<Self::TransmitStream> {
+        let (parts, messages) = (self.parts.clone(), request.into_inner());
+        let done = async move {
+            let received = receive(&parts, messages).await;
+            let receiver_done = matches!(received, Ok(true));
+            Ok(TransmitReply { status: status::of(&received), credits: 0, receiver_done })
+        };
+        Ok(Response::new(Box::pin(futures::stream::once(done))))
+    }
+
+    async fn transmit_runtime_filter(&self, _request: Request<RuntimeFilterMessage>) -> Answer<PeerReply> {
+        // A remote filter only saves work; until merging exists its scans go without.
+        Ok(Response::new(PeerReply { status: None }))
+    }
+
+    async fn write_tablets(&self, request: Request<Streaming<WriteTabletsRequest>>) -> Answer<Self::WriteTabletsStream> {
+        let (parts, messages) = (self.parts.clone(), request.into_inner());
+        let done = async move {
+            Ok(match write(&parts, messages).await {
+                Ok(tablets) => WriteTabletsReply { status: None, credits: 0, tablets },
+                Err(e) => WriteTabletsReply { status: Some(status::to_message(&e)), credits: 0, tablets: Vec::new() },
+            })
+        };
+        Ok(Response::new(Box::pin(futures::stream::once(done))))
+    }
+}
+
+/// Takes one sender's chunks; true when the receiver needed no more.
+async fn receive(parts: &Parts, mut messages: Streaming<TransmitRequest>) -> Result<bool> {
+    let mut receiver = None;
+    while let Some(message) = messages.message().await.map_err(|e| status::from_grpc(&e, "a peer"))? {
+        let Some(id) = &message.query_id else { bail!(InvalidArgument, "chunks without a query id") };
+        if receiver.is_none() {
+            let key = ExchangeKey { query: query_id(id), exchange_id: message.exchange_id, instance: message.instance };
+            let get = std::future::poll_fn(|cx| parts.exec.exchanges.poll_get(key, cx));
+            match tokio::time::timeout(RECEIVER_WAIT, get).await {
+                Ok(found) => receiver = Some(found),
+                Err(_) => return Ok(true),
+            }
+        }
+        let Some(receiver) = &receiver else { continue };
+        if receiver.is_abandoned() {
+            return Ok(true);
+        }
+        for data in &message.chunks {
+            let chunk = Chunk::from_ipc(data.body.clone())?;
+            std::future::poll_fn(|cx| receiver.poll_ready(message.sender, cx)).await;
+            receiver.deliver(message.sender, chunk);
+        }
+        if message.end {
+            match status::from_message(message.failure) {
+                Ok(()) => receiver.close(message.sender),
+                Err(e) => receiver.fail(&e),
+            }
+            return Ok(false);
+        }
+    }
+    if let Some(receiver) = receiver {
+        receiver.fail(&Error::new(common_base::ErrorCode::Unavailable, "a backend that sent rows of this query has gone"));
+    }
+    Ok(false)
+}
+
+async fn write(parts: &Parts, mut messages: Streaming<WriteTabletsRequest>) -> Result<Vec<proto_messages::chunk::TabletCommit>> {
+    let mut sender = None;
+    let mut node = 0;
+    while let Some(message) = messages.message().await.map_err(|e| status::from_grpc(&e, "a peer"))? {
+        match message.kind {
+            Some(Kind::Open(open)) => {
+                node = open.node_id;
+                sender = Some(parts.writers.open(TxnId(open.txn_id)));
+            }
+            Some(Kind::Chunk(part)) => {
+                let Some(sender) = &sender else { bail!(InvalidArgument, "rows before the load was opened") };
+                let Some(data) = part.data else { continue };
+                let chunk = Chunk::from_ipc(data.body)?;
+                let handle = sender.handle();
+                common_base::runtime::blocking("write tablets", move || handle.write(&chunk, &part.tablet_of_row)).await?;
+            }
+            Some(Kind::Close(close)) => {
+                let Some(sender) = sender.take() else { bail!(InvalidArgument, "close of a load that was not opened") };
+                return common_base::runtime::blocking("close tablets", move || sender.close(node, close.abort)).await;
+            }
+            None => {}
+        }
+    }
+    bail!(Cancelled, "the load's sender has gone")
+}

@@ -1,0 +1,173 @@
+//! FE → BE: queries, tablets, publishing.
+
+use std::{pin::Pin, sync::Arc, task::Poll};
+
+use be_exec::runtime::query::{QueryExtras, QueryRun, query_id};
+use be_storage::PublishItem;
+use common_base::{Error, Result, err, ids::{QueryId, TabletId, TxnId}};
+use common_rpc::status;
+use common_types::{Chunk, chunk::CHUNK_ROWS};
+use futures::Stream;
+use proto_messages::{chunk::{ChunkData, ExecuteReply, Finished, execute_reply::Kind}, fragment::ExecuteRequest};
+use proto_services::be_service::{
+    BeReply, CancelRequest, ClearTxnRequest, CreateTabletsRequest, DropTabletsRequest, PublishReply, PublishRequest, TabletStatsReply,
+    TabletStatsRequest, be_service_server::BeService,
+};
+use tonic::{Request, Response, Status};
+
+use crate::{app::Parts, report};
+
+/// The service.
+pub struct Service {
+    pub parts: Arc<Parts>,
+}
+
+type Answer<T> = std::result::Result<Response<T>, Status>;
+
+fn reply(result: Result<()>) -> Answer<BeReply> {
+    Ok(Response::new(BeReply { status: status::of(&result) }))
+}
+
+#[tonic::async_trait]
+impl BeService for Service {
+    type ExecuteStream = Pin<Box<dyn Stream<Item = std::result::Result<ExecuteReply, Status>> + Send>>;
+
+    async fn execute(&self, request: Request<ExecuteRequest>) -> Answer<Self::ExecuteStream> {
+        let request = request.into_inner();
+        let extras = QueryExtras { seed: self.parts.rng.next_u64(), ..QueryExtras::default() };
+        let started = QueryRun::start(self.parts.exec.clone(), &request, extras);
+        let stream: Self::ExecuteStream = match started {
+            Ok(run) => Box::pin(results(self.parts.clone(), run)),
+            Err(e) => Box::pin(futures::stream::once(async move { Ok(finished_with(&e)) })),
+        };
+        Ok(Response::new(stream))
+    }
+
+    async fn cancel(&self, request: Request<CancelRequest>) -> Answer<BeReply> {
+        let request = request.into_inner();
+        if let Some(id) = &request.query_id {
+            let running = self.parts.queries.lock().get(&query_id(id)).cloned();
+            if let Some(cancel) = running {
+                cancel.cancel(err!(Cancelled, "{}", request.reason));
+            }
+        }
+        reply(Ok(()))
+    }
+
+    async fn create_tablets(&self, request: Request<CreateTabletsRequest>) -> Answer<BeReply> {
+        let storage = self.parts.storage.clone();
+        let tablets = request.into_inner().tablets;
+        reply(common_base::runtime::blocking("create tablets", move || storage.create_tablets(&tablets)).await)
+    }
+
+    async fn drop_tablets(&self, request: Request<DropTabletsRequest>) -> Answer<BeReply> {
+        let storage = self.parts.storage.clone();
+        let ids: Vec<TabletId> = request.into_inner().tablet_ids.into_iter().map(TabletId).collect();
+        reply(common_base::runtime::blocking("drop tablets", move || storage.drop_tablets(&ids)).await)
+    }
+
+    async fn publish_version(&self, request: Request<PublishRequest>) -> Answer<PublishReply> {
+        let storage = self.parts.storage.clone();
+        let request = request.into_inner();
+        let published = common_base::runtime::blocking("publish", move || Ok(publish(&storage, &request))).await;
+        Ok(Response::new(published.unwrap_or_else(|e| PublishReply { status: Some(status::to_message(&e)), ..PublishReply::default() })))
+    }
+
+    async fn clear_txn(&self, request: Request<ClearTxnRequest>) -> Answer<BeReply> {
+        let storage = self.parts.storage.clone();
+        let request = request.into_inner();
+        let tablets: Vec<TabletId> = request.tablet_ids.into_iter().map(TabletId).collect();
+        reply(common_base::runtime::blocking("clear txn", move || storage.clear_txn(TxnId(request.txn_id), &tablets)).await)
+    }
+
+    async fn tablet_stats(&self, request: Request<TabletStatsRequest>) -> Answer<TabletStatsReply> {
+        let found = request.into_inner().tablet_ids.into_iter().filter_map(|id| self.parts.storage.report_tablet(TabletId(id), true).ok());
+        Ok(Response::new(TabletStatsReply { status: None, tablets: found.map(|r| report::tablet_message(&r)).collect() }))
+    }
+}
+
+fn publish(storage: &be_storage::StorageEngine, request: &PublishRequest) -> PublishReply {
+    let txn = TxnId(request.txn_id);
+    let items: Vec<PublishItem> = request.tablets.iter().map(|t| PublishItem { tablet: TabletId(t.tablet_id), version: t.version }).collect();
+    let mut failed: Vec<PublishItem> = Vec::new();
+    for outcome in storage.publish(txn, &items) {
+        if outcome.result.is_err() {
+            failed.extend(items.iter().filter(|i| i.tablet == outcome.tablet));
+        }
+    }
+    // Tablets the load gave no rows move on with their partition.
+    let untouched = |item: &PublishItem| request.tablets.iter().any(|t| t.tablet_id == item.tablet.0 && !t.written);
+    let (empty, mut failed): (Vec<PublishItem>, Vec<PublishItem>) = failed.into_iter().partition(untouched);
+    let mut prepared = Vec::new();
+    for item in &empty {
+        match storage.prepare_empty(txn, item.tablet) {
+            Ok(rowset) => prepared.push(rowset),
+            Err(_) => failed.push(*item),
+        }
+    }
+    match storage.commit(prepared) {
+        Ok(_) => failed.extend(storage.publish(txn, &empty).into_iter().filter(|o| o.result.is_err()).filter_map(|o| empty.iter().find(|i| i.tablet == o.tablet).copied())),
+        Err(_) => failed.extend(&empty),
+    }
+    let tablets = request.tablets.iter().filter(|t| t.written).filter_map(|t| storage.report_tablet(TabletId(t.tablet_id), true).ok());
+    PublishReply { status: None, failed_tablets: failed.iter().map(|i| i.tablet.0).collect(), tablets: tablets.map(|r| report::tablet_message(&r)).collect() }
+}
+
+fn finished_with(error: &Error) -> ExecuteReply {
+    ExecuteReply { kind: Some(Kind::Finished(Finished { status: Some(status::to_message(error)), ..Finished::default() })) }
+}
+
+/// Forgets the query when its answer stream ends or is dropped.
+struct Running {
+    parts: Arc<Parts>,
+    id: QueryId,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.parts.queries.lock().remove(&self.id);
+    }
+}
+
+/// Result chunks, small ones joined, then the final report. Dropping the stream drops the run, which cancels it.
+fn results(parts: Arc<Parts>, run: QueryRun) -> impl Stream<Item = std::result::Result<ExecuteReply, Status>> {
+    let id = run.context.id;
+    parts.queries.lock().insert(id, run.context.cancel.clone());
+    let running = Running { parts, id };
+    let mut ended = false;
+    futures::stream::poll_fn(move |cx| {
+        let _ = &running;
+        if ended {
+            return Poll::Ready(None);
+        }
+        let mut ready: Vec<Chunk> = Vec::new();
+        let mut rows = 0;
+        loop {
+            match run.poll_next(cx) {
+                Poll::Pending if ready.is_empty() => return Poll::Pending,
+                Poll::Pending => break,
+                Poll::Ready(Ok(Some(chunk))) => {
+                    rows += chunk.rows();
+                    ready.push(chunk);
+                    if rows >= CHUNK_ROWS {
+                        break;
+                    }
+                }
+                Poll::Ready(Ok(None)) if !ready.is_empty() => break,
+                Poll::Ready(Ok(None)) => {
+                    ended = true;
+                    let (tablets, load) = run.load_totals();
+                    let finished = Finished { status: None, profile: Some(run.profile()), tablets, load: Some(load) };
+                    return Poll::Ready(Some(Ok(ExecuteReply { kind: Some(Kind::Finished(finished)) })));
+                }
+                Poll::Ready(Err(e)) => {
+                    ended = true;
+                    return Poll::Ready(Some(Ok(finished_with(&e))));
+                }
+            }
+        }
+        let chunk = if ready.len() == 1 { ready.swap_remove(0) } else { Chunk::concat(&ready) };
+        let data = ChunkData { body: chunk.to_ipc(), rows: chunk.rows() as u32, uncompressed: 0 };
+        Poll::Ready(Some(Ok(ExecuteReply { kind: Some(Kind::Chunk(data)) })))
+    })
+}

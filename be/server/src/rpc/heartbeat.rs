@@ -1,0 +1,39 @@
+//! Heartbeats of the leader.
+
+use std::sync::Arc;
+
+use common_rpc::status;
+use proto_services::be_service::{HeartbeatReply, HeartbeatRequest, heartbeat_server::Heartbeat};
+use tonic::{Request, Response, Status};
+
+use crate::app::Parts;
+
+/// The service. It takes no token: the first heartbeat brings it.
+pub struct Service {
+    pub parts: Arc<Parts>,
+}
+
+#[tonic::async_trait]
+impl Heartbeat for Service {
+    async fn beat(&self, request: Request<HeartbeatRequest>) -> Result<Response<HeartbeatReply>, Status> {
+        let parts = &self.parts;
+        if let Err(e) = parts.identity.accept(request.get_ref()) {
+            return Ok(Response::new(HeartbeatReply { status: Some(status::to_message(&e)), ..HeartbeatReply::default() }));
+        }
+        Ok(Response::new(HeartbeatReply {
+            status: None,
+            be_port: u32::from(parts.ports.be),
+            http_port: u32::from(parts.ports.http),
+            brpc_port: u32::from(parts.ports.brpc),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            start_time_ms: parts.started_ms,
+            cores: common_base::runtime::cores() as u32,
+            memory_limit: parts.memory.limit().max(0) as u64,
+            memory_used: parts.memory.consumed().max(0) as u64,
+            shutting_down: parts.shutdown.is_triggered(),
+            running_queries: parts.queries.lock().len() as u32,
+            disks: crate::report::disks(&parts.storage),
+            tablet_count: parts.storage.tablets().all().len() as u64,
+        }))
+    }
+}
