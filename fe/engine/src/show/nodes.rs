@@ -1,0 +1,202 @@
+//! SHOW BACKENDS and SHOW FRONTENDS.
+
+use fe_catalog::model::{Backend, FrontendRole};
+
+use super::{Table, time};
+use crate::{engine::Engine, result::text, session::Session};
+
+const BACKENDS: &[&str] = &[
+    "BackendId",
+    "IP",
+    "HeartbeatPort",
+    "BePort",
+    "HttpPort",
+    "BrpcPort",
+    "LastStartTime",
+    "LastHeartbeat",
+    "Alive",
+    "SystemDecommissioned",
+    "ClusterDecommissioned",
+    "TabletNum",
+    "DataUsedCapacity",
+    "AvailCapacity",
+    "TotalCapacity",
+    "UsedPct",
+    "MaxDiskUsedPct",
+    "ErrMsg",
+    "Version",
+    "Status",
+    "DataTotalCapacity",
+    "DataUsedPct",
+    "CpuCores",
+    "MemLimit",
+    "NumRunningQueries",
+    "MemUsedPct",
+    "CpuUsedPct",
+    "DataCacheMetrics",
+    "Location",
+    "StatusCode",
+];
+
+/// SHOW BACKENDS.
+pub fn backends(session: &Session) -> Table {
+    let zone = session.variables.get_text("time_zone");
+    let catalog = session.engine.meta.snapshot();
+    let rows = catalog.backends.values().map(|b| backend(&session.engine, b, &zone)).collect();
+    Table::new(BACKENDS, rows)
+}
+
+fn backend(engine: &Engine, b: &Backend, zone: &str) -> Vec<common_types::Scalar> {
+    let health = engine.nodes.get(b.id);
+    let reply = health.reply.clone().unwrap_or_default();
+    let total: u64 = reply.disks.iter().map(|d| d.total_bytes).sum();
+    let available: u64 = reply.disks.iter().map(|d| d.available_bytes).sum();
+    let used: u64 = reply.disks.iter().map(|d| d.used_bytes).sum();
+    let fullest = reply.disks.iter().map(|d| time::percent(d.total_bytes.saturating_sub(d.available_bytes), d.total_bytes)).max_by(|a, b| {
+        let number = |s: &String| s.trim_end_matches(" %").parse::<f64>().unwrap_or_default();
+        number(a).total_cmp(&number(b))
+    });
+    let decommissioned = if b.decommissioned { "true" } else { "false" };
+    let status_code = if health.reply.is_none() && health.error.is_empty() { "UNKNOWN" } else if health.alive { "OK" } else { "CONNECTING" };
+    [
+        b.id.to_string(),
+        b.host.clone(),
+        b.heartbeat_port.to_string(),
+        port(b.be_port),
+        port(b.http_port),
+        port(b.brpc_port),
+        time::moment(health.last_start_ms, zone),
+        time::moment(health.last_heartbeat_ms, zone),
+        health.alive.to_string(),
+        decommissioned.to_owned(),
+        "false".to_owned(),
+        reply.tablet_count.to_string(),
+        time::size(used),
+        time::size(available),
+        time::size(total),
+        time::percent(total.saturating_sub(available), total),
+        fullest.unwrap_or_else(|| time::percent(0, 0)),
+        health.error.clone(),
+        reply.version.clone(),
+        format!("{{\"lastSuccessReportTabletsTime\":\"{}\"}}", if health.last_heartbeat_ms == 0 { "N/A".to_owned() } else { time::moment(health.last_heartbeat_ms, zone) }),
+        time::size(used + available),
+        time::percent(used, used + available),
+        reply.cores.to_string(),
+        time::short_size(reply.memory_limit),
+        reply.running_queries.to_string(),
+        time::percent(reply.memory_used, reply.memory_limit),
+        "0.0 %".to_owned(),
+        "N/A".to_owned(),
+        String::new(),
+        status_code.to_owned(),
+    ]
+    .into_iter()
+    .map(text)
+    .collect()
+}
+
+/// A port learned from a heartbeat; -1 before the first.
+fn port(port: u16) -> String {
+    if port == 0 { "-1".to_owned() } else { port.to_string() }
+}
+
+/// SHOW FRONTENDS.
+pub fn frontends(session: &Session) -> Table {
+    let engine = &session.engine;
+    let zone = session.variables.get_text("time_zone");
+    let catalog = engine.meta.snapshot();
+    let (own, leader) = (engine.meta.node_id(), engine.meta.leader());
+    let now = engine.clock.now_ms();
+    let rows = catalog.frontends.values().map(|f| {
+        let this = f.id.0 == own;
+        let is_leader = leader == Some(f.id.0);
+        // What this FE knows first-hand: itself, and a leader it hears from.
+        let alive = this || is_leader;
+        let role = match f.role {
+            _ if is_leader => "LEADER",
+            FrontendRole::Follower => "FOLLOWER",
+            FrontendRole::Observer => "OBSERVER",
+        };
+        [
+            f.id.to_string(),
+            f.name.clone(),
+            f.host.clone(),
+            f.edit_log_port.to_string(),
+            f.http_port.to_string(),
+            f.query_port.to_string(),
+            f.rpc_port.to_string(),
+            role.to_owned(),
+            catalog.cluster_id.to_string(),
+            "true".to_owned(),
+            alive.to_string(),
+            if this { engine.meta.applied_index().to_string() } else { "0".to_owned() },
+            if alive { time::moment(now, &zone) } else { "NULL".to_owned() },
+            (f.role == FrontendRole::Follower).to_string(),
+            String::new(),
+            if this { time::moment(engine.options.started_ms, &zone) } else { "NULL".to_owned() },
+            if this { engine.options.version.clone() } else { String::new() },
+        ]
+        .into_iter()
+        .map(text)
+        .collect()
+    });
+    let names = [
+        "Id",
+        "Name",
+        "IP",
+        "EditLogPort",
+        "HttpPort",
+        "QueryPort",
+        "RpcPort",
+        "Role",
+        "ClusterId",
+        "Join",
+        "Alive",
+        "ReplayedJournalId",
+        "LastHeartbeat",
+        "IsHelper",
+        "ErrMsg",
+        "StartTime",
+        "Version",
+    ];
+    Table::new(&names, rows.collect())
+}
+
+/// The disks of one backend (SHOW PROC '/backends/id').
+pub fn disks(engine: &Engine, b: &Backend) -> Table {
+    let reply = engine.nodes.get(b.id).reply.unwrap_or_default();
+    let row = |d: &proto_services::fe_service::DiskReport| {
+        [
+            d.path.clone(),
+            time::size(d.used_bytes),
+            time::size(d.total_bytes.saturating_sub(d.available_bytes).saturating_sub(d.used_bytes)),
+            time::size(d.available_bytes),
+            time::size(d.total_bytes),
+            time::percent(d.total_bytes.saturating_sub(d.available_bytes), d.total_bytes),
+            if d.broken { "OFFLINE" } else { "ONLINE" }.to_owned(),
+            "-1".to_owned(),
+            if d.medium.is_empty() { "HDD".to_owned() } else { d.medium.clone() },
+            reply.tablet_count.to_string(),
+            time::size(d.used_bytes + d.available_bytes),
+            time::percent(d.used_bytes, d.used_bytes + d.available_bytes),
+        ]
+        .into_iter()
+        .map(text)
+        .collect()
+    };
+    let names = [
+        "RootPath",
+        "DataUsedCapacity",
+        "OtherUsedCapacity",
+        "AvailCapacity",
+        "TotalCapacity",
+        "TotalUsedPct",
+        "State",
+        "PathHash",
+        "StorageMedium",
+        "TabletNum",
+        "DataTotalCapacity",
+        "DataUsedPct",
+    ];
+    Table::new(&names, reply.disks.iter().map(row).collect())
+}

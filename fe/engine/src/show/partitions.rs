@@ -1,0 +1,188 @@
+//! SHOW PARTITIONS and SHOW DYNAMIC PARTITION TABLES.
+
+use std::sync::Arc;
+
+use common_base::Result;
+use common_types::{LogicalType, Scalar};
+use fe_catalog::{
+    CatalogState,
+    model::{Distribution, OlapTable, Partition, PartitionInfo, PartitionItem, Table as CatalogTable},
+};
+use fe_parser::ast::sql;
+
+use super::{
+    Table,
+    create_table::{bound_values, column_types, list_text, sort_partitions},
+    time,
+};
+use crate::{result::text, session::Session, statement::names};
+
+/// SHOW PARTITIONS.
+pub fn partitions(session: &Session, temporary: bool, table: &sql::ObjectName) -> Result<Table> {
+    let (db, name) = names::qualified(session, table)?;
+    let catalog = session.engine.meta.snapshot();
+    let table = names::find_table(&catalog, &db, &name)?;
+    let olap = names::olap(&table)?;
+    Ok(table_of(&catalog, &table, olap, temporary, &session.variables.get_text("time_zone")))
+}
+
+/// The partitions of a table.
+pub fn table_of(catalog: &CatalogState, table: &CatalogTable, olap: &OlapTable, temporary: bool, zone: &str) -> Table {
+    let list = matches!(olap.partition_info, PartitionInfo::List { .. });
+    let mut partitions: Vec<Arc<Partition>> = olap.partitions.values().filter(|p| p.temporary == temporary).cloned().collect();
+    sort_partitions(&mut partitions);
+    let statistics = catalog.statistics_of(table.id);
+    let rows = partitions.iter().map(|p| -> Vec<Scalar> {
+        let stats = statistics.and_then(|s| s.partitions.iter().find(|x| x.partition == p.id));
+        let (rows, bytes) = stats.map_or((0, 0), |s| (s.rows, s.bytes));
+        vec![
+            text(p.id.to_string()),
+            text(p.name.clone()),
+            text(p.visible_version.to_string()),
+            text(time::moment(p.visible_time_ms, zone)),
+            text("0"),
+            text("NORMAL"),
+            text(partition_key(table, olap)),
+            text(item_text(table, olap, &p.item)),
+            text(distribution_key(table, olap)),
+            text(p.buckets.to_string()),
+            text(p.replication_num.to_string()),
+            text(olap.property("storage_medium").map_or_else(|| "HDD".to_owned(), str::to_uppercase)),
+            text("9999-12-31 23:59:59"),
+            text("NULL"),
+            text(time::short_size(bytes)),
+            text(time::short_size(bytes)),
+            text("false"),
+            text(rows.to_string()),
+            text(p.visible_version.to_string()),
+            text("0"),
+            text("TXN_NORMAL"),
+            text("true"),
+        ]
+    });
+    let names = [
+        "PartitionId",
+        "PartitionName",
+        "VisibleVersion",
+        "VisibleVersionTime",
+        "VisibleVersionHash",
+        "State",
+        "PartitionKey",
+        if list { "List" } else { "Range" },
+        "DistributionKey",
+        "Buckets",
+        "ReplicationNum",
+        "StorageMedium",
+        "CooldownTime",
+        "LastConsistencyCheckTime",
+        "DataSize",
+        "StorageSize",
+        "IsInMemory",
+        "RowCount",
+        "DataVersion",
+        "VersionEpoch",
+        "VersionTxnType",
+        "TabletBalanced",
+    ];
+    Table { like: 1, ..Table::new(&names, rows.collect()) }
+}
+
+/// Partition columns by name; empty for an unpartitioned table.
+pub fn partition_key(table: &CatalogTable, olap: &OlapTable) -> String {
+    let columns = match &olap.partition_info {
+        PartitionInfo::Unpartitioned => return String::new(),
+        PartitionInfo::Range { columns } | PartitionInfo::List { columns } | PartitionInfo::Expression { columns, .. } => columns,
+    };
+    plain_names(table, columns)
+}
+
+/// Bucket columns by name, or how rows spread without any.
+pub fn distribution_key(table: &CatalogTable, olap: &OlapTable) -> String {
+    match &olap.distribution {
+        Distribution::Hash { columns, .. } => plain_names(table, columns),
+        Distribution::Random { .. } => "ALL KEY".to_owned(),
+    }
+}
+
+fn plain_names(table: &CatalogTable, uids: &[common_base::ids::ColumnUid]) -> String {
+    let names: Vec<&str> = uids.iter().filter_map(|uid| table.column_by_uid(*uid)).map(|c| c.name.as_str()).collect();
+    names.join(", ")
+}
+
+/// `[types: [DATE]; keys: [2020-01-08]; ..types: [DATE]; keys: [2020-01-09]; )` or the values of a list.
+pub fn item_text(table: &CatalogTable, olap: &OlapTable, item: &PartitionItem) -> String {
+    match item {
+        PartitionItem::All => String::new(),
+        PartitionItem::List(_) => list_text(item),
+        PartitionItem::Range { lower, upper } => {
+            let columns = match &olap.partition_info {
+                PartitionInfo::Range { columns } | PartitionInfo::List { columns } | PartitionInfo::Expression { columns, .. } => columns.as_slice(),
+                PartitionInfo::Unpartitioned => &[],
+            };
+            let types = column_types(table, columns);
+            let type_names: Vec<String> = types.iter().map(type_name).collect();
+            let end = |bound| format!("types: [{}]; keys: [{}]; ", type_names.join(", "), bound_values(bound, &types).join(", "));
+            // The two dots are one character, as the reference prints them.
+            format!("[{}\u{2025}{})", end(lower), end(upper))
+        }
+    }
+}
+
+fn type_name(ty: &LogicalType) -> String {
+    match ty {
+        LogicalType::Varchar(_) | LogicalType::Char(_) => "VARCHAR".to_owned(),
+        other => other.to_string().to_uppercase(),
+    }
+}
+
+/// SHOW DYNAMIC PARTITION TABLES: tables that ask for it.
+pub fn dynamic(session: &Session, db: Option<&sql::ObjectName>) -> Result<Table> {
+    let db = names::database_or_current(session, db)?;
+    let catalog = session.engine.meta.snapshot();
+    let property = |olap: &OlapTable, key: &str, default: &str| text(olap.property(&format!("dynamic_partition.{key}")).unwrap_or(default));
+    let mut rows = Vec::new();
+    for table in super::tables::tables_of(&catalog, &db)? {
+        let Some(olap) = table.as_olap() else { continue };
+        if olap.property("dynamic_partition.time_unit").is_none() {
+            continue;
+        }
+        let buckets = match &olap.distribution {
+            Distribution::Hash { buckets, .. } | Distribution::Random { buckets } => buckets.to_string(),
+        };
+        rows.push(vec![
+            text(table.name.clone()),
+            property(olap, "enable", "true"),
+            property(olap, "time_unit", ""),
+            property(olap, "start", "-2147483648"),
+            property(olap, "end", "0"),
+            property(olap, "prefix", "p"),
+            property(olap, "buckets", &buckets),
+            property(olap, "replication_num", olap.property("replication_num").unwrap_or("1")),
+            text(""),
+            text("NULL"),
+            text("NULL"),
+            text("NORMAL"),
+            text("NULL"),
+            text("NULL"),
+            text("false"),
+        ]);
+    }
+    let names = [
+        "TableName",
+        "Enable",
+        "TimeUnit",
+        "Start",
+        "End",
+        "Prefix",
+        "Buckets",
+        "ReplicationNum",
+        "StartOf",
+        "LastUpdateTime",
+        "LastSchedulerTime",
+        "State",
+        "LastCreatePartitionMsg",
+        "LastDropPartitionMsg",
+        "InScheduler",
+    ];
+    Ok(Table::new(&names, rows))
+}

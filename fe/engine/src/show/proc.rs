@@ -1,0 +1,245 @@
+//! SHOW PROC: the tree of internal state an operator walks. The parts that exist here.
+
+use std::sync::Arc;
+
+use common_base::{Result, bail, err};
+use fe_catalog::model::{Database, OlapTable, PartitionInfo, Table as CatalogTable};
+
+use super::{Table, columns, loads, nodes, partitions, processlist, tables, time};
+use crate::{info_schema, result::text, session::Session, statement::names};
+
+const ROOT: &[&str] = &["backends", "brokers", "catalog", "compute_nodes", "current_queries", "dbs", "frontends", "statistic", "transactions"];
+
+/// SHOW PROC 'path'.
+pub fn proc(session: &Session, path: &str) -> Result<Table> {
+    let Some(inner) = path.strip_prefix('/') else { bail!(User, "Path({path}) does not start with '/'") };
+    let parts: Vec<&str> = inner.split('/').filter(|p| !p.is_empty()).collect();
+    let unknown = || err!(User, "Cannot find path: {path}");
+    let catalog = session.engine.meta.snapshot();
+    Ok(match parts.as_slice() {
+        [] => Table::new(&["name"], ROOT.iter().map(|n| vec![text(*n)]).collect()),
+        ["frontends"] => nodes::frontends(session),
+        ["backends"] => nodes::backends(session),
+        ["backends", id] => {
+            let backend = catalog.backends.values().find(|b| b.id.to_string() == *id).ok_or_else(unknown)?;
+            nodes::disks(&session.engine, backend)
+        }
+        ["brokers"] => Table::empty(&["Name", "IP", "Port", "Alive", "LastStartTime", "LastUpdateTime", "ErrMsg"]),
+        ["compute_nodes"] => super::empty::columns(&fe_parser::ast::ShowKind::ComputeNodes).map(Table::empty).ok_or_else(unknown)?,
+        ["catalog"] => super::databases::catalogs(),
+        ["current_queries"] => current_queries(session),
+        ["dbs"] => dbs(session),
+        ["dbs", db] => db_tables(session, &*find_db(session, db).ok_or_else(unknown)?),
+        ["dbs", db, table] => {
+            find_table(session, db, table).ok_or_else(unknown)?;
+            Table::new(&["Nodes"], ["partitions", "temp_partitions", "index_schema"].iter().map(|n| vec![text(*n)]).collect())
+        }
+        ["dbs", db, table, kind @ ("partitions" | "temp_partitions")] => {
+            let table = find_table(session, db, table).ok_or_else(unknown)?;
+            let zone = session.variables.get_text("time_zone");
+            partitions::table_of(&catalog, &table, names::olap(&table)?, *kind == "temp_partitions", &zone)
+        }
+        ["dbs", db, table, "index_schema"] => {
+            let table = find_table(session, db, table).ok_or_else(unknown)?;
+            index_schema(&table, names::olap(&table)?)
+        }
+        ["dbs", db, table, "partitions", partition] => {
+            let table = find_table(session, db, table).ok_or_else(unknown)?;
+            let olap = names::olap(&table)?;
+            let found = olap.partitions.values().find(|p| p.name == *partition || p.id.to_string() == *partition).ok_or_else(unknown)?;
+            let row = |i: &Arc<fe_catalog::model::TabletIndex>| {
+                vec![text(i.index_id.to_string()), text(table.name.clone()), text("NORMAL"), text("NULL"), text("true"), text(i.tablets.len().to_string())]
+            };
+            let names = ["IndexId", "IndexName", "State", "LastConsistencyCheckTime", "TabletBalanceStat", "Tablets"];
+            Table::new(&names, found.indexes.iter().map(row).collect())
+        }
+        ["statistic"] => statistic(session),
+        ["transactions"] => {
+            let rows = catalog.databases.values().map(|d| vec![text(d.id.to_string()), text(d.name.clone())]).collect();
+            Table::new(&["DbId", "DbName"], rows)
+        }
+        ["transactions", db] => {
+            let db = find_db(session, db).ok_or_else(unknown)?;
+            let (running, finished): (Vec<_>, Vec<_>) = catalog.txns.values().filter(|t| t.db_id == db.id).partition(|t| t.is_running());
+            let rows = vec![vec![text("running"), text(running.len().to_string())], vec![text("finished"), text(finished.len().to_string())]];
+            Table::new(&["State", "Number"], rows)
+        }
+        ["transactions", db, state @ ("running" | "finished")] => {
+            let db = find_db(session, db).ok_or_else(unknown)?;
+            loads::transactions_of(session, &db, |t| t.is_running() == (*state == "running"))
+        }
+        ["meta_recovery"] => Table::empty(&["Database", "Table", "Partition", "PartitionId", "Reason", "Advise"]),
+        ["jobs" | "tasks" | "routine_loads" | "stream_loads" | "colocation_group" | "resources" | "monitor" | "cluster_balance" | "compactions", ..] => {
+            bail!(NotSupported, "SHOW PROC '{path}' is not supported yet")
+        }
+        _ => return Err(unknown()),
+    })
+}
+
+fn find_db(session: &Session, name: &str) -> Option<Arc<Database>> {
+    let catalog = session.engine.meta.snapshot();
+    catalog.database(name).or_else(|| catalog.databases.values().find(|d| d.id.to_string() == name)).cloned()
+}
+
+fn find_table(session: &Session, db: &str, name: &str) -> Option<Arc<CatalogTable>> {
+    let db = find_db(session, db)?;
+    let catalog = session.engine.meta.snapshot();
+    catalog.table(db.id, name).or_else(|| catalog.tables_of(db.id).find(|t| t.id.to_string() == name)).cloned()
+}
+
+fn current_queries(session: &Session) -> Table {
+    let engine = &session.engine;
+    let (zone, now) = (session.variables.get_text("time_zone"), engine.clock.now_ms());
+    let server = processlist::server_name(engine);
+    let rows = engine.sessions.all().into_iter().filter_map(|info| {
+        let state = info.state.read().clone();
+        let id = state.query_id?;
+        let mut row = vec![
+            text(time::moment(state.started_ms, &zone)),
+            text(server.clone()),
+            text(id.to_string()),
+            text(info.id.to_string()),
+            text(state.database),
+            text(info.user.clone()),
+        ];
+        row.extend((0..5).map(|_| text("0")));
+        row.extend([format!("{:.3} s", (now - state.started_ms).max(0) as f64 / 1000.0), String::new(), "RUNNING".to_owned(), "default_warehouse".to_owned(), String::new(), String::new()].map(text));
+        Some(row)
+    });
+    let names = [
+        "StartTime",
+        "feIp",
+        "QueryId",
+        "ConnectionId",
+        "Database",
+        "User",
+        "ScanBytes",
+        "ScanRows",
+        "MemoryUsage",
+        "DiskSpillSize",
+        "CPUTime",
+        "ExecTime",
+        "ExecProgress",
+        "ExecState",
+        "Warehouse",
+        "CustomQueryId",
+        "ResourceGroup",
+    ];
+    Table::new(&names, rows.collect())
+}
+
+fn dbs(session: &Session) -> Table {
+    let catalog = session.engine.meta.snapshot();
+    let row = |id: String, name: &str, tables: usize| {
+        vec![text(id), text(name), text(tables.to_string()), text(time::size(i64::MAX as u64)), text("NULL"), text(i64::MAX.to_string())]
+    };
+    let mut rows: Vec<_> = catalog.databases.values().map(|d| row(d.id.to_string(), &d.name, catalog.tables_of(d.id).count())).collect();
+    rows.extend(info_schema::databases().iter().map(|d| row(d.id.to_string(), &d.name, info_schema::tables(&d.name).len())));
+    Table::new(&["DbId", "DbName", "TableNum", "Quota", "LastConsistencyCheckTime", "ReplicaQuota"], rows)
+}
+
+fn db_tables(session: &Session, db: &Database) -> Table {
+    let catalog = session.engine.meta.snapshot();
+    let row = |t: &Arc<CatalogTable>| {
+        let olap = t.as_olap();
+        let partition_type = match olap.map(|o| &o.partition_info) {
+            None | Some(PartitionInfo::Unpartitioned) => "UNPARTITIONED",
+            Some(PartitionInfo::Range { .. }) => "RANGE",
+            Some(PartitionInfo::List { .. }) => "LIST",
+            Some(PartitionInfo::Expression { .. }) => "EXPR",
+        };
+        let replicas = olap.map_or(0, |o| super::data::replica_count(o));
+        [
+            t.id.to_string(),
+            t.name.clone(),
+            if olap.is_some() { "1".to_owned() } else { "0".to_owned() },
+            olap.map(|o| partitions::partition_key(t, o)).unwrap_or_default(),
+            olap.map_or(0, |o| o.partitions.len()).to_string(),
+            "NORMAL".to_owned(),
+            if olap.is_some() { "OLAP".to_owned() } else { tables::table_type(t).to_owned() },
+            "NULL".to_owned(),
+            replicas.to_string(),
+            partition_type.to_owned(),
+            String::new(),
+        ]
+        .into_iter()
+        .map(text)
+        .collect()
+    };
+    let names = [
+        "TableId",
+        "TableName",
+        "IndexNum",
+        "PartitionColumnName",
+        "PartitionNum",
+        "State",
+        "Type",
+        "LastConsistencyCheckTime",
+        "ReplicaCount",
+        "PartitionType",
+        "StoragePath",
+    ];
+    Table::new(&names, catalog.tables_of(db.id).map(row).collect())
+}
+
+fn index_schema(table: &CatalogTable, olap: &OlapTable) -> Table {
+    let row = vec![
+        text(olap.base_index.to_string()),
+        text(table.name.clone()),
+        text(olap.schema_version.to_string()),
+        text("0"),
+        text(olap.short_key_columns.to_string()),
+        text("COLUMN"),
+        text(columns::keys_name(olap.keys)),
+    ];
+    Table::new(&["IndexId", "IndexName", "SchemaVersion", "SchemaHash", "ShortKeyColumnCount", "StorageType", "Keys"], vec![row])
+}
+
+fn statistic(session: &Session) -> Table {
+    let catalog = session.engine.meta.snapshot();
+    let mut rows = Vec::new();
+    let mut total = [0_usize; 6];
+    for db in catalog.databases.values() {
+        // tables, partitions, indexes, tablets, replicas, unhealthy tablets
+        let mut counts = [0_usize; 6];
+        for table in catalog.tables_of(db.id) {
+            counts[0] += 1;
+            for partition in table.as_olap().into_iter().flat_map(|o| o.partitions.values()) {
+                counts[1] += 1;
+                for index in &partition.indexes {
+                    counts[2] += 1;
+                    for tablet in &index.tablets {
+                        counts[3] += 1;
+                        counts[4] += tablet.replicas.len();
+                        let whole = tablet.replicas.iter().all(|r| !r.bad && r.version >= partition.visible_version && session.engine.nodes.is_alive(r.node));
+                        counts[5] += usize::from(!whole);
+                    }
+                }
+            }
+        }
+        total.iter_mut().zip(counts).for_each(|(t, c)| *t += c);
+        rows.push(statistic_row(&db.id.to_string(), &db.name, counts));
+    }
+    rows.push(statistic_row("Total", &catalog.databases.len().to_string(), total));
+    let names = [
+        "DbId",
+        "DbName",
+        "TableNum",
+        "PartitionNum",
+        "IndexNum",
+        "TabletNum",
+        "ReplicaNum",
+        "UnhealthyTabletNum",
+        "InconsistentTabletNum",
+        "CloningTabletNum",
+        "ErrorStateTabletNum",
+    ];
+    Table::new(&names, rows)
+}
+
+fn statistic_row(id: &str, name: &str, counts: [usize; 6]) -> Vec<common_types::Scalar> {
+    let mut row = vec![text(id), text(name)];
+    row.extend(counts.iter().map(|c| text(c.to_string())));
+    row.extend((0..3).map(|_| text("0")));
+    row
+}

@@ -1,0 +1,300 @@
+//! ALTER TABLE: names, comment, properties, swap and partitions: what is a catalog change, with tablets made before or dropped after.
+
+use common_base::{Result, bail, err, ids::PartitionId};
+use fe_analyzer::statement::analyze_add_partition;
+use fe_catalog::{
+    Op,
+    model::{OlapTable, Partition, PartitionInfo, Table},
+};
+use fe_parser::ast::{AddPartition, AlterTable, AlterTableClause, PartitionSelection, Properties, sql};
+
+use super::{
+    names,
+    table::{analyze, ddl_defaults, partition_plans, refuse_system_database, template},
+    truncate,
+};
+use crate::{cluster::tablets, result::StatementResult, session::Session};
+
+/// Properties that are only remembered, or read where they act; the others need work on tablets.
+const SETTABLE: &[&str] = &[
+    "default.replication_num",
+    "default.storage_medium",
+    "write_quorum",
+    "replicated_storage",
+    "bucket_size",
+    "mutable_bucket_num",
+    "enable_load_profile",
+    "enable_statistic_collect_on_first_load",
+    "table_query_timeout",
+    "base_compaction_forbidden_time_ranges",
+    "primary_index_cache_expire_sec",
+];
+
+/// Properties whose change needs work that does not exist yet.
+const NEEDS_WORK: &[&str] = &[
+    "replication_num",
+    "storage_medium",
+    "storage_cooldown_time",
+    "storage_cooldown_ttl",
+    "bloom_filter_columns",
+    "bloom_filter_fpp",
+    "colocate_with",
+    "enable_persistent_index",
+    "fast_schema_evolution",
+    "unique_constraints",
+    "foreign_key_constraints",
+    "labels.location",
+    "partition_live_number",
+    "partition_ttl",
+    "partition_retention_condition",
+    "compression",
+    "in_memory",
+];
+
+/// Runs ALTER TABLE; clauses apply in the order written.
+pub async fn run(session: &mut Session, statement: &AlterTable) -> Result<StatementResult> {
+    let (db_name, mut name) = names::qualified(session, &statement.table)?;
+    refuse_system_database(&db_name)?;
+    for clause in &statement.clauses {
+        session.wait_for_own_changes().await?;
+        let table = names::find_table(&session.engine.meta.snapshot(), &db_name, &name)?;
+        let olap = names::olap(&table)?.clone();
+        alter(session, statement, &db_name, &table, &olap, clause).await?;
+        if let AlterTableClause::Rename(to) = clause {
+            name.clone_from(&to.value);
+        }
+    }
+    Ok(StatementResult::ok())
+}
+
+async fn alter(
+    session: &mut Session,
+    statement: &AlterTable,
+    db_name: &str,
+    table: &Table,
+    olap: &OlapTable,
+    clause: &AlterTableClause,
+) -> Result<StatementResult> {
+    match clause {
+        AlterTableClause::Rename(to) => {
+            if table.name == to.value {
+                bail!(User, "Same table name {}", to.value);
+            }
+            session.change(Op::RenameTable { table: table.id, name: to.value.clone() }).await
+        }
+        AlterTableClause::SwapWith(other) => {
+            let other = names::find_table(&session.engine.meta.snapshot(), db_name, &other.value)?;
+            names::olap(&other)?;
+            session.change(Op::SwapTables { a: table.id, b: other.id }).await
+        }
+        AlterTableClause::Comment(comment) => session.change(Op::AlterTableComment { table: table.id, comment: comment.clone() }).await,
+        AlterTableClause::SetProperties(properties) => set_properties(session, table, olap, properties).await,
+        AlterTableClause::RenameColumn { from, to } => rename_column(session, table, olap, &from.value, &to.value).await,
+        AlterTableClause::RenamePartition { from, to } => {
+            partitioned(table, olap)?;
+            let op = Op::RenamePartition { table: table.id, from: from.value.clone(), to: to.value.clone() };
+            session.change(op).await
+        }
+        AlterTableClause::AddPartition(add) => add_partitions(session, table, olap, add).await,
+        AlterTableClause::DropPartition { temporary, if_exists, selection, .. } => {
+            drop_partitions(session, table, olap, *temporary, *if_exists, selection).await
+        }
+        AlterTableClause::TruncatePartition(names) => truncate::truncate(session, &statement.table, Some(names)).await,
+        other => bail!(NotSupported, "ALTER TABLE {} is not supported yet: comes with schema change", clause_name(other)),
+    }
+}
+
+/// The clause as a user writes its beginning.
+fn clause_name(clause: &AlterTableClause) -> &'static str {
+    use AlterTableClause as C;
+    match clause {
+        C::Rename(_) => "RENAME",
+        C::SwapWith(_) => "SWAP WITH",
+        C::Comment(_) => "COMMENT",
+        C::SetProperties(_) => "SET",
+        C::AddColumn { .. } | C::AddColumns { .. } => "ADD COLUMN",
+        C::DropColumn { .. } => "DROP COLUMN",
+        C::ModifyColumn { .. } => "MODIFY COLUMN",
+        C::ModifyColumnComment { .. } => "MODIFY COLUMN ... COMMENT",
+        C::RenameColumn { .. } => "RENAME COLUMN",
+        C::OrderBy { .. } => "ORDER BY",
+        C::AddField { .. } => "MODIFY COLUMN ... ADD FIELD",
+        C::DropField { .. } => "MODIFY COLUMN ... DROP FIELD",
+        C::AddIndex(_) => "ADD INDEX",
+        C::DropIndex(_) => "DROP INDEX",
+        C::AddRollup(_) => "ADD ROLLUP",
+        C::DropRollup(_) => "DROP ROLLUP",
+        C::RenameRollup { .. } => "RENAME ROLLUP",
+        C::AddPartition(_) => "ADD PARTITION",
+        C::DropPartition { .. } => "DROP PARTITION",
+        C::TruncatePartition(_) => "TRUNCATE PARTITION",
+        C::ModifyPartition { .. } => "MODIFY PARTITION",
+        C::RenamePartition { .. } => "RENAME PARTITION",
+        C::ReplacePartition { .. } => "REPLACE PARTITION",
+        C::AddPartitionColumn(_) | C::DropPartitionColumn(_) => "PARTITION COLUMN",
+        C::Optimize(_) => "with a new layout",
+        C::DefaultBuckets(_) => "DISTRIBUTED BY ... DEFAULT BUCKETS",
+        C::Compact { .. } => "COMPACT",
+        C::DropPersistentIndex(_) => "DROP PERSISTENT INDEX",
+        C::AutoIncrement(_) => "AUTO_INCREMENT",
+    }
+}
+
+async fn set_properties(session: &mut Session, table: &Table, olap: &OlapTable, properties: &Properties) -> Result<StatementResult> {
+    let mut changes = Vec::with_capacity(properties.len());
+    for p in properties {
+        let key = p.key.trim().to_ascii_lowercase();
+        if SETTABLE.contains(&key.as_str()) {
+            check_property(&key, &p.value)?;
+            changes.push((key, p.value.trim().to_owned()));
+        } else if olap.property(&key).is_some_and(|v| v.eq_ignore_ascii_case(p.value.trim())) {
+            // Already so.
+        } else if NEEDS_WORK.contains(&key.as_str()) || ["dynamic_partition.", "binlog", "flat_json."].iter().any(|prefix| key.starts_with(prefix)) {
+            bail!(NotSupported, "ALTER TABLE SET (\"{key}\") is not supported yet");
+        } else {
+            bail!(User, "Unknown properties: {{{}={}}}", p.key, p.value);
+        }
+    }
+    if changes.is_empty() {
+        return Ok(StatementResult::ok());
+    }
+    session.change(Op::AlterTableProperties { table: table.id, properties: changes }).await
+}
+
+fn check_property(key: &str, value: &str) -> Result<()> {
+    let value = value.trim();
+    match key {
+        "bucket_size" | "mutable_bucket_num" | "default.replication_num" | "table_query_timeout" => {
+            let number: i64 = value.parse().map_err(|_| err!(Analysis, "Getting analyzing error. Detail message: {key}: For input string: \"{value}\"."))?;
+            if number < 0 {
+                bail!(Analysis, "Getting analyzing error. Detail message: Illegal {}: {number}.", key.replace('_', " "));
+            }
+        }
+        "primary_index_cache_expire_sec" => match value.parse::<i64>() {
+            Ok(n) if n >= 0 => {}
+            Ok(_) => bail!(User, "Getting analyzing error. Detail message: Property primary_index_cache_expire_sec must not be less than 0."),
+            Err(_) => bail!(User, "Getting analyzing error. Detail message: Property primary_index_cache_expire_sec must be integer: {value}."),
+        },
+        "replicated_storage" | "enable_load_profile" | "enable_statistic_collect_on_first_load" => {
+            if !value.eq_ignore_ascii_case("true") && !value.eq_ignore_ascii_case("false") {
+                bail!(User, "Property {key} must be bool type(false/true)");
+            }
+        }
+        "write_quorum" => {
+            if !["majority", "one", "all"].iter().any(|q| value.eq_ignore_ascii_case(q)) {
+                bail!(User, "write_quorum must be one of MAJORITY, ONE, ALL: {value}");
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+async fn rename_column(session: &mut Session, table: &Table, olap: &OlapTable, from: &str, to: &str) -> Result<StatementResult> {
+    let Some(column) = table.column(from) else {
+        bail!(UnknownColumn, "Unknown column '{from}' in '{}'", table.name);
+    };
+    if table.columns.iter().any(|c| c.name.eq_ignore_ascii_case(to) && c.uid != column.uid) {
+        bail!(DuplicateColumn, "Duplicate column name '{to}'");
+    }
+    // Texts of expressions name columns: they would not follow.
+    let partition_texts: &[String] = match &olap.partition_info {
+        PartitionInfo::Expression { exprs, .. } => exprs,
+        _ => &[],
+    };
+    let texts = table.columns.iter().filter_map(|c| c.generated.as_ref()).chain(partition_texts);
+    if texts.into_iter().any(|text| names_column(text, from)) {
+        bail!(User, "Column[{from}] can not be renamed: an expression of the table uses it");
+    }
+    let op = Op::RenameColumn { table: table.id, from: from.to_owned(), to: to.to_owned(), now_ms: session.engine.clock.now_ms() };
+    session.change(op).await
+}
+
+fn names_column(text: &str, column: &str) -> bool {
+    text.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word.eq_ignore_ascii_case(column))
+}
+
+fn partitioned(table: &Table, olap: &OlapTable) -> Result<()> {
+    if olap.partition_info == PartitionInfo::Unpartitioned {
+        bail!(User, "Table[{}] is not partitioned", table.name);
+    }
+    Ok(())
+}
+
+async fn add_partitions(session: &mut Session, table: &Table, olap: &OlapTable, add: &AddPartition) -> Result<StatementResult> {
+    partitioned(table, olap)?;
+    let engine = session.engine.clone();
+    let defaults = ddl_defaults(&engine);
+    let specs = analyze(session, &[], |ctx| analyze_add_partition(ctx, table, add, &defaults))?;
+    if specs.is_empty() {
+        return Ok(StatementResult::ok());
+    }
+    let of_table = olap.property("default.replication_num").or_else(|| olap.property("replication_num"));
+    let replication_num = of_table.and_then(|n| n.parse().ok()).unwrap_or(defaults.replication_num);
+    let plans = partition_plans(&engine, olap, replication_num, specs, add.temporary);
+    let made = tablets::create_partitions(&engine, &template(table, olap), plans).await?;
+    match session.change(Op::AddPartitions { table: table.id, partitions: made.clone() }).await {
+        Ok(done) => Ok(done),
+        Err(e) => {
+            tablets::drop_tablets(&engine, &made);
+            Err(e)
+        }
+    }
+}
+
+async fn drop_partitions(
+    session: &mut Session,
+    table: &Table,
+    olap: &OlapTable,
+    temporary: bool,
+    if_exists: bool,
+    selection: &PartitionSelection,
+) -> Result<StatementResult> {
+    partitioned(table, olap)?;
+    let chosen = select_partitions(olap, temporary, if_exists, selection)?;
+    if chosen.is_empty() {
+        return Ok(StatementResult::ok());
+    }
+    let automatic = matches!(olap.partition_info, PartitionInfo::Expression { .. });
+    let formal = olap.partitions.values().filter(|p| !p.temporary).count();
+    if !temporary && !automatic && chosen.len() == formal {
+        bail!(User, "Cannot remove all partitions, use DROP TABLE instead");
+    }
+    let ids: Vec<PartitionId> = chosen.iter().map(|p| p.id).collect();
+    let done = session.change(Op::DropPartitions { table: table.id, partitions: ids }).await?;
+    tablets::drop_tablets(&session.engine, &chosen);
+    Ok(done)
+}
+
+fn select_partitions(olap: &OlapTable, temporary: bool, if_exists: bool, selection: &PartitionSelection) -> Result<Vec<Partition>> {
+    match selection {
+        PartitionSelection::All => Ok(olap.partitions.values().filter(|p| p.temporary == temporary).map(|p| p.as_ref().clone()).collect()),
+        PartitionSelection::Names(names) => named(olap, temporary, if_exists, names),
+        PartitionSelection::Batch(_) => bail!(NotSupported, "DROP PARTITIONS START ... END is not supported yet"),
+        PartitionSelection::Where(_) => bail!(NotSupported, "DROP PARTITIONS WHERE is not supported yet"),
+    }
+}
+
+fn named(olap: &OlapTable, temporary: bool, if_exists: bool, names: &[sql::Ident]) -> Result<Vec<Partition>> {
+    let mut chosen: Vec<Partition> = Vec::with_capacity(names.len());
+    for name in names {
+        match olap.partition_by_name(&name.value, temporary) {
+            Some(p) if chosen.iter().any(|c| c.id == p.id) => {}
+            Some(p) => chosen.push(p.as_ref().clone()),
+            None if if_exists => {}
+            None => bail!(UnknownPartition, "Error in list of partitions to [{}]", name.value),
+        }
+    }
+    Ok(chosen)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::names_column;
+
+    #[test]
+    fn columns_in_texts_are_whole_words() {
+        assert!(names_column("date_trunc('day', `dt`)", "DT"));
+        assert!(!names_column("date_trunc('day', `dt2`)", "dt"));
+    }
+}

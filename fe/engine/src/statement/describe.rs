@@ -1,0 +1,51 @@
+//! DESCRIBE: the columns of a table as clients' schema browsers want them.
+
+use common_base::{Result, bail};
+use fe_parser::ast::{Describe, DescribeTarget};
+
+use super::names;
+use crate::{
+    result::{ResultColumn, StatementResult, text, text_columns},
+    session::Session,
+    show::columns::{column_type_text, default_scalar, extra_text},
+};
+use common_types::Scalar;
+
+/// Runs DESC.
+pub fn run(session: &Session, statement: &Describe) -> Result<StatementResult> {
+    let DescribeTarget::Table(name) = &statement.target else {
+        bail!(NotSupported, "DESC of anything but tables is not supported yet");
+    };
+    let (db, name) = names::qualified(session, name)?;
+    let table = names::find_table(&session.engine.meta.snapshot(), &db, &name)?;
+    let row = |c: &fe_catalog::model::Column| -> Vec<Scalar> {
+        vec![
+            text(c.name.clone()),
+            text(column_type_text(&c.ty)),
+            text(if c.nullable { "YES" } else { "NO" }),
+            text(if c.key { "true" } else { "false" }),
+            default_scalar(c),
+            text(extra_text(c)),
+        ]
+    };
+    let fields = ["Field", "Type", "Null", "Key", "Default", "Extra"];
+    if !statement.all {
+        let rows: Vec<_> = table.columns.iter().map(row).collect();
+        return StatementResult::table(text_columns(&fields), &rows);
+    }
+    let names: Vec<&str> = ["IndexName", "IndexKeysType"].into_iter().chain(fields).collect();
+    let keys = table.as_olap().map_or("", |o| crate::show::columns::keys_name(o.keys));
+    let first = |i: usize, value: &str| text(if i == 0 { value } else { "" });
+    let rows: Vec<_> =
+        table.columns.iter().enumerate().map(|(i, c)| [first(i, &table.name), first(i, keys)].into_iter().chain(row(c)).collect()).collect();
+    StatementResult::table(text_columns(&names), &rows)
+}
+
+impl Session {
+    /// The columns of a table of the current database (COM_FIELD_LIST).
+    pub fn table_columns(&self, table: &str) -> Result<Vec<ResultColumn>> {
+        let Some(db) = &self.database else { bail!(NoDatabaseSelected, "No database selected") };
+        let table = names::find_table(&self.engine.meta.snapshot(), db, table)?;
+        Ok(table.columns.iter().map(|c| ResultColumn { name: c.name.clone(), ty: c.ty.clone() }).collect())
+    }
+}

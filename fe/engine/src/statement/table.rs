@@ -1,0 +1,311 @@
+//! CREATE TABLE in its forms and DROP TABLE.
+//!
+//! Flow: analyze → place and create the tablets on backends → one catalog change. Tablets of a table the catalog refuses are
+//! dropped again; tablets of a dropped table leave after the catalog change.
+
+use std::sync::Arc;
+
+use common_base::{
+    ErrorCode, Result, bail,
+    ids::{IndexId, QueryId, TableId},
+};
+use common_types::{LogicalType, Scalar};
+use fe_analyzer::{
+    AnalyzeContext,
+    statement::{CreateTableSpec, DdlDefaults, PartitionSpec, analyze_create_table, analyze_ctas},
+};
+use fe_catalog::{
+    Op,
+    model::{Distribution, KeysModel, OlapTable, Partition, PartitionInfo, Table, TableKind},
+};
+use fe_parser::ast::{CreateTable, CreateTableAsSelect, CreateTableLike, DropTable, Insert, InsertSource, InsertTarget, Statement};
+
+use super::{insert, names, plan};
+use crate::{
+    cluster::tablets::{self, PartitionPlan, TabletTemplate},
+    engine::Engine,
+    info_schema,
+    result::StatementResult,
+    session::{Session, facts::Facts},
+    show::create_table::create_table_text,
+    view::SnapshotView,
+};
+
+/// Runs an analysis over the session's facts and the current catalog.
+pub(crate) fn analyze<T>(session: &Session, parameters: &[(Scalar, LogicalType)], f: impl FnOnce(&AnalyzeContext<'_>) -> Result<T>) -> Result<T> {
+    let facts = Facts::of(session);
+    let view = SnapshotView { engine: &session.engine, catalog: session.engine.meta.snapshot() };
+    f(&plan::analyze_context(session, &view, &facts, parameters))
+}
+
+/// What DDL takes where a statement says nothing.
+pub(crate) fn ddl_defaults(engine: &Engine) -> DdlDefaults {
+    DdlDefaults { replication_num: engine.options.default_replication_num, ..DdlDefaults::default() }
+}
+
+/// CREATE TABLE.
+pub async fn create(session: &mut Session, statement: &CreateTable, _text: &str) -> Result<StatementResult> {
+    session.wait_for_own_changes().await?;
+    let defaults = ddl_defaults(&session.engine);
+    let spec = analyze(session, &[], |ctx| analyze_create_table(ctx, statement, &defaults))?;
+    create_analyzed(session, spec).await?;
+    Ok(StatementResult::ok())
+}
+
+/// CREATE TABLE LIKE: the source's own DDL under the new name, with what the statement overrides.
+pub async fn create_like(session: &mut Session, statement: &CreateTableLike) -> Result<StatementResult> {
+    session.wait_for_own_changes().await?;
+    let (db, name) = names::qualified(session, &statement.source)?;
+    let catalog = session.engine.meta.snapshot();
+    let source = names::find_table(&catalog, &db, &name)?;
+    names::olap(&source)?;
+    let text = create_table_text(&source);
+    let Statement::CreateTable(mut create) = fe_parser::parse_prepared(&text, &session.parse_options())?.stmt else {
+        bail!(Internal, "the DDL of table '{name}' is not CREATE TABLE");
+    };
+    create.name = statement.name.clone();
+    create.temporary = statement.temporary;
+    create.external = statement.external;
+    create.if_not_exists = statement.if_not_exists;
+    if statement.partition_by.is_some() {
+        create.partition_by.clone_from(&statement.partition_by);
+    }
+    if statement.distribution.is_some() {
+        create.distribution.clone_from(&statement.distribution);
+    }
+    for property in &statement.properties {
+        create.properties.retain(|p| !p.key.eq_ignore_ascii_case(&property.key));
+        create.properties.push(property.clone());
+    }
+    let defaults = ddl_defaults(&session.engine);
+    let spec = analyze(session, &[], |ctx| analyze_create_table(ctx, &create, &defaults))?;
+    create_analyzed(session, spec).await?;
+    Ok(StatementResult::ok())
+}
+
+/// CREATE TABLE AS SELECT: the table, then an INSERT; the table goes when the insert fails.
+pub async fn create_as_select(
+    session: &mut Session,
+    statement: &CreateTableAsSelect,
+    parameters: &[(Scalar, LogicalType)],
+    id: QueryId,
+) -> Result<StatementResult> {
+    session.wait_for_own_changes().await?;
+    let defaults = ddl_defaults(&session.engine);
+    let analyzed = analyze(session, parameters, |ctx| analyze_ctas(ctx, statement, &defaults))?;
+    let Some(table) = create_analyzed(session, analyzed.spec).await? else { return Ok(StatementResult::ok()) };
+    let fill = Insert {
+        with: None,
+        overwrite: false,
+        target: InsertTarget::Table(statement.table.name.clone()),
+        partitions: None,
+        label: None,
+        columns: None,
+        by_name: false,
+        properties: Vec::new(),
+        source: InsertSource::Query(statement.query.clone()),
+    };
+    let filled = insert::run(session, &fill, parameters, id).await;
+    if filled.is_err() {
+        drop_created(session, &table).await;
+    }
+    filled
+}
+
+async fn drop_created(session: &mut Session, table: &Table) {
+    match session.change(Op::DropTable { table: table.id }).await {
+        Ok(_) => tablets::drop_tablets(&session.engine, &partitions_of(table)),
+        Err(e) => tracing::warn!(table = %table.id, "a table whose first insert failed could not be dropped: {e}"),
+    }
+}
+
+/// Makes the tablets and the catalog entry; `None` when the table exists already and that is no error.
+async fn create_analyzed(session: &mut Session, spec: CreateTableSpec) -> Result<Option<Table>> {
+    let engine = session.engine.clone();
+    let catalog = engine.meta.snapshot();
+    let db = names::find_database(&catalog, &spec.db_name)?;
+    if catalog.table(db.id, &spec.name).is_some() {
+        if spec.if_not_exists {
+            return Ok(None);
+        }
+        bail!(TableExists, "Table '{}' already exists", spec.name);
+    }
+    check_supported(&spec)?;
+    let first_id = engine.meta.next_ids(2).await?;
+    let now_ms = engine.clock.now_ms();
+    let olap = OlapTable {
+        keys: spec.keys,
+        partition_info: spec.partition_info,
+        distribution: spec.distribution,
+        sort_key: spec.sort_key,
+        schema_version: 0,
+        short_key_columns: spec.short_key_columns,
+        base_index: IndexId(first_id + 1),
+        partitions: Default::default(),
+        properties: spec.properties,
+        indexes_ddl: spec.indexes_ddl,
+        colocate_group: spec.colocate_group,
+        next_column_uid: spec.columns.len() as u64 + 1,
+    };
+    let mut table = Table {
+        id: TableId(first_id),
+        db_id: db.id,
+        name: spec.name,
+        comment: spec.comment,
+        created_ms: now_ms,
+        updated_ms: now_ms,
+        columns: spec.columns,
+        kind: TableKind::System,
+    };
+    let plans = partition_plans(&engine, &olap, spec.replication_num, spec.partitions, false);
+    let made = if plans.is_empty() {
+        Vec::new()
+    } else {
+        tablets::create_partitions(&engine, &template(&table, &olap), plans).await?
+    };
+    let olap = OlapTable { partitions: made.iter().map(|p| (p.id, Arc::new(p.clone()))).collect(), ..olap };
+    table.kind = TableKind::Olap(Arc::new(olap));
+    match session.change(Op::CreateTable(Arc::new(table.clone()))).await {
+        Ok(_) => {
+            session.wait_for_own_changes().await?;
+            Ok(Some(table))
+        }
+        Err(e) => {
+            tablets::drop_tablets(&engine, &made);
+            // Somebody else was faster.
+            if spec.if_not_exists && e.code() == ErrorCode::TableExists { Ok(None) } else { Err(e) }
+        }
+    }
+}
+
+fn check_supported(spec: &CreateTableSpec) -> Result<()> {
+    match spec.keys {
+        KeysModel::Duplicate => {}
+        KeysModel::Aggregate => bail!(NotSupported, "AGGREGATE KEY tables are not supported yet"),
+        KeysModel::Unique => bail!(NotSupported, "UNIQUE KEY tables are not supported yet"),
+        KeysModel::Primary => bail!(NotSupported, "PRIMARY KEY tables are not supported yet"),
+    }
+    if spec.temporary {
+        bail!(NotSupported, "temporary tables are not supported yet");
+    }
+    if spec.columns.iter().any(|c| c.auto_increment) {
+        bail!(NotSupported, "AUTO_INCREMENT columns are not supported yet");
+    }
+    Ok(())
+}
+
+/// What new tablets of a table look like.
+pub(crate) fn template<'a>(table: &'a Table, olap: &OlapTable) -> TabletTemplate<'a> {
+    let ordinal = |uid| table.columns.iter().position(|c| c.uid == uid).map(|i| i as u32);
+    let compression = olap.property("compression").unwrap_or("LZ4").to_ascii_uppercase();
+    TabletTemplate {
+        table: table.id,
+        index: olap.base_index,
+        keys: olap.keys,
+        columns: &table.columns,
+        schema_version: olap.schema_version,
+        short_key_columns: olap.short_key_columns,
+        sort_key: olap.sort_key.iter().filter_map(|uid| ordinal(*uid)).collect(),
+        compression: storage_compression(&compression).to_owned(),
+        medium: olap.property("storage_medium").unwrap_or_default().to_ascii_uppercase(),
+    }
+}
+
+/// The codec segments are written with: what they do not know is written as LZ4.
+fn storage_compression(name: &str) -> &'static str {
+    match name {
+        n if n.starts_with("ZSTD") => "ZSTD",
+        "NO_COMPRESSION" | "NONE" => "NONE",
+        _ => "LZ4",
+    }
+}
+
+/// Sizes of partitions to make.
+pub(crate) fn partition_plans(engine: &Engine, olap: &OlapTable, replication_num: u16, specs: Vec<PartitionSpec>, temporary: bool) -> Vec<PartitionPlan> {
+    let backends = engine.nodes.alive(&engine.meta.snapshot()).len() as u32;
+    let declared = match &olap.distribution {
+        Distribution::Hash { buckets, .. } | Distribution::Random { buckets } => *buckets,
+    };
+    let unpartitioned = olap.partition_info == PartitionInfo::Unpartitioned;
+    specs
+        .into_iter()
+        .map(|spec| {
+            let asked = spec.buckets.filter(|b| *b > 0).unwrap_or(declared);
+            PartitionPlan {
+                name: spec.name,
+                item: spec.item,
+                buckets: if asked > 0 { asked } else { automatic_buckets(backends, unpartitioned) },
+                replication_num: spec.replication_num.unwrap_or(replication_num),
+                temporary,
+            }
+        })
+        .collect()
+}
+
+/// Buckets of a partition when nobody said how many.
+fn automatic_buckets(backends: u32, unpartitioned: bool) -> u32 {
+    let by_backends = match backends {
+        0..=12 => 2 * backends.max(1),
+        13..=24 => backends * 3 / 2,
+        25..=36 => 36,
+        more => more.min(48),
+    };
+    if unpartitioned { by_backends.max(16) } else { by_backends }
+}
+
+/// DROP TABLE.
+pub async fn drop(session: &mut Session, statement: &DropTable) -> Result<StatementResult> {
+    session.wait_for_own_changes().await?;
+    if statement.temporary {
+        bail!(NotSupported, "temporary tables are not supported yet");
+    }
+    let (db_name, name) = names::qualified(session, &statement.name)?;
+    refuse_system_database(&db_name)?;
+    let catalog = session.engine.meta.snapshot();
+    let db = match names::find_database(&catalog, &db_name) {
+        Ok(db) => db,
+        Err(_) if statement.if_exists => return Ok(StatementResult::ok()),
+        Err(e) => return Err(e),
+    };
+    let Some(table) = catalog.table(db.id, &name) else {
+        if statement.if_exists {
+            return Ok(StatementResult::ok());
+        }
+        return Err(names::unknown_table(&name));
+    };
+    if table.as_olap().is_none() {
+        bail!(User, "'{db_name}.{name}' is not 'TABLE'. Hint: Use DROP VIEW to remove a view");
+    }
+    let result = session.change(Op::DropTable { table: table.id }).await?;
+    tablets::drop_tablets(&session.engine, &partitions_of(table));
+    Ok(result)
+}
+
+/// Nothing of information_schema and its like can be changed.
+pub(crate) fn refuse_system_database(db: &str) -> Result<()> {
+    if info_schema::is_system_database(db) {
+        bail!(AccessDenied, "Access denied for database '{db}'");
+    }
+    Ok(())
+}
+
+/// The partitions of a table, as values.
+pub(crate) fn partitions_of(table: &Table) -> Vec<Partition> {
+    table.as_olap().iter().flat_map(|o| o.partitions.values()).map(|p| p.as_ref().clone()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn automatic_bucket_numbers_follow_the_cluster_size() {
+        assert_eq!(automatic_buckets(1, false), 2);
+        assert_eq!(automatic_buckets(1, true), 16);
+        assert_eq!(automatic_buckets(12, true), 24);
+        assert_eq!(automatic_buckets(20, false), 30);
+        assert_eq!(automatic_buckets(30, false), 36);
+        assert_eq!(automatic_buckets(40, false), 40);
+        assert_eq!(automatic_buckets(100, false), 48);
+    }
+}
