@@ -72,12 +72,21 @@ class EndToEnd(ClusterTest):
         self.assertEqual(done.stdout.count(" ready "), 1 + self.backend_count, done.stdout)
 
     def test_internal_ports_need_the_token(self):
-        # The HTTP/2 preface and a call without token: the server answers, and never with a success of the call.
-        ports = self.cluster.frontend["ports"]
-        for port in (ports["rpc"], ports["edit_log"], self.cluster.backends[0]["ports"]["brpc"]):
-            with socket.create_connection((HOST, port), timeout=5) as s:
-                s.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-                self.assertNotIn(b" 200 ", s.recv(1024))
+        fe, be = self.cluster.frontend["ports"], self.cluster.backends[0]["ports"]
+        calls = [
+            (fe["rpc"], "mirrorship.fe_service.FeService/Report"),
+            (fe["edit_log"], "mirrorship.fe_peer.FePeer/Vote"),
+            (be["be"], "mirrorship.be_service.BeService/Cancel"),
+            (be["brpc"], "mirrorship.be_peer.BePeer/Transmit"),
+            (be["heartbeat"], "mirrorship.be_service.Heartbeat/Beat"),
+        ]
+        empty_message = "\0" * 5
+        for port, method in calls:
+            for headers in ([], ["-H", "mirrorship-token: guessed"]):
+                command = ["curl", "-sS", "-i", "-m", "10", "--http2-prior-knowledge", "-H", "content-type: application/grpc", "-H", "te: trailers"]
+                done = run(*command, *headers, "--data-binary", "@-", f"http://{HOST}:{port}/{method}", text=empty_message)
+                # 16 is UNAUTHENTICATED.
+                self.assertIn("grpc-status: 16", done.stdout.lower(), method)
 
     # ---- errors
 
