@@ -10,8 +10,8 @@ use common_types::{Chunk, chunk::CHUNK_ROWS};
 use futures::Stream;
 use proto_messages::{chunk::{ChunkData, ExecuteReply, Finished, execute_reply::Kind}, fragment::ExecuteRequest};
 use proto_services::be_service::{
-    BeReply, CancelRequest, ClearTxnRequest, CreateTabletsRequest, DropTabletsRequest, PublishReply, PublishRequest, TabletStatsReply,
-    TabletStatsRequest, be_service_server::BeService,
+    BeReply, CancelRequest, ClearTxnRequest, CreateTabletsRequest, DropTabletsRequest, PrepareDeleteReply, PrepareDeleteRequest, PublishReply,
+    PublishRequest, TabletStatsReply, TabletStatsRequest, be_service_server::BeService,
 };
 use tonic::{Request, Response, Status};
 
@@ -84,6 +84,22 @@ impl BeService for Service {
         let found = request.into_inner().tablet_ids.into_iter().filter_map(|id| self.parts.storage.report_tablet(TabletId(id), true).ok());
         Ok(Response::new(TabletStatsReply { status: None, tablets: found.map(|r| report::tablet_message(&r)).collect() }))
     }
+
+    async fn prepare_delete(&self, request: Request<PrepareDeleteRequest>) -> Answer<PrepareDeleteReply> {
+        let storage = self.parts.storage.clone();
+        let request = request.into_inner();
+        let prepared = common_base::runtime::blocking("prepare delete", move || prepare_delete(&storage, &request)).await;
+        Ok(Response::new(prepared.unwrap_or_else(|e| PrepareDeleteReply { status: Some(status::to_message(&e)), prepared: Vec::new() })))
+    }
+}
+
+/// Gives each tablet a rowset that only hides rows of lower versions.
+fn prepare_delete(storage: &be_storage::StorageEngine, request: &PrepareDeleteRequest) -> Result<PrepareDeleteReply> {
+    let predicate = request.predicate.clone().ok_or_else(|| err!(InvalidArgument, "a delete needs a predicate"))?;
+    let prepare = |id: &u64| storage.prepare_delete(TxnId(request.txn_id), TabletId(*id), predicate.clone());
+    let rowsets = request.tablet_ids.iter().map(prepare).collect::<Result<Vec<_>>>()?;
+    let written = storage.commit(rowsets)?;
+    Ok(PrepareDeleteReply { status: None, prepared: written.into_iter().map(|w| w.tablet.0).collect() })
 }
 
 fn publish(storage: &be_storage::StorageEngine, request: &PublishRequest) -> PublishReply {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use common_base::{Result, bail, err, ids::{PartitionId, TableId}};
 
 use super::database::merge_properties;
-use crate::{Reply, model::{OlapTable, Partition, Table}, state::CatalogState};
+use crate::{Reply, model::{OlapTable, Partition, PartitionInfo, Table, TableKind}, state::CatalogState};
 
 impl CatalogState {
     fn existing(&self, id: TableId) -> Result<&Arc<Table>> {
@@ -53,6 +53,7 @@ impl CatalogState {
         self.table_names.remove(&(table.db_id, table.name.clone()));
         self.table_names.insert((table.db_id, name.clone()), id);
         table.name = name;
+        name_single_partition(&mut table);
         self.put_table(table);
         Ok(Reply::Done)
     }
@@ -113,6 +114,8 @@ impl CatalogState {
             bail!(User, "tables to swap must be in one database");
         }
         std::mem::swap(&mut a.name, &mut b.name);
+        name_single_partition(&mut a);
+        name_single_partition(&mut b);
         self.table_names.insert((a.db_id, a.name.clone()), a.id);
         self.table_names.insert((b.db_id, b.name.clone()), b.id);
         self.put_table(a);
@@ -160,5 +163,18 @@ impl CatalogState {
             }
         });
         Ok(Reply::Done)
+    }
+}
+
+/// The one partition of an unpartitioned table is named like the table.
+fn name_single_partition(table: &mut Table) {
+    let name = table.name.clone();
+    let TableKind::Olap(olap) = &mut table.kind else { return };
+    if olap.partition_info != PartitionInfo::Unpartitioned {
+        return;
+    }
+    let olap = Arc::make_mut(olap);
+    for partition in olap.partitions.clone().values().filter(|p| !p.temporary && p.name != name) {
+        olap.partitions.insert(partition.id, Arc::new(Partition { name: name.clone(), ..Partition::clone(partition) }));
     }
 }
