@@ -3,7 +3,7 @@
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
 use be_server::{app, config};
-use common_base::{Result, SharedRng, SystemClock, TokioNet, bail, config::ConfigSet, fs::LocalFs, runtime::Shutdown, telemetry};
+use common_base::{Result, SharedRng, SystemClock, bail, config::ConfigSet, fs::LocalFs, net::TokioNet, runtime::Shutdown, telemetry};
 use common_kv_rocks::RocksStore;
 
 #[global_allocator]

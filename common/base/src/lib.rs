@@ -17,6 +17,7 @@ pub mod limits;
 pub mod mem;
 pub mod metrics;
 pub mod net;
+pub mod net_address;
 pub mod retry;
 pub mod rng;
 pub mod runtime;

@@ -36,6 +36,8 @@ pub(super) struct Router {
     lists: Option<Vec<(Vec<u8>, usize)>>,
     distribution_columns: Vec<usize>,
     turn: AtomicU32,
+    /// A BOOLEAN follows the columns: false = a value was lost in a conversion (strict_mode).
+    strict: bool,
 }
 
 /// What became of a chunk's rows.
@@ -93,7 +95,7 @@ impl Router {
             None => targets.sort_by(|a, b| a.lower.cmp(&b.lower)),
         }
         let distribution_columns = scheme.distribution_columns.iter().map(|c| *c as usize).collect();
-        Ok(Self { columns, partition_columns, targets, lists, distribution_columns, turn: AtomicU32::new(0) })
+        Ok(Self { columns, partition_columns, targets, lists, distribution_columns, turn: AtomicU32::new(0), strict: sink.strict_mode })
     }
 
     /// Checks and routes a chunk whose columns are the sink's.
@@ -102,6 +104,11 @@ impl Router {
         let mut rejected: Vec<Option<String>> = Vec::new();
         for (column, spec) in chunk.columns().iter().zip(&self.columns) {
             check_column(column, spec, rows, &mut rejected);
+        }
+        if let (true, Some(mark)) = (self.strict, chunk.columns().get(self.columns.len())) {
+            for row in (0..rows).filter(|r| mark.scalar(*r).as_bool() != Some(true)) {
+                reject(&mut rejected, rows, row, || "a value does not convert to its column's type (strict_mode)".to_owned());
+            }
         }
         let targets = self.partitions(chunk, &mut rejected)?;
         let mut hashes = Vec::new();
@@ -130,6 +137,17 @@ impl Router {
         }
         let tablets = kept.iter().map(|r| tablet_of(*r as usize)).collect();
         Ok(Routed { kept: Some(kept), tablets, rejects: Some(rejects) })
+    }
+
+    /// The chunk without what is not a column of the table.
+    pub fn stored(&self, chunk: Chunk) -> Chunk {
+        if !self.strict {
+            return chunk;
+        }
+        let rows = chunk.rows();
+        let mut columns = chunk.into_columns();
+        columns.truncate(self.columns.len());
+        Chunk::new(columns, rows)
     }
 
     /// Reports rejected rows with their text. Without a place for bad rows (an INSERT) the first one is the statement's error.

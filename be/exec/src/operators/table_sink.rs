@@ -76,7 +76,7 @@ impl Sink for TableSink {
         };
         self.counts.loaded.fetch_add(chunk.rows() as u64, Ordering::Relaxed);
         if chunk.rows() > 0 {
-            self.writer.write(chunk, &routed.tablets)?;
+            self.writer.write(self.router.stored(chunk), &routed.tablets)?;
         }
         Ok(())
     }

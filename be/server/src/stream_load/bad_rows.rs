@@ -7,7 +7,6 @@ use std::{
 };
 
 use be_exec::sink::BadRows;
-use be_formats::BadRowSink;
 use common_base::ids::QueryId;
 use parking_lot::Mutex;
 
@@ -57,7 +56,8 @@ impl ErrorLog {
         self.seen.fetch_add(rows, Ordering::AcqRel);
     }
 
-    fn keep(&self, reason: &str, row: &[u8]) {
+    /// Counts a bad row and keeps the first ones.
+    pub fn keep(&self, reason: &str, row: &[u8]) {
         if self.bad.fetch_add(1, Ordering::AcqRel) >= ROWS_KEPT {
             return;
         }
@@ -84,11 +84,5 @@ impl BadRows for ErrorLog {
 
     fn add_unselected(&self, rows: u64) {
         self.unselected.fetch_add(rows, Ordering::AcqRel);
-    }
-}
-
-impl BadRowSink for ErrorLog {
-    fn bad_row(&self, reason: &str, row: &[u8]) {
-        self.keep(reason, row);
     }
 }

@@ -1,22 +1,26 @@
 //! File sources of loads, by name: several parsers share one splitter over the body's pipe.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
+    io::Read,
     sync::{Arc, Weak},
     task::{Context, Poll},
 };
 
 use be_exec::sink::{FileReader, FileSource, FileSourceProvider};
-use be_formats::{csv::{Block, CsvOptions, Parser, Splitter}, decompress::Decompressor, json::{self, JsonOptions}};
-use common_base::{Result, bail, err};
-use common_types::{Chunk, LogicalType, chunk::CHUNK_ROWS, wire};
+use be_formats::{Block, BlockParser, Format, Splitter, decompress};
+use bytes::{Buf, Bytes};
+use common_base::{Error, Result, bail, err};
+use common_types::Chunk;
 use parking_lot::Mutex;
-use proto_messages::{fragment::QueryId, plan::{FileFormat, FileScanNode}};
+use proto_messages::{fragment::QueryId, plan::FileScanNode};
 
 use super::{bad_rows::ErrorLog, pipe::Pipe};
 
 /// A JSON body larger than this needs `ignore_json_size`.
 const JSON_BYTES_MAX: usize = 100 << 20;
+/// Bytes a decompressor hands on at a time.
+const PIECE_BYTES: usize = 1 << 20;
 
 struct Entry {
     pipe: Arc<Pipe>,
@@ -58,62 +62,87 @@ impl FileSourceProvider for FileSources {
             let entry = open.get(&node.source).ok_or_else(|| err!(NotFound, "file source '{}' is not here", node.source))?;
             (entry.pipe.clone(), entry.log.clone())
         };
-        let format = node.format.clone().ok_or_else(|| err!(Internal, "file scan without a format"))?;
-        let types = format.types.iter().map(wire::type_from_proto).collect::<Result<Vec<_>>>()?;
-        let input = Mutex::new(Input { decompressor: Decompressor::new(&format.compression)?, splitter: None, whole: Vec::new(), ended: false });
-        match format.kind.as_str() {
-            "csv" => {
-                let options = csv_options(&format);
-                input.lock().splitter = Some(Splitter::new(options.clone()));
-                let shared = Arc::new(Shared { pipe, log, input, types, csv: Some(options), json: None, json_limit: 0 });
-                Ok(Box::new(Source { shared, readers: parallelism }))
-            }
-            "json" => {
-                let options = JsonOptions {
-                    columns: format.columns.clone(),
-                    types: types.clone(),
-                    paths: format.jsonpaths.clone(),
-                    root: format.json_root.clone(),
-                    strip_outer_array: format.strip_outer_array,
-                };
-                let json_limit = if format.ignore_json_size { usize::MAX } else { JSON_BYTES_MAX };
-                let shared = Arc::new(Shared { pipe, log, input, types, csv: None, json: Some(options), json_limit });
-                Ok(Box::new(Source { shared, readers: 1 }))
-            }
-            other => bail!(NotSupported, "format {other} is not supported yet"),
+        let description = node.format.as_ref().ok_or_else(|| err!(Internal, "file scan without a format"))?;
+        let format = Format::from_proto(description)?;
+        let pipe = match description.compression.as_str() {
+            "" => pipe,
+            codec => decompressed(pipe, codec.to_owned()),
+        };
+        let limit = match format {
+            Format::Json(_) if !description.ignore_json_size => JSON_BYTES_MAX,
+            _ => usize::MAX,
+        };
+        let input = Mutex::new(Input { splitter: format.splitter(), blocks: VecDeque::new(), bytes: 0, ended: false });
+        Ok(Box::new(Source { shared: Arc::new(Shared { pipe, log, format, input, limit }), readers: parallelism }))
+    }
+}
+
+/// A pipe of the plain bytes of a compressed one; a thread of its own decodes, since decoders pull.
+fn decompressed(compressed: Arc<Pipe>, codec: String) -> Arc<Pipe> {
+    let plain = Pipe::new();
+    let out = plain.clone();
+    tokio::task::spawn_blocking(move || match decode(compressed, &codec, &out) {
+        Ok(()) => out.end(),
+        Err(e) => out.fail(e),
+    });
+    plain
+}
+
+fn decode(compressed: Arc<Pipe>, codec: &str, out: &Pipe) -> Result<()> {
+    let broken = |e: std::io::Error| match e.downcast::<Error>() {
+        Ok(inner) => inner,
+        Err(e) => err!(InvalidArgument, "the compressed body does not decode: {e}"),
+    };
+    let input = PipeReader { pipe: compressed, piece: Bytes::new() };
+    let mut reader = decompress::reader(codec, input)?;
+    loop {
+        let mut piece = vec![0; PIECE_BYTES];
+        let read = reader.read(&mut piece).map_err(broken)?;
+        if read == 0 {
+            return Ok(());
+        }
+        piece.truncate(read);
+        if !futures::executor::block_on(out.push(Bytes::from(piece))) {
+            return Ok(());
         }
     }
 }
 
-fn csv_options(format: &FileFormat) -> CsvOptions {
-    CsvOptions {
-        column_separator: format.column_separator.to_vec(),
-        row_delimiter: format.row_delimiter.to_vec(),
-        enclose: format.enclose.first().copied(),
-        escape: format.escape.first().copied(),
-        skip_header: format.skip_header,
-        trim_space: format.trim_space,
-        columns: format.columns.len(),
+struct PipeReader {
+    pipe: Arc<Pipe>,
+    piece: Bytes,
+}
+
+impl Read for PipeReader {
+    fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
+        while self.piece.is_empty() {
+            let next = futures::executor::block_on(std::future::poll_fn(|cx| self.pipe.poll_next(cx)));
+            match next.map_err(std::io::Error::other)? {
+                Some(piece) => self.piece = piece,
+                None => return Ok(0),
+            }
+        }
+        let len = buf.len().min(self.piece.len());
+        buf[..len].copy_from_slice(&self.piece[..len]);
+        self.piece.advance(len);
+        Ok(len)
     }
 }
 
 /// The stream side, used by one reader at a time.
 struct Input {
-    decompressor: Decompressor,
-    splitter: Option<Splitter>,
-    /// JSON: the whole body.
-    whole: Vec<u8>,
+    splitter: Box<dyn Splitter>,
+    blocks: VecDeque<Block>,
+    bytes: usize,
     ended: bool,
 }
 
 struct Shared {
     pipe: Arc<Pipe>,
     log: Arc<ErrorLog>,
+    format: Format,
     input: Mutex<Input>,
-    types: Vec<LogicalType>,
-    csv: Option<CsvOptions>,
-    json: Option<JsonOptions>,
-    json_limit: usize,
+    limit: usize,
 }
 
 struct Source {
@@ -127,93 +156,67 @@ impl FileSource for Source {
     }
 
     fn reader(&self, _driver: usize) -> Result<Box<dyn FileReader>> {
-        let shared = self.shared.clone();
-        Ok(match &shared.csv {
-            Some(options) => Box::new(CsvReader { parser: Parser::new(options.clone(), shared.types.clone()), shared, block: None }),
-            None => Box::new(JsonReader { shared, done: false }),
-        })
+        Ok(Box::new(Reader { parser: self.shared.format.parser(), shared: self.shared.clone(), ready: VecDeque::new() }))
     }
 }
 
-struct CsvReader {
+struct Reader {
     shared: Arc<Shared>,
-    parser: Parser,
-    block: Option<Block>,
+    parser: Box<dyn BlockParser>,
+    ready: VecDeque<Chunk>,
 }
 
-impl CsvReader {
+impl Reader {
     /// The next block of whole records; `None` at the end of the body.
-    fn poll_block(&self, cx: &mut Context<'_>) -> Poll<Result<Option<Vec<u8>>>> {
+    fn poll_block(&self, cx: &mut Context<'_>) -> Poll<Result<Option<Block>>> {
         let mut input = self.shared.input.lock();
-        let Input { decompressor, splitter, ended, .. } = &mut *input;
-        let Some(splitter) = splitter else { return Poll::Ready(Ok(None)) };
+        let input = &mut *input;
         loop {
-            if *ended {
-                return Poll::Ready(splitter.take(true));
+            if let Some(block) = input.blocks.pop_front() {
+                return Poll::Ready(Ok(Some(block)));
             }
-            if splitter.is_full() {
-                if let Some(block) = splitter.take(false)? {
-                    return Poll::Ready(Ok(Some(block)));
-                }
+            if input.ended {
+                return Poll::Ready(Ok(None));
             }
+            let mut made = Vec::new();
             match self.shared.pipe.poll_next(cx)? {
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(Some(piece)) => decompressor.push(&piece, splitter.buffer())?,
+                Poll::Ready(Some(piece)) => {
+                    input.bytes += piece.len();
+                    if input.bytes > self.shared.limit {
+                        return Poll::Ready(too_large());
+                    }
+                    input.splitter.push(&piece, &mut made)?;
+                }
                 Poll::Ready(None) => {
-                    *ended = true;
-                    decompressor.finish(splitter.buffer())?;
+                    input.ended = true;
+                    input.splitter.finish(&mut made)?;
                 }
             }
+            input.blocks.extend(made);
         }
     }
 }
 
-impl FileReader for CsvReader {
+fn too_large<T>() -> Result<T> {
+    bail!(TooLarge, "The size of this batch exceed the max size [{JSON_BYTES_MAX}] of json type data. Set ignore_json_size to skip the check, although it may lead to huge memory consuming.")
+}
+
+impl FileReader for Reader {
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Chunk>>> {
         loop {
-            if self.block.is_none() {
-                match std::task::ready!(self.poll_block(cx))? {
-                    Some(bytes) => self.block = Some(Block::new(bytes)),
-                    None => return Poll::Ready(Ok(None)),
-                }
+            if let Some(chunk) = self.ready.pop_front() {
+                return Poll::Ready(Ok(Some(chunk)));
             }
-            let Some(block) = &mut self.block else { continue };
-            let mut seen = 0;
-            let parsed = self.parser.parse(block, CHUNK_ROWS, &*self.shared.log, &mut seen)?;
-            self.shared.log.add_seen(seen);
-            match parsed {
-                Some(chunk) if chunk.rows() == 0 => {}
-                Some(chunk) => return Poll::Ready(Ok(Some(chunk))),
-                None => self.block = None,
-            }
+            let Some(block) = std::task::ready!(self.poll_block(cx))? else { return Poll::Ready(Ok(None)) };
+            let log = &self.shared.log;
+            let mut bad = 0;
+            let chunks = self.parser.parse(block, &mut |reason, row| {
+                bad += 1;
+                log.keep(reason, row);
+            })?;
+            log.add_seen(bad + chunks.iter().map(|c| c.rows() as u64).sum::<u64>());
+            self.ready.extend(chunks.into_iter().filter(|c| c.rows() > 0));
         }
-    }
-}
-
-struct JsonReader {
-    shared: Arc<Shared>,
-    done: bool,
-}
-
-impl FileReader for JsonReader {
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Chunk>>> {
-        if self.done {
-            return Poll::Ready(Ok(None));
-        }
-        let mut input = self.shared.input.lock();
-        let Input { decompressor, whole, .. } = &mut *input;
-        while let Some(piece) = std::task::ready!(self.shared.pipe.poll_next(cx))? {
-            decompressor.push(&piece, whole)?;
-            if whole.len() > self.shared.json_limit {
-                return Poll::Ready(Err(err!(TooLarge, "The size of this batch exceed the max size [{JSON_BYTES_MAX}] of json type data. Set ignore_json_size to skip the check, although it may lead to huge memory consuming.")));
-            }
-        }
-        decompressor.finish(whole)?;
-        self.done = true;
-        let Some(options) = &self.shared.json else { return Poll::Ready(Ok(None)) };
-        let mut seen = 0;
-        let chunk = json::parse(options, whole, &*self.shared.log, &mut seen)?;
-        self.shared.log.add_seen(seen);
-        Poll::Ready(Ok((chunk.rows() > 0).then_some(chunk)))
     }
 }

@@ -1,0 +1,109 @@
+//! Heartbeats from the leader to every backend: identity and token on the first, liveness and ports on each.
+
+use std::{sync::Arc, time::Duration};
+
+use common_base::{Result, runtime::Shutdown};
+use common_rpc::status;
+use fe_catalog::{Op, model::Backend};
+use proto_services::be_service::{FeAddress, HeartbeatReply, HeartbeatRequest};
+use tracing::{info, warn};
+
+use crate::engine::Engine;
+
+/// A node that misses this many heartbeats in a row counts as dead.
+const FAILURES_UNTIL_DEAD: u32 = 3;
+
+/// Runs until shutdown; beats only while this FE leads (followers learn liveness when they ask the leader: one FE for now).
+pub async fn run(engine: Arc<Engine>, shutdown: Shutdown) {
+    let mut catalog_changed = engine.meta.watch();
+    loop {
+        if engine.meta.is_leader() {
+            beat_all(&engine).await;
+        }
+        let interval = engine.options.heartbeat_interval;
+        tokio::select! {
+            () = shutdown.wait() => return,
+            // A new backend is greeted at once.
+            () = new_backend(&engine, &mut catalog_changed) => {}
+            () = tokio::time::sleep(interval) => {}
+        }
+    }
+}
+
+/// Resolves when a backend appears that was never greeted.
+async fn new_backend(engine: &Engine, changed: &mut tokio::sync::watch::Receiver<u64>) {
+    let fresh = || {
+        let catalog = engine.meta.snapshot();
+        catalog.backends.keys().any(|id| engine.nodes.get(*id).reply.is_none() && engine.nodes.get(*id).failures == 0)
+    };
+    loop {
+        if changed.changed().await.is_err() {
+            return std::future::pending().await;
+        }
+        if fresh() {
+            return;
+        }
+    }
+}
+
+/// One round: every backend at once.
+pub async fn beat_all(engine: &Arc<Engine>) {
+    let catalog = engine.meta.snapshot();
+    let beats = catalog.backends.values().map(|backend| {
+        let (engine, backend) = (engine.clone(), backend.clone());
+        async move {
+            let outcome = beat(&engine, &backend).await;
+            let now = engine.clock.now_ms();
+            let learned = outcome.as_ref().ok().cloned();
+            let changed = engine.nodes.record(backend.id, now, outcome.map_err(|e| e.message().to_owned()), FAILURES_UNTIL_DEAD);
+            if changed {
+                let health = engine.nodes.get(backend.id);
+                match health.alive {
+                    true => info!(backend = %backend.id, host = %backend.host, "backend is alive"),
+                    false => warn!(backend = %backend.id, host = %backend.host, reason = %health.error, "backend is dead"),
+                }
+            }
+            if let Some(reply) = learned {
+                learn_ports(&engine, &backend, &reply).await;
+            }
+        }
+    });
+    futures::future::join_all(beats).await;
+}
+
+async fn beat(engine: &Engine, backend: &Backend) -> Result<HeartbeatReply> {
+    let catalog = engine.meta.snapshot();
+    let me = catalog.frontends.values().find(|f| f.id.0 == engine.meta.node_id());
+    let request = HeartbeatRequest {
+        cluster_id: catalog.cluster_id,
+        token: catalog.token.clone(),
+        node_id: backend.id.0,
+        fe_host: me.map(|f| f.host.clone()).unwrap_or_default(),
+        fe_rpc_port: me.map_or(0, |f| u32::from(f.rpc_port)),
+        epoch: engine.meta.term(),
+        frontends: catalog
+            .frontends
+            .values()
+            .map(|f| FeAddress { host: f.host.clone(), rpc_port: u32::from(f.rpc_port), http_port: u32::from(f.http_port) })
+            .collect(),
+        be_host: backend.host.clone(),
+    };
+    let address = format!("{}:{}", backend.host, backend.heartbeat_port);
+    let mut request = tonic::Request::new(request);
+    request.set_timeout(engine.options.heartbeat_timeout.max(Duration::from_millis(100)));
+    let reply = engine.pool.heartbeat(&address)?.beat(request).await.map_err(|e| status::from_grpc(&e, &address))?.into_inner();
+    status::from_message(reply.status.clone())?;
+    Ok(reply)
+}
+
+async fn learn_ports(engine: &Engine, backend: &Backend, reply: &HeartbeatReply) {
+    let port = |p: u32| u16::try_from(p).unwrap_or(0);
+    let (be_port, http_port, brpc_port) = (port(reply.be_port), port(reply.http_port), port(reply.brpc_port));
+    if (backend.be_port, backend.http_port, backend.brpc_port) == (be_port, http_port, brpc_port) {
+        return;
+    }
+    let known = Backend { be_port, http_port, brpc_port, ..backend.clone() };
+    if let Err(e) = engine.meta.submit(Op::UpdateBackend(known)).await {
+        warn!(backend = %backend.id, "ports of the backend could not be recorded: {e}");
+    }
+}

@@ -1,0 +1,187 @@
+//! Placing and creating tablets on backends, and dropping them.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use common_base::{Result, bail, err, ids::{IndexId, NodeId, PartitionId, ReplicaId, TableId, TabletId}};
+use common_rpc::status;
+use common_types::wire;
+use fe_catalog::model::{Aggregation, Column, KeysModel, Partition, PartitionItem, Replica, Tablet, TabletIndex};
+use proto_messages::tablet as pb;
+use proto_services::be_service::{CreateTabletsRequest, DropTabletsRequest};
+use tracing::warn;
+
+use crate::engine::Engine;
+
+/// The version an empty partition starts at.
+pub const INITIAL_VERSION: i64 = 1;
+
+/// What tablets of a table look like.
+pub struct TabletTemplate<'a> {
+    pub table: TableId,
+    pub index: IndexId,
+    pub keys: KeysModel,
+    pub columns: &'a [Column],
+    pub schema_version: u32,
+    pub short_key_columns: u32,
+    /// Ordinals of the sort key when it is not the key columns.
+    pub sort_key: Vec<u32>,
+    pub compression: String,
+    pub medium: String,
+}
+
+/// A partition to make.
+pub struct PartitionPlan {
+    pub name: String,
+    pub item: PartitionItem,
+    pub buckets: u32,
+    pub replication_num: u16,
+    pub temporary: bool,
+}
+
+/// Allots ids, places replicas on alive backends round robin, and creates the tablets there. Nothing is in the catalog yet.
+pub async fn create_partitions(engine: &Arc<Engine>, template: &TabletTemplate<'_>, plans: Vec<PartitionPlan>) -> Result<Vec<Partition>> {
+    let catalog = engine.meta.snapshot();
+    let mut alive = engine.nodes.alive(&catalog);
+    alive.retain(|b| catalog.backends.get(&b.id).is_some_and(|c| !c.decommissioned));
+    let replicas_each = plans.iter().map(|p| usize::from(p.replication_num)).max().unwrap_or(1);
+    if replicas_each > alive.len() || alive.is_empty() {
+        let ids: Vec<String> = alive.iter().map(|b| b.id.to_string()).collect();
+        bail!(User, "Table replication num should be less than or equal to the number of available BE nodes. You can change this default by setting the replication_num table properties. Current alive backend is [{}]. ", ids.join(","));
+    }
+    let tablet_count: u64 = plans.iter().map(|p| u64::from(p.buckets)).sum();
+    let replica_count: u64 = plans.iter().map(|p| u64::from(p.buckets) * u64::from(p.replication_num)).sum();
+    let mut next = engine.meta.next_ids(plans.len() as u64 + tablet_count + replica_count).await?;
+    let mut take = || {
+        next += 1;
+        next - 1
+    };
+    // Start at a different node for every table so that small tables spread.
+    let mut turn = template.table.0 as usize;
+    let mut made = Vec::with_capacity(plans.len());
+    for plan in plans {
+        let id = PartitionId(take());
+        let tablets = (0..plan.buckets)
+            .map(|_| {
+                turn += 1;
+                let replicas = (0..usize::from(plan.replication_num))
+                    .map(|r| Replica { id: ReplicaId(take()), node: alive[(turn + r) % alive.len()].id, version: INITIAL_VERSION, bad: false })
+                    .collect();
+                Tablet { id: TabletId(take()), replicas }
+            })
+            .collect();
+        made.push(Partition {
+            id,
+            name: plan.name,
+            item: plan.item,
+            buckets: plan.buckets,
+            replication_num: plan.replication_num,
+            visible_version: INITIAL_VERSION,
+            next_version: INITIAL_VERSION + 1,
+            visible_time_ms: engine.clock.now_ms(),
+            indexes: vec![Arc::new(TabletIndex { index_id: template.index, tablets })],
+            temporary: plan.temporary,
+        });
+    }
+    if let Err(e) = create_on_backends(engine, template, &made).await {
+        drop_tablets(engine, &made);
+        return Err(e);
+    }
+    Ok(made)
+}
+
+async fn create_on_backends(engine: &Arc<Engine>, template: &TabletTemplate<'_>, partitions: &[Partition]) -> Result<()> {
+    let schema = schema_message(template);
+    let mut per_node: BTreeMap<NodeId, Vec<pb::CreateTablet>> = BTreeMap::new();
+    for (partition, index, tablet, replica) in replicas(partitions) {
+        per_node.entry(replica.node).or_default().push(pb::CreateTablet {
+            tablet_id: tablet.id.0,
+            table_id: template.table.0,
+            partition_id: partition.id.0,
+            index_id: index.index_id.0,
+            schema: Some(schema.clone()),
+            medium: template.medium.clone(),
+            initial_version: INITIAL_VERSION,
+        });
+    }
+    let catalog = engine.meta.snapshot();
+    let calls = per_node.into_iter().map(|(node, tablets)| {
+        let address = catalog.backends.get(&node).map(|b| format!("{}:{}", b.host, b.be_port));
+        async move {
+            let address = address.ok_or_else(|| err!(Unavailable, "backend {node} is gone"))?;
+            let reply = engine.pool.be(&address)?.create_tablets(CreateTabletsRequest { tablets }).await;
+            let reply = reply.map_err(|e| status::from_grpc(&e, &address))?.into_inner();
+            status::from_message(reply.status)
+        }
+    });
+    futures::future::try_join_all(calls).await.map(|_| ())
+}
+
+fn replicas(partitions: &[Partition]) -> impl Iterator<Item = (&Partition, &Arc<TabletIndex>, &Tablet, &Replica)> {
+    partitions.iter().flat_map(|p| p.indexes.iter().flat_map(move |i| i.tablets.iter().flat_map(move |t| t.replicas.iter().map(move |r| (p, i, t, r)))))
+}
+
+/// Drops the tablets of partitions that left the catalog, in the background: a backend that is away drops them when it reports.
+pub fn drop_tablets(engine: &Arc<Engine>, partitions: &[Partition]) {
+    let mut per_node: BTreeMap<NodeId, Vec<u64>> = BTreeMap::new();
+    for (_, _, tablet, replica) in replicas(partitions) {
+        per_node.entry(replica.node).or_default().push(tablet.id.0);
+    }
+    let catalog = engine.meta.snapshot();
+    for (node, tablet_ids) in per_node {
+        let Some(address) = catalog.backends.get(&node).map(|b| format!("{}:{}", b.host, b.be_port)) else { continue };
+        let engine = engine.clone();
+        tokio::spawn(async move {
+            let dropped = match engine.pool.be(&address) {
+                Ok(mut client) => client.drop_tablets(DropTabletsRequest { tablet_ids }).await.map_err(|e| status::from_grpc(&e, &address)).map(|_| ()),
+                Err(e) => Err(e),
+            };
+            if let Err(e) = dropped {
+                warn!(backend = %node, "tablets could not be dropped now: {e}");
+            }
+        });
+    }
+}
+
+fn schema_message(template: &TabletTemplate<'_>) -> pb::TabletSchema {
+    let keys = match template.keys {
+        KeysModel::Duplicate => pb::KeysModel::Duplicate,
+        KeysModel::Aggregate => pb::KeysModel::Aggregate,
+        KeysModel::Unique => pb::KeysModel::Unique,
+        KeysModel::Primary => pb::KeysModel::Primary,
+    };
+    pb::TabletSchema {
+        version: template.schema_version,
+        keys: keys.into(),
+        columns: template
+            .columns
+            .iter()
+            .map(|c| pb::TabletColumn {
+                uid: c.uid.0,
+                name: c.name.clone(),
+                r#type: Some(wire::type_to_proto(&c.ty)),
+                nullable: c.nullable,
+                key: c.key,
+                default_value: None,
+                aggregation: c.aggregation.map(aggregation_name).unwrap_or_default().to_owned(),
+                bloom_filter: false,
+            })
+            .collect(),
+        short_key_columns: template.short_key_columns,
+        sort_key: template.sort_key.clone(),
+        compression: template.compression.clone(),
+    }
+}
+
+/// How DDL spells an aggregation.
+pub fn aggregation_name(aggregation: Aggregation) -> &'static str {
+    match aggregation {
+        Aggregation::Sum => "SUM",
+        Aggregation::Min => "MIN",
+        Aggregation::Max => "MAX",
+        Aggregation::Replace => "REPLACE",
+        Aggregation::ReplaceIfNotNull => "REPLACE_IF_NOT_NULL",
+        Aggregation::HllUnion => "HLL_UNION",
+        Aggregation::BitmapUnion => "BITMAP_UNION",
+        Aggregation::PercentileUnion => "PERCENTILE_UNION",
+    }
+}

@@ -1,0 +1,81 @@
+//! Statement → handler: the one place that lists them all.
+
+use common_base::{Result, bail, ids::QueryId};
+use common_types::{LogicalType, Scalar};
+use fe_parser::{ParsedStatement, ast::Statement};
+
+use crate::{
+    result::StatementResult,
+    session::Session,
+    show,
+    statement::{alter, cluster, database, delete, describe, explain, insert, kill, prepared, query, set, table, truncate, user, view},
+};
+
+/// Runs one statement.
+pub async fn run(session: &mut Session, parsed: &ParsedStatement, parameters: &[(Scalar, LogicalType)], id: QueryId) -> Result<StatementResult> {
+    // Hints hold for this statement only.
+    let before = session.variables.clone();
+    set::apply_hints(session, &parsed.hints)?;
+    let result = run_statement(session, &parsed.stmt, &parsed.text, parameters, id).await;
+    if !parsed.hints.is_empty() {
+        session.variables = before;
+    }
+    result
+}
+
+/// Runs a statement without hints; EXECUTE and EXPLAIN come back here.
+pub async fn run_statement(session: &mut Session, statement: &Statement, text: &str, parameters: &[(Scalar, LogicalType)], id: QueryId) -> Result<StatementResult> {
+    match statement {
+        Statement::Query(s) => query::run(session, s, parameters, id).await,
+        Statement::Explain(s) => explain::run(session, s, parameters, id).await,
+        Statement::Insert(s) => insert::run(session, s, parameters, id).await,
+        Statement::Delete(s) => delete::run(session, s, parameters, id).await,
+        Statement::TruncateTable(s) => truncate::run(session, s).await,
+        Statement::CreateDatabase(s) => database::create(session, s).await,
+        Statement::DropDatabase(s) => database::drop(session, s).await,
+        Statement::AlterDatabase(s) => database::alter(session, s).await,
+        Statement::Use(s) => database::use_(session, s),
+        Statement::CreateTable(s) => table::create(session, s, text).await,
+        Statement::CreateTableLike(s) => table::create_like(session, s).await,
+        Statement::CreateTableAsSelect(s) => table::create_as_select(session, s, parameters, id).await,
+        Statement::DropTable(s) => table::drop(session, s).await,
+        Statement::AlterTable(s) => alter::run(session, s).await,
+        Statement::CreateView(s) => view::create(session, s).await,
+        Statement::AlterView(s) => view::alter(session, s).await,
+        Statement::DropView(s) => view::drop(session, s).await,
+        Statement::Set(s) => set::run(session, s, id).await,
+        Statement::Kill(s) => kill::run(session, s),
+        Statement::Prepare(s) => prepared::prepare(session, s),
+        Statement::Execute(s) => Box::pin(prepared::execute(session, s, id)).await,
+        Statement::Deallocate(s) => prepared::deallocate(session, s),
+        Statement::Show(s) => show::run(session, s, id).await,
+        Statement::Describe(s) => describe::run(session, s),
+        Statement::AlterSystem(s) => cluster::run(session, s).await,
+        Statement::CreateUser(s) => user::create(session, s).await,
+        Statement::DropUser(s) => user::drop(session, s).await,
+        Statement::AlterUser(s) => user::alter(session, s).await,
+        Statement::LockTables | Statement::Sync => Ok(StatementResult::ok()),
+        // Each statement is its own transaction for now: BEGIN over several INSERTs comes with the storage issue.
+        Statement::Begin(_) => bail!(NotSupported, "explicit transactions are not supported yet"),
+        Statement::Commit | Statement::Rollback => Ok(StatementResult::ok()),
+        other => bail!(NotSupported, "{} is not supported yet", name_of(other)),
+    }
+}
+
+/// The statement's kind, for messages.
+fn name_of(statement: &Statement) -> String {
+    if let Statement::Unsupported { what } = statement {
+        return what.clone();
+    }
+    let debug = format!("{statement:?}");
+    let variant: String = debug.chars().take_while(|c| c.is_alphanumeric()).collect();
+    // `CreateMaterializedView` → `CREATE MATERIALIZED VIEW`
+    let mut name = String::new();
+    for c in variant.chars() {
+        if c.is_uppercase() && !name.is_empty() {
+            name.push(' ');
+        }
+        name.push(c.to_ascii_uppercase());
+    }
+    name
+}

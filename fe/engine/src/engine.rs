@@ -1,0 +1,81 @@
+//! What every statement and every background task of this FE shares.
+
+use std::{sync::Arc, time::Duration};
+
+use be_exec::runtime::ExecEnv;
+use common_base::{SharedClock, SharedRng, ids::QueryId, runtime::Shutdown};
+use common_expr::registry::FunctionRegistry;
+use common_rpc::RpcPool;
+use fe_meta::MetaHandle;
+
+use crate::{cluster, load::LoadService, session::Sessions, statistics::StatisticsCache};
+
+/// Settings of an engine, from `fe.conf`.
+#[derive(Clone, Debug)]
+pub struct EngineOptions {
+    pub host: String,
+    pub http_port: u16,
+    pub query_port: u16,
+    pub heartbeat_interval: Duration,
+    pub heartbeat_timeout: Duration,
+    /// Finished transactions and their labels are kept this long.
+    pub label_keep: Duration,
+    pub default_replication_num: u16,
+    pub version: String,
+    pub started_ms: i64,
+}
+
+/// The engine of one FE.
+pub struct Engine {
+    pub options: EngineOptions,
+    pub meta: MetaHandle,
+    pub registry: Arc<FunctionRegistry>,
+    pub pool: Arc<RpcPool>,
+    /// Runs fragments that need no backend.
+    pub local: Arc<ExecEnv>,
+    pub clock: SharedClock,
+    pub rng: SharedRng,
+    pub nodes: cluster::nodes::Nodes,
+    pub sessions: Sessions,
+    pub statistics: StatisticsCache,
+    pub loads: LoadService,
+}
+
+impl Engine {
+    /// An engine over its parts; nothing runs yet.
+    pub fn new(
+        options: EngineOptions,
+        meta: MetaHandle,
+        registry: Arc<FunctionRegistry>,
+        pool: Arc<RpcPool>,
+        local: Arc<ExecEnv>,
+        clock: SharedClock,
+        rng: SharedRng,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            options,
+            meta,
+            registry,
+            pool,
+            local,
+            clock,
+            rng,
+            nodes: cluster::nodes::Nodes::default(),
+            sessions: Sessions::default(),
+            statistics: StatisticsCache::default(),
+            loads: LoadService::default(),
+        })
+    }
+
+    /// Starts the standing work.
+    pub fn start(self: &Arc<Self>, shutdown: &Shutdown) {
+        common_base::runtime::spawn("heartbeat", cluster::heartbeat::run(self.clone(), shutdown.clone()));
+        common_base::runtime::spawn("publish", cluster::publish::run(self.clone(), shutdown.clone()));
+        common_base::runtime::spawn("load-timeout", crate::load::timeout::run(self.clone(), shutdown.clone()));
+    }
+
+    /// A new query id.
+    pub fn new_query_id(&self) -> QueryId {
+        QueryId(self.rng.uuid())
+    }
+}

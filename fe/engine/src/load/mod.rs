@@ -1,0 +1,171 @@
+//! Loads: begin, commit, abort of transactions, for INSERT and for the RPCs of stream load.
+//!
+//! Flow: begin takes the label; the caller writes rows; commit allots versions (durable in the log), then waits a while for the
+//! publisher to make them visible. Whatever happens to the waiter, a committed load becomes visible.
+
+pub mod sink;
+pub mod stream;
+pub mod timeout;
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use common_base::{Result, ResultExt, bail, err, ids::{DbId, NodeId, TableId, TabletId, TxnId}};
+use common_rpc::status;
+use fe_catalog::{Op, Reply, model::{LoadSource, Transaction, TxnState}, op::TxnCounters};
+use parking_lot::Mutex;
+use proto_messages::chunk::{LoadCounters, TabletCommit};
+use proto_services::be_service::ClearTxnRequest;
+
+use crate::engine::Engine;
+
+/// Bookkeeping of loads that run through this FE.
+#[derive(Default)]
+pub struct LoadService {
+    /// Answers to begin requests that may be asked again.
+    recent: Mutex<HashMap<u128, TxnId>>,
+}
+
+/// What begins a load.
+pub struct Begin {
+    pub db: DbId,
+    pub tables: Vec<TableId>,
+    pub label: String,
+    pub request_id: u128,
+    pub source: LoadSource,
+    pub timeout: Duration,
+    pub coordinator: String,
+}
+
+/// How a commit ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Committed {
+    Visible,
+    /// Committed for good, visible a little later.
+    PublishPending,
+}
+
+impl LoadService {
+    /// Takes the label and gives the transaction; the same request again gets the same one.
+    pub async fn begin(&self, engine: &Engine, begin: Begin) -> Result<TxnId> {
+        check_label(&begin.label)?;
+        let known = self.recent.lock().get(&begin.request_id).copied();
+        let id = match known {
+            Some(id) => id,
+            None => TxnId(engine.meta.next_id().await?),
+        };
+        let now = engine.clock.now_ms();
+        let txn = Transaction {
+            id,
+            db_id: begin.db,
+            tables: begin.tables,
+            label: begin.label,
+            request_id: begin.request_id,
+            coordinator: begin.coordinator,
+            source: begin.source,
+            state: TxnState::Prepare,
+            begin_ms: now,
+            commit_ms: 0,
+            finish_ms: 0,
+            timeout_ms: begin.timeout.as_millis() as i64,
+            versions: Vec::new(),
+            written: Vec::new(),
+            loaded_rows: 0,
+            filtered_rows: 0,
+            loaded_bytes: 0,
+            error_url: String::new(),
+        };
+        match engine.meta.submit(Op::BeginTxn(txn)).await? {
+            Reply::Txn(id) => {
+                self.recent.lock().insert(begin.request_id, id);
+                Ok(id)
+            }
+            other => bail!(Internal, "begin of a load gave {other:?}"),
+        }
+    }
+
+    /// Commits what was written and waits up to `wait` for it to become visible.
+    pub async fn commit(&self, engine: &Engine, txn: TxnId, written: &[TabletCommit], counters: &LoadCounters, wait: Duration) -> Result<Committed> {
+        let catalog = engine.meta.snapshot();
+        let entry = catalog.txns.get(&txn).ok_or_else(|| err!(NotFound, "transaction not found: {txn}"))?;
+        let request = entry.request_id;
+        let written: Vec<(TabletId, NodeId)> = written.iter().map(|t| (TabletId(t.tablet_id), NodeId(t.node_id))).collect();
+        check_quorum(engine, &written)?;
+        let counters = TxnCounters {
+            loaded_rows: counters.loaded_rows,
+            filtered_rows: counters.filtered_rows,
+            loaded_bytes: counters.bytes,
+            error_url: counters.error_url.clone(),
+        };
+        let (_, index) = engine.meta.propose(&Op::CommitTxn { txn, written, counters, now_ms: engine.clock.now_ms() }).await.context("committing a load")?;
+        self.recent.lock().remove(&request);
+        engine.meta.wait_applied(index, Duration::from_secs(30)).await?;
+        Ok(if self.wait_visible(engine, txn, wait).await { Committed::Visible } else { Committed::PublishPending })
+    }
+
+    /// Waits until a committed transaction is visible; false when the wait was not enough.
+    pub async fn wait_visible(&self, engine: &Engine, txn: TxnId, wait: Duration) -> bool {
+        let mut changed = engine.meta.watch();
+        let visible = || engine.meta.snapshot().txns.get(&txn).is_none_or(|t| t.state == TxnState::Visible);
+        let until = async {
+            while !visible() {
+                if changed.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        tokio::time::timeout(wait, until).await.is_ok()
+    }
+
+    /// Aborts and lets backends drop what they hold.
+    pub async fn abort(&self, engine: &Arc<Engine>, txn: TxnId, reason: &str) -> Result<()> {
+        let entry = engine.meta.snapshot().txns.get(&txn).cloned();
+        engine.meta.submit(Op::AbortTxn { txn, reason: reason.to_owned(), now_ms: engine.clock.now_ms() }).await?;
+        if let Some(entry) = entry {
+            self.recent.lock().remove(&entry.request_id);
+            clear_on_backends(engine, &entry);
+        }
+        Ok(())
+    }
+}
+
+/// Tells every backend that may hold rows of an aborted load to drop them; one that is away finds out when it reports.
+fn clear_on_backends(engine: &Arc<Engine>, txn: &Transaction) {
+    let catalog = engine.meta.snapshot();
+    for backend in engine.nodes.alive(&catalog) {
+        let (engine, request) = (engine.clone(), ClearTxnRequest { txn_id: txn.id.0, tablet_ids: Vec::new() });
+        tokio::spawn(async move {
+            let address = backend.be_address();
+            if let Ok(mut client) = engine.pool.be(&address) {
+                if let Err(e) = client.clear_txn(request).await {
+                    tracing::debug!("clearing a load: {}", status::from_grpc(&e, &address));
+                }
+            }
+        });
+    }
+}
+
+/// Every tablet written must be on a majority of its replicas.
+fn check_quorum(engine: &Engine, written: &[(TabletId, NodeId)]) -> Result<()> {
+    let catalog = engine.meta.snapshot();
+    let mut nodes: HashMap<TabletId, Vec<NodeId>> = HashMap::new();
+    for (tablet, node) in written {
+        nodes.entry(*tablet).or_default().push(*node);
+    }
+    for (tablet, nodes) in nodes {
+        let Some((_, partition)) = catalog.partition_of_tablet(tablet) else { continue };
+        let replicas = partition.indexes.iter().flat_map(|i| &i.tablets).find(|t| t.id == tablet).map_or(1, |t| t.replicas.len());
+        if nodes.len() < replicas / 2 + 1 {
+            bail!(Unavailable, "tablet {tablet} was written on {} of {replicas} replicas, fewer than a majority", nodes.len());
+        }
+    }
+    Ok(())
+}
+
+/// Labels are 1–128 characters of letters, digits, `-`, `_`.
+fn check_label(label: &str) -> Result<()> {
+    let good = (1..=128).contains(&label.len()) && label.chars().all(|c| c.is_alphanumeric() || "-_.:#".contains(c));
+    if !good {
+        bail!(User, "Label format error. regex: ^[-\\w]{{1,128}}$, label: {label}");
+    }
+    Ok(())
+}

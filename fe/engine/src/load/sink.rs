@@ -1,0 +1,102 @@
+//! The table sink of a load: where rows of a table may go, as the executor needs to know it.
+
+use common_base::{Result, bail, err, ids::{ColumnUid, TxnId}};
+use common_types::wire;
+use fe_catalog::{CatalogState, model::{Distribution, KeysModel, OlapTable, Partition, PartitionBound, PartitionInfo, PartitionItem, Table}};
+use proto_messages::{fragment as pb, plan::ScanColumn, types::ScalarList};
+
+use crate::engine::Engine;
+
+/// Builds the sink of a transaction for all partitions of a table, or the named ones.
+pub fn table_sink(engine: &Engine, catalog: &CatalogState, table: &Table, txn: TxnId, label: &str, only: Option<&[String]>, timeout_ms: u64) -> Result<pb::TableSink> {
+    let olap = table.as_olap().ok_or_else(|| err!(User, "'{}' is not a native table", table.name))?;
+    if olap.keys != KeysModel::Duplicate {
+        bail!(NotSupported, "loading into {:?} key tables is not supported yet", olap.keys);
+    }
+    let ordinal = |uid: ColumnUid| table.columns.iter().position(|c| c.uid == uid).map(|i| i as u32);
+    let ordinals = |uids: &[ColumnUid]| uids.iter().filter_map(|u| ordinal(*u)).collect::<Vec<u32>>();
+    let partition_columns = match &olap.partition_info {
+        PartitionInfo::Unpartitioned => Vec::new(),
+        PartitionInfo::Range { columns } | PartitionInfo::List { columns } => ordinals(columns),
+        PartitionInfo::Expression { .. } => bail!(NotSupported, "loading into tables with expression partitions is not supported yet"),
+    };
+    let mut targets = Vec::new();
+    for partition in partitions(olap, only)? {
+        targets.push(target(partition));
+    }
+    if targets.is_empty() {
+        bail!(User, "data cannot be inserted into table '{}' with empty partition. Use `SHOW PARTITIONS FROM {}` to see the currently partitions of this table.", table.name, table.name);
+    }
+    let distribution_columns = match &olap.distribution {
+        Distribution::Hash { columns, .. } => ordinals(columns),
+        Distribution::Random { .. } => Vec::new(),
+    };
+    Ok(pb::TableSink {
+        txn_id: txn.0,
+        db_id: table.db_id.0,
+        table_id: table.id.0,
+        label: label.to_owned(),
+        columns: table
+            .columns
+            .iter()
+            .map(|c| ScanColumn { uid: c.uid.0, name: c.name.clone(), r#type: Some(wire::type_to_proto(&c.ty)), nullable: c.nullable })
+            .collect(),
+        indexes: vec![pb::IndexSchema { index_id: olap.base_index.0, schema_version: olap.schema_version, column_uids: table.columns.iter().map(|c| c.uid.0).collect() }],
+        partitions: Some(pb::PartitionScheme {
+            partition_columns,
+            list: matches!(olap.partition_info, PartitionInfo::List { .. }),
+            targets,
+            distribution_columns,
+        }),
+        nodes: engine
+            .nodes
+            .alive(catalog)
+            .into_iter()
+            .map(|b| pb::NodeAddress { node_id: b.id.0, host: b.host, port: u32::from(b.brpc_port) })
+            .collect(),
+        max_filter_ratio: 0.0,
+        strict_mode: false,
+        write_quorum: 0,
+        timeout_ms,
+    })
+}
+
+fn partitions<'a>(olap: &'a OlapTable, only: Option<&[String]>) -> Result<Vec<&'a Partition>> {
+    match only {
+        None => Ok(olap.partitions.values().filter(|p| !p.temporary).map(AsRef::as_ref).collect()),
+        Some(names) => names
+            .iter()
+            .map(|name| {
+                let found = olap.partition_by_name(name, false).or_else(|| olap.partition_by_name(name, true));
+                found.map(AsRef::as_ref).ok_or_else(|| err!(UnknownPartition, "Unknown partition '{name}'"))
+            })
+            .collect(),
+    }
+}
+
+fn target(partition: &Partition) -> pb::PartitionTarget {
+    let scalars = |bound: &PartitionBound| match bound {
+        PartitionBound::Values(values) => values.iter().map(|v| wire::scalar_to_proto(v, &v.ty())).collect(),
+        PartitionBound::Min | PartitionBound::Max => Vec::new(),
+    };
+    let (mut lower, mut upper, mut list_values) = (Vec::new(), Vec::new(), Vec::new());
+    match &partition.item {
+        PartitionItem::All => {}
+        PartitionItem::Range { lower: from, upper: to } => (lower, upper) = (scalars(from), scalars(to)),
+        PartitionItem::List(tuples) => {
+            list_values = tuples.iter().map(|t| ScalarList { items: t.iter().map(|v| wire::scalar_to_proto(v, &v.ty())).collect() }).collect();
+        }
+    }
+    pb::PartitionTarget {
+        partition_id: partition.id.0,
+        lower,
+        upper,
+        list_values,
+        tablets: partition
+            .indexes
+            .iter()
+            .flat_map(|i| i.tablets.iter().map(|t| pb::TabletTarget { tablet_id: t.id.0, index_id: i.index_id.0, node_ids: t.replicas.iter().map(|r| r.node.0).collect() }))
+            .collect(),
+        bucket_count: partition.buckets,
+    }
+}

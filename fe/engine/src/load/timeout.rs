@@ -1,0 +1,45 @@
+//! Ending loads nobody finished, and forgetting those long done.
+
+use std::{sync::Arc, time::Duration};
+
+use common_base::runtime::Shutdown;
+use fe_catalog::{Op, model::TxnState};
+use tracing::{info, warn};
+
+use crate::engine::Engine;
+
+const INTERVAL: Duration = Duration::from_secs(10);
+
+/// Runs until shutdown, on the leader.
+pub async fn run(engine: Arc<Engine>, shutdown: Shutdown) {
+    while shutdown.sleep(INTERVAL).await {
+        if engine.meta.is_leader() {
+            round(&engine).await;
+        }
+    }
+}
+
+/// One look at every transaction.
+pub async fn round(engine: &Arc<Engine>) {
+    let now = engine.clock.now_ms();
+    let catalog = engine.meta.snapshot();
+    let mut forget = Vec::new();
+    for txn in catalog.txns.values() {
+        match txn.state {
+            TxnState::Prepare if txn.begin_ms + txn.timeout_ms < now => {
+                let ended = engine.loads.abort(engine, txn.id, "timeout by txn manager").await;
+                match ended {
+                    Ok(()) => info!(txn = %txn.id, label = %txn.label, "load timed out"),
+                    Err(e) => warn!(txn = %txn.id, "load could not be timed out: {e}"),
+                }
+            }
+            TxnState::Visible | TxnState::Aborted { .. } if txn.finish_ms + (engine.options.label_keep.as_millis() as i64) < now => forget.push(txn.id),
+            _ => {}
+        }
+    }
+    if !forget.is_empty() {
+        if let Err(e) = engine.meta.submit(Op::ForgetTxns { txns: forget }).await {
+            warn!("old labels could not be forgotten: {e}");
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! What the analyzer may know of a session, as a value taken at the statement's start.
+
+use std::collections::HashMap;
+
+use common_base::{Error, err};
+use common_expr::scalar_fn::EvalContext;
+use common_types::{LogicalType, Scalar};
+use fe_analyzer::SessionFacts;
+use fe_parser::ast::VariableScope;
+
+use super::{Session, variables::Variables};
+
+/// The session's facts during one statement.
+pub struct Facts {
+    database: Option<String>,
+    variables: Variables,
+    user_variables: HashMap<String, (Scalar, LogicalType)>,
+    eval: EvalContext,
+    user: String,
+    current_user: String,
+    globals: Variables,
+    last_query_id: Option<String>,
+}
+
+impl Facts {
+    /// A copy of what the session knows now.
+    pub fn of(session: &Session) -> Self {
+        Self {
+            database: session.database.clone(),
+            variables: session.variables.clone(),
+            user_variables: session.user_variables.clone(),
+            eval: session.eval_context(),
+            user: format!("'{}'@'{}'", session.user, session.client_host),
+            current_user: format!("'{}'@'{}'", session.user, session.account_host),
+            globals: Variables::of_session(&session.engine),
+            last_query_id: session.last_query_id.map(|id| id.to_string()),
+        }
+    }
+}
+
+impl SessionFacts for Facts {
+    fn current_database(&self) -> Option<String> {
+        self.database.clone()
+    }
+
+    fn variable(&self, scope: Option<VariableScope>, name: &str) -> Option<(Scalar, LogicalType)> {
+        let from = if scope == Some(VariableScope::Global) { &self.globals } else { &self.variables };
+        from.get(name)
+    }
+
+    fn user_variable(&self, name: &str) -> Option<(Scalar, LogicalType)> {
+        self.user_variables.get(name).cloned()
+    }
+
+    fn eval(&self) -> &EvalContext {
+        &self.eval
+    }
+
+    fn user(&self) -> String {
+        self.user.clone()
+    }
+
+    fn current_user(&self) -> String {
+        self.current_user.clone()
+    }
+
+    fn last_query_id(&self) -> Option<String> {
+        self.last_query_id.clone()
+    }
+
+    fn unknown_variable(&self, name: &str) -> Error {
+        let similar = self.variables.most_similar(name);
+        err!(UnknownVariable, "Unknown system variable '{name}', the most similar variables are {{{similar}}}")
+    }
+}

@@ -1,0 +1,273 @@
+//! One client's session: who it is, its database, its variables, and the statement it runs.
+
+pub mod facts;
+pub mod user_variables;
+pub mod variables;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, atomic::{AtomicU32, Ordering}},
+    time::Duration,
+};
+
+use common_base::{Error, Result, bail, err, ids::QueryId};
+use common_expr::scalar_fn::EvalContext;
+use common_types::{LogicalType, Scalar};
+use fe_catalog::Op;
+use fe_parser::{ParseOptions, ParsedStatement, ast::Statement};
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::watch;
+
+use self::variables::Variables;
+use crate::{dispatch, engine::Engine, result::{ResultColumn, StatementResult}};
+
+/// A statement prepared for later execution.
+#[derive(Clone)]
+pub struct Prepared {
+    pub statement: Arc<ParsedStatement>,
+    pub parameters: usize,
+}
+
+/// What others see of a session (SHOW PROCESSLIST, KILL).
+pub struct SessionInfo {
+    pub id: u32,
+    pub user: String,
+    pub host: String,
+    pub connected_ms: i64,
+    pub state: RwLock<SessionState>,
+    kill: watch::Sender<Option<Error>>,
+    /// Ends the connection itself.
+    disconnect: watch::Sender<bool>,
+}
+
+/// The moving part of [`SessionInfo`].
+#[derive(Clone, Default)]
+pub struct SessionState {
+    pub database: String,
+    pub command: &'static str,
+    pub statement: String,
+    pub query_id: Option<QueryId>,
+    pub started_ms: i64,
+}
+
+impl SessionInfo {
+    /// Cancels the running statement.
+    pub fn kill_query(&self, reason: Error) {
+        self.kill.send_replace(Some(reason));
+    }
+
+    /// Ends the session.
+    pub fn kill_connection(&self, reason: Error) {
+        self.kill_query(reason);
+        self.disconnect.send_replace(true);
+    }
+
+    /// Resolves when the session was killed.
+    pub fn disconnected(&self) -> watch::Receiver<bool> {
+        self.disconnect.subscribe()
+    }
+
+    pub(crate) fn kill_signal(&self) -> watch::Receiver<Option<Error>> {
+        self.kill.subscribe()
+    }
+}
+
+/// All sessions of this FE.
+#[derive(Default)]
+pub struct Sessions {
+    next: AtomicU32,
+    open: Mutex<HashMap<u32, Arc<SessionInfo>>>,
+}
+
+impl Sessions {
+    /// A session by connection id.
+    pub fn get(&self, id: u32) -> Option<Arc<SessionInfo>> {
+        self.open.lock().get(&id).cloned()
+    }
+
+    /// Every session, by id.
+    pub fn all(&self) -> Vec<Arc<SessionInfo>> {
+        let mut all: Vec<_> = self.open.lock().values().cloned().collect();
+        all.sort_by_key(|s| s.id);
+        all
+    }
+
+    /// A connection id for a client that is still logging in: (FE id & 0xFF) << 24 | counter.
+    pub fn next_id(&self, node_id: u64) -> u32 {
+        ((node_id as u32 & 0xff) << 24) | (self.next.fetch_add(1, Ordering::Relaxed) & 0x00ff_ffff)
+    }
+}
+
+/// A logged-in client.
+pub struct Session {
+    pub engine: Arc<Engine>,
+    pub info: Arc<SessionInfo>,
+    pub user: String,
+    /// The account's host pattern: `current_user()` is `'user'@'pattern'`.
+    pub account_host: String,
+    pub client_host: String,
+    pub database: Option<String>,
+    pub variables: Variables,
+    pub user_variables: HashMap<String, (Scalar, LogicalType)>,
+    pub prepared: HashMap<String, Prepared>,
+    pub last_query_id: Option<QueryId>,
+    /// Log index of the session's last change: reads wait for it.
+    pub(crate) seen_index: u64,
+}
+
+impl Session {
+    /// A session of an authenticated user.
+    pub fn open(engine: Arc<Engine>, id: u32, user: &str, account_host: &str, client_host: &str) -> Self {
+        let now = engine.clock.now_ms();
+        let info = Arc::new(SessionInfo {
+            id,
+            user: user.to_owned(),
+            host: client_host.to_owned(),
+            connected_ms: now,
+            state: RwLock::new(SessionState { command: "Sleep", started_ms: now, ..SessionState::default() }),
+            kill: watch::Sender::new(None),
+            disconnect: watch::Sender::new(false),
+        });
+        engine.sessions.open.lock().insert(id, info.clone());
+        let variables = Variables::of_session(&engine);
+        Self {
+            engine,
+            info,
+            user: user.to_owned(),
+            account_host: account_host.to_owned(),
+            client_host: client_host.to_owned(),
+            database: None,
+            variables,
+            user_variables: HashMap::new(),
+            prepared: HashMap::new(),
+            last_query_id: None,
+            seen_index: 0,
+        }
+    }
+
+    /// Back to how the session began (COM_RESET_CONNECTION): variables, prepared statements and user variables are gone.
+    pub fn reset(&mut self) {
+        self.variables = Variables::of_session(&self.engine);
+        self.user_variables.clear();
+        self.prepared.clear();
+    }
+
+    /// Changes the database; the error names an unknown one.
+    pub fn use_database(&mut self, name: &str) -> Result<()> {
+        // `catalog.db` is accepted for the one catalog there is.
+        let name = name.strip_prefix("default_catalog.").unwrap_or(name);
+        let known = crate::info_schema::is_system_database(name) || self.engine.meta.snapshot().database(name).is_some();
+        if !known {
+            bail!(UnknownDatabase, "Unknown database '{name}'");
+        }
+        self.database = Some(name.to_owned());
+        name.clone_into(&mut self.info.state.write().database);
+        Ok(())
+    }
+
+    /// How texts of this session are parsed.
+    pub fn parse_options(&self) -> ParseOptions {
+        ParseOptions { sql_mode: self.variables.sql_mode(), ..ParseOptions::default() }
+    }
+
+    /// Runs one statement of a parsed text.
+    pub async fn execute(&mut self, statement: &ParsedStatement) -> Result<StatementResult> {
+        self.execute_with(statement, &[]).await
+    }
+
+    /// Runs one statement with values for its `?`.
+    pub async fn execute_with(&mut self, statement: &ParsedStatement, parameters: &[(Scalar, LogicalType)]) -> Result<StatementResult> {
+        if statement.parameters > parameters.len() {
+            bail!(Analysis, "Getting analyzing error. Detail message: statement has {} parameters, {} were given.", statement.parameters, parameters.len());
+        }
+        let query_id = self.engine.new_query_id();
+        self.begin(statement, query_id);
+        let result = dispatch::run(self, statement, parameters, query_id).await;
+        self.last_query_id = Some(query_id);
+        if !matches!(result, Ok(StatementResult::Rows(_))) {
+            self.end();
+        }
+        result
+    }
+
+    fn begin(&self, statement: &ParsedStatement, query_id: QueryId) {
+        // A kill that came between statements was for a statement that is over.
+        self.info.kill.send_replace(None);
+        let mut state = self.info.state.write();
+        state.command = "Query";
+        state.statement.clone_from(&statement.text);
+        state.query_id = Some(query_id);
+        state.started_ms = self.engine.clock.now_ms();
+    }
+
+    /// The running statement is over, its rows are sent.
+    pub fn end(&self) {
+        let mut state = self.info.state.write();
+        state.command = "Sleep";
+        state.statement.clear();
+        state.query_id = None;
+        state.started_ms = self.engine.clock.now_ms();
+    }
+
+    /// Proposes a change and remembers it: this session's reads wait for it.
+    pub(crate) async fn change(&mut self, op: Op) -> Result<StatementResult> {
+        let (_, index) = self.engine.meta.propose(&op).await?;
+        self.saw(index);
+        Ok(StatementResult::ok())
+    }
+
+    /// The session has seen the catalog at a log index.
+    pub(crate) fn saw(&mut self, index: u64) {
+        self.seen_index = self.seen_index.max(index);
+    }
+
+    /// Waits until this FE shows everything the session has changed or seen.
+    pub(crate) async fn wait_for_own_changes(&self) -> Result<()> {
+        if self.engine.meta.applied_index() >= self.seen_index {
+            return Ok(());
+        }
+        self.engine.meta.wait_applied(self.seen_index, Duration::from_secs(30)).await
+    }
+
+    /// Result columns of a prepared statement; parameters count as NULL. Empty when they cannot be told before execution.
+    pub fn describe(&self, prepared: &Prepared) -> Result<Vec<ResultColumn>> {
+        let Statement::Query(query) = &prepared.statement.stmt else { return Ok(Vec::new()) };
+        let unknown = vec![(Scalar::Null, LogicalType::Null); prepared.parameters];
+        crate::statement::plan::result_columns(self, &query.query, &unknown)
+    }
+
+    /// The facts kernels may read, fixed for one statement.
+    pub(crate) fn eval_context(&self) -> EvalContext {
+        EvalContext {
+            now_us: self.engine.clock.now_us(),
+            time_zone: self.variables.get_text("time_zone"),
+            sql_mode: self.variables.sql_mode(),
+            user: format!("'{}'@'{}'", self.user, self.client_host),
+            database: self.database.clone().unwrap_or_default(),
+            connection_id: u64::from(self.info.id),
+            seed: self.engine.rng.next_u64(),
+            variables: self.variables.for_functions(),
+            ..EvalContext::default()
+        }
+    }
+
+    /// Prepares a text that holds one statement.
+    pub fn prepare(&self, text: &str) -> Result<Prepared> {
+        let statement = fe_parser::parse_prepared(text, &self.parse_options())?;
+        if !matches!(statement.stmt, Statement::Query(_)) {
+            return Err(err!(PreparedUnsupported, "This command is not supported in the prepared statement protocol yet"));
+        }
+        Ok(Prepared { parameters: statement.parameters, statement: Arc::new(statement) })
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.info.kill_query(err!(Cancelled, "the client has gone"));
+        let mut open = self.engine.sessions.open.lock();
+        // After COM_CHANGE_USER the id belongs to the session that took over.
+        if open.get(&self.info.id).is_some_and(|info| Arc::ptr_eq(info, &self.info)) {
+            open.remove(&self.info.id);
+        }
+    }
+}

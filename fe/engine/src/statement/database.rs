@@ -1,0 +1,87 @@
+//! CREATE, DROP, ALTER DATABASE and USE.
+
+use common_base::{Result, bail, ids::DbId};
+use fe_catalog::{Op, model::Database};
+use fe_parser::ast::{AlterDatabase, AlterDatabaseAction, CreateDatabase, DropDatabase, Use};
+
+use super::names;
+use crate::{cluster::tablets, info_schema, result::StatementResult, session::Session};
+
+/// CREATE DATABASE.
+pub async fn create(session: &mut Session, statement: &CreateDatabase) -> Result<StatementResult> {
+    let name = names::database_name(&statement.name)?;
+    check_name(&name)?;
+    let engine = session.engine.clone();
+    if engine.meta.snapshot().database(&name).is_some() || info_schema::is_system_database(&name) {
+        if statement.if_not_exists {
+            return Ok(StatementResult::ok());
+        }
+        bail!(DatabaseExists, "Can't create database '{name}'; database exists");
+    }
+    let db = Database {
+        id: DbId(engine.meta.next_id().await?),
+        name,
+        properties: statement.properties.iter().map(|p| (p.key.clone(), p.value.clone())).collect(),
+        created_ms: engine.clock.now_ms(),
+    };
+    session.change(Op::CreateDatabase(db)).await
+}
+
+/// DROP DATABASE.
+pub async fn drop(session: &mut Session, statement: &DropDatabase) -> Result<StatementResult> {
+    let name = names::database_name(&statement.name)?;
+    if info_schema::is_system_database(&name) {
+        bail!(AccessDeniedPrivilege, "Access denied; database '{name}' cannot be dropped");
+    }
+    let catalog = session.engine.meta.snapshot();
+    let Some(db) = catalog.database(&name) else {
+        if statement.if_exists {
+            return Ok(StatementResult::ok());
+        }
+        bail!(BadDatabaseDrop, "Can't drop database '{name}'; database doesn't exist");
+    };
+    let result = session.change(Op::DropDatabase { db: db.id, force: statement.force }).await?;
+    for table in catalog.tables_of(db.id) {
+        let partitions: Vec<_> = table.as_olap().iter().flat_map(|o| o.partitions.values()).map(|p| p.as_ref().clone()).collect();
+        tablets::drop_tablets(&session.engine, &partitions);
+    }
+    if session.database.as_deref() == Some(name.as_str()) {
+        session.database = None;
+    }
+    Ok(result)
+}
+
+/// ALTER DATABASE.
+pub async fn alter(session: &mut Session, statement: &AlterDatabase) -> Result<StatementResult> {
+    let name = names::database_name(&statement.name)?;
+    let db = names::find_database(&session.engine.meta.snapshot(), &name)?;
+    match &statement.action {
+        AlterDatabaseAction::Rename(to) => {
+            check_name(&to.value)?;
+            session.change(Op::RenameDatabase { db: db.id, name: to.value.clone() }).await
+        }
+        AlterDatabaseAction::SetProperties(properties) => {
+            let properties = properties.iter().map(|p| (p.key.clone(), p.value.clone())).collect();
+            session.change(Op::AlterDatabaseProperties { db: db.id, properties }).await
+        }
+        AlterDatabaseAction::DataQuota(_) | AlterDatabaseAction::ReplicaQuota(_) => bail!(NotSupported, "database quotas are not supported yet"),
+    }
+}
+
+/// USE.
+pub fn use_(session: &mut Session, statement: &Use) -> Result<StatementResult> {
+    let Use::Database(name) = statement else { bail!(NotSupported, "there is one catalog: default_catalog") };
+    let name = names::database_name(name)?;
+    session.use_database(&name)?;
+    Ok(StatementResult::ok())
+}
+
+/// Names of databases: a letter or underscore, then letters, digits, underscores, hyphens, 256 at most.
+fn check_name(name: &str) -> Result<()> {
+    let first = name.chars().next().is_some_and(|c| c.is_alphabetic() || c == '_');
+    let rest = name.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-');
+    if !first || !rest || name.len() > 256 {
+        bail!(User, "Incorrect database name '{name}'");
+    }
+    Ok(())
+}

@@ -1,0 +1,20 @@
+//! Statements, one file each (or one per small family). A file has a `run`-like function that takes the session and the parsed
+//! statement.
+
+pub mod alter;
+pub mod cluster;
+pub mod database;
+pub mod delete;
+pub mod describe;
+pub mod explain;
+pub mod insert;
+pub mod kill;
+pub mod names;
+pub mod plan;
+pub mod prepared;
+pub mod query;
+pub mod set;
+pub mod table;
+pub mod truncate;
+pub mod user;
+pub mod view;

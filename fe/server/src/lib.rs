@@ -1,0 +1,7 @@
+//! The edges of a frontend: MySQL, HTTP, gRPC, configuration, and the composition of its parts.
+
+pub mod app;
+pub mod config;
+pub mod http;
+pub mod mysql;
+pub mod rpc;

@@ -1,0 +1,51 @@
+//! BE to FE: reports, and the life of a stream load.
+
+use std::sync::Arc;
+
+use common_rpc::status;
+use fe_engine::{Engine, load::stream};
+use proto_services::fe_service::{
+    LoadAbortRequest, LoadBeginReply, LoadBeginRequest, LoadCommitRequest, LoadPlanReply, LoadPlanRequest, LoadReply, ReportReply, ReportRequest,
+    fe_service_server::FeService,
+};
+use tonic::{Request, Response, Status};
+
+/// The service.
+pub struct Service {
+    pub engine: Arc<Engine>,
+}
+
+type Answer<T> = std::result::Result<Response<T>, Status>;
+
+#[tonic::async_trait]
+impl FeService for Service {
+    async fn report(&self, request: Request<ReportRequest>) -> Answer<ReportReply> {
+        let reply = fe_engine::cluster::report::take_in(&self.engine, request.into_inner()).await;
+        Ok(Response::new(reply.unwrap_or_else(|e| ReportReply { status: Some(status::to_message(&e)), drop_tablets: Vec::new() })))
+    }
+
+    async fn load_begin(&self, request: Request<LoadBeginRequest>) -> Answer<LoadBeginReply> {
+        Ok(Response::new(stream::begin(&self.engine, request.into_inner()).await))
+    }
+
+    async fn load_plan(&self, request: Request<LoadPlanRequest>) -> Answer<LoadPlanReply> {
+        let planned = stream::plan(&self.engine, request.into_inner()).await;
+        Ok(Response::new(match planned {
+            Ok(plan) => LoadPlanReply { status: None, plan: Some(plan) },
+            Err(e) => LoadPlanReply { status: Some(status::to_message(&e)), plan: None },
+        }))
+    }
+
+    async fn load_commit(&self, request: Request<LoadCommitRequest>) -> Answer<LoadReply> {
+        let committed = stream::commit(&self.engine, request.into_inner()).await;
+        Ok(Response::new(match committed {
+            Ok(visible) => LoadReply { status: None, visible },
+            Err(e) => LoadReply { status: Some(status::to_message(&e)), visible: false },
+        }))
+    }
+
+    async fn load_abort(&self, request: Request<LoadAbortRequest>) -> Answer<LoadReply> {
+        let aborted = stream::abort(&self.engine, request.into_inner()).await;
+        Ok(Response::new(LoadReply { status: status::of(&aborted), visible: false }))
+    }
+}
