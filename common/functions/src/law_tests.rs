@@ -1,3 +1,5 @@
+//! The conformance laws over every registered scalar function.
+
 use std::collections::BTreeSet;
 
 use common_expr::laws::check_function;

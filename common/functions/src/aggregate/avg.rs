@@ -85,7 +85,7 @@ impl Avg {
 
     /// The sums and counts of a state column; NULL states have count NULL.
     fn parts(states: &Column) -> Result<(Column, Column)> {
-        match states.struct_children().map(|c| <[Column; 2]>::try_from(c)) {
+        match states.struct_children().map(<[Column; 2]>::try_from) {
             Some(Ok([sums, counts])) => Ok((sums, counts)),
             _ => bail!(Internal, "state of avg is {}", states.ty()),
         }

@@ -1,3 +1,5 @@
+//! Aggregates: every way of feeding an accumulator agrees, and examples.
+
 use std::sync::Arc;
 
 use common_expr::{aggregate_fn::{Accumulator, AggregateOverload}, laws::sample_column, scalar_fn::EvalContext};

@@ -1,3 +1,5 @@
+//! Window functions over one small partition.
+
 use common_expr::window_fn::WindowPartition;
 use common_types::{Column, LogicalType as T, Scalar};
 

@@ -25,7 +25,7 @@ pub fn functions() -> Vec<ScalarFunction> {
             day_part::<i8>(c, a, n, |_, _| (1, 31), |d| from_days(d).2 as i8)
         }),
         strict(&["quarter"], both(T::Int), |_, c, a, n| {
-            day_part::<i8>(c, a, n, |_, _| (1, 4), |d| ((from_days(d).1 + 2) / 3) as i8)
+            day_part::<i8>(c, a, n, |_, _| (1, 4), |d| from_days(d).1.div_ceil(3) as i8)
         }),
         strict(&["dayofyear"], both(T::Int), |_, c, a, n| day_part::<i16>(c, a, n, |_, _| (1, 366), |d| day_of_year(d) as i16)),
         strict(&["dayofweek"], both(T::Int), |_, c, a, n| {

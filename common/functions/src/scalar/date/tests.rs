@@ -1,3 +1,5 @@
+//! Examples of the date and time functions.
+
 use crate::testkit::check;
 
 #[test]

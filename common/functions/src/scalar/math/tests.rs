@@ -1,3 +1,5 @@
+//! Examples of the mathematical functions.
+
 use crate::testkit::check;
 
 #[test]

@@ -1,3 +1,5 @@
+//! Examples of the operators, and the narrow paths of arithmetic and comparison.
+
 use common_expr::eval::run_kernel;
 use common_types::{Bounds, Column, LogicalType as T, Repr, Scalar};
 

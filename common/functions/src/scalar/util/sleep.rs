@@ -23,6 +23,7 @@ fn sleep(_: &EvalContext, call: &ScalarOverload, args: &[Column], rows: usize) -
     }
     let seconds = IntArg::new(&args[0]).expect("an INT");
     let total: i64 = seconds.to_i64(rows).iter().enumerate().filter(|(i, _)| !args[0].is_null(*i)).map(|(_, s)| (*s).max(0)).sum();
+    #[expect(clippy::disallowed_methods, reason = "waiting is what the function is for")]
     thread::sleep(Duration::from_secs(total as u64));
     Ok(Column::constant(Scalar::Boolean(true), call.result.clone(), rows))
 }

@@ -1,3 +1,5 @@
+//! Examples of the conditional and utility functions.
+
 use crate::testkit::{args, call, check};
 
 #[test]
