@@ -101,7 +101,11 @@ fn query_set(name: &str, schema: &str, allowed: &[&str]) {
             let Statement::Query(q) = parsed.stmt else { continue };
             let registry = common_functions::registry();
             let ctx = context(&catalog, &registry, &session);
-            if let Err(e) = analyze_query(&ctx, &q.query) {
+            let analyzed = analyze_query(&ctx, &q.query);
+            if let (Ok(a), true) = (&analyzed, std::env::var_os("PRINT_PLANS").is_some()) {
+                println!("== {file}\n{}", query_text(a));
+            }
+            if let Err(e) = analyzed {
                 if !allowed.contains(&file.as_str()) {
                     writeln!(failures, "{file}: {e:?}").unwrap();
                 }
@@ -142,6 +146,12 @@ fn wide_conditions_do_not_nest() {
     assert!(text.contains("filter"), "{}", &text[..200.min(text.len())]);
     let sum: Vec<String> = (0..900).map(|_| "a".to_owned()).collect();
     let text = run(&catalog, &session, &format!("select {} from t", sum.join(" + ")));
+    assert!(text.starts_with("output"), "{}", &text[..200.min(text.len())]);
+    let nested = format!("select {}b{} from t", "if(a > 1 and b > 2, ".repeat(90), ", 0)".repeat(90));
+    let text = run(&catalog, &session, &nested);
+    assert!(text.starts_with("output"), "{}", &text[..200.min(text.len())]);
+    let subqueries = format!("select {}1{}", "(select ".repeat(25), ")".repeat(25));
+    let text = run(&catalog, &session, &subqueries);
     assert!(text.starts_with("output"), "{}", &text[..200.min(text.len())]);
     let deep = format!("select {}a{} from t", "(".repeat(2000), ")".repeat(2000));
     assert!(run(&catalog, &session, &deep).contains("error"), "deep parentheses are refused");
@@ -258,4 +268,38 @@ fn conformance_report() {
         }
     }
     println!("TOTAL good {good} bad {bad}");
+}
+
+#[test]
+fn load_mapping() {
+    use crate::statement::{LoadRequest, analyze_load};
+    let mut catalog = TestCatalog::new();
+    catalog.load("create table l (a int not null, b bigint default '7', c varchar(20), d date, e int as a + 1)");
+    let session = TestSession::default();
+    let registry = common_functions::registry();
+    let ctx = context(&catalog, &registry, &session);
+    let options = ParseOptions::default();
+    let text = |request: &LoadRequest<'_>| match analyze_load(&ctx, request) {
+        Err(e) => e.message().to_owned(),
+        Ok(l) => {
+            let name = |id: u32| l.factory.info(id).name.clone();
+            let fields: Vec<String> = l.fields.iter().map(|f| format!("{}:{}{}", f.name, f.ty, if f.column.is_some() { "!" } else { "" })).collect();
+            let columns: Vec<String> = l.columns.iter().map(|(u, e)| format!("{u}={}", common_expr::sql::to_sql(e, &name))).collect();
+            let filter: Vec<String> = l.conjuncts.iter().map(|e| common_expr::sql::to_sql(e, &name)).collect();
+            format!("{} | {} | {}", fields.join(" "), columns.join(" "), filter.join(" ; "))
+        }
+    };
+    let base = LoadRequest { db: "test", table: "l", ..LoadRequest::default() };
+    assert_eq!(text(&base), "a:int! b:bigint! c:varchar! d:date! | 1=a 2=b 3=c 4=d 5=CAST(a + 1 AS INT) | ");
+    let columns = fe_parser::parse_columns_header("tmp, a, c = upper(tmp), d = str_to_date(tmp, '%Y')", &options).unwrap();
+    let filter = fe_parser::parse_where_header("a > 3 and tmp <> 'x' and c like 'A%'", &options).unwrap();
+    let request = LoadRequest { columns: Some(&columns), selection: Some(&filter), ..base.clone() };
+    assert_eq!(
+        text(&request),
+        "tmp:varchar a:int! | 1=a 2=7 3=upper(tmp) 4=str2date(tmp, '%Y') 5=CAST(a + 1 AS INT) | a > 3 ; tmp != 'x' ; upper(tmp) LIKE 'A%'"
+    );
+    let missing = fe_parser::parse_columns_header("b, c", &options).unwrap();
+    assert!(text(&LoadRequest { columns: Some(&missing), ..base.clone() }).contains("Column has no default value, column=a"));
+    let unknown = fe_parser::parse_columns_header("a, z = a + 1", &options).unwrap();
+    assert!(text(&LoadRequest { columns: Some(&unknown), ..base }).contains("Unknown column 'z' in 'l'"));
 }

@@ -142,17 +142,18 @@ impl Binder<'_> {
         let mut computed = Vec::new();
         let mut fields = Vec::with_capacity(left_scope.fields.len() + right_scope.fields.len());
         for (l, r) in &pairs {
-            let (id, source) = match kind {
-                JoinKind::RightOuter => (r.id, r.source),
+            // The column of the preserved side goes on under that side's name; a merged one has no table.
+            let (id, source, relation) = match kind {
+                JoinKind::RightOuter => (r.id, r.source, r.relation.clone()),
                 JoinKind::FullOuter => {
                     let value = self.bind_coalesce(vec![self.columns.reference(l.id), self.columns.reference(r.id)])?;
                     let id = self.columns.computed(l.name.clone(), value.ty.clone(), value.nullable);
                     computed.push((id, value));
-                    (id, None)
+                    (id, None, None)
                 }
-                _ => (l.id, l.source),
+                _ => (l.id, l.source, l.relation.clone()),
             };
-            fields.push(Field { relation: None, name: l.name.clone(), id, source });
+            fields.push(Field { relation, name: l.name.clone(), id, source });
         }
         plan = self.project_more(plan, computed);
         let merged = |f: &&Field, left: bool| !pairs.iter().any(|(l, r)| (if left { l.id } else { r.id }) == f.id && f.name.eq_ignore_ascii_case(&l.name));

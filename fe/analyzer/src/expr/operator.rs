@@ -11,6 +11,8 @@ use crate::{
     types::coerce,
 };
 
+const DAY_US: i64 = 86_400_000_000;
+
 /// The function a binary operator stands for.
 pub(crate) fn arithmetic_name(op: &BinaryOperator) -> Option<&'static str> {
     Some(match op {
@@ -154,6 +156,9 @@ impl Binder<'_> {
         }
         let range = matches!(name, "lt" | "le" | "gt" | "ge");
         if left.ty != right.ty {
+            if let Some(narrowed) = self.date_against_moment(name, &left, &right)? {
+                return Ok(narrowed);
+            }
             if let Some(literal) = self.literal_as(&right, &left) {
                 return self.call(name, vec![left, literal]);
             }
@@ -170,6 +175,35 @@ impl Binder<'_> {
         let left = self.implicit_cast(left, &ty)?;
         let right = self.implicit_cast(right, &ty)?;
         self.call(name, vec![left, right])
+    }
+
+    /// A DATE column compared with a constant moment, as a comparison of dates: `d < '2020-01-01 10:00:00'` is `d <= '2020-01-01'`.
+    fn date_against_moment(&self, name: &'static str, left: &Expr, right: &Expr) -> Result<Option<Expr>> {
+        let (column, moment, flipped) = match (&left.ty, &right.ty) {
+            (LogicalType::Date, LogicalType::Datetime) => (left, right, false),
+            (LogicalType::Datetime, LogicalType::Date) => (right, left, true),
+            _ => return Ok(None),
+        };
+        if column.as_column().is_none() || !moment.columns().is_empty() || !moment.is_deterministic() {
+            return Ok(None);
+        }
+        let folded = self.fold(moment.clone());
+        let Some(Scalar::Datetime(us)) = folded.as_literal() else { return Ok(None) };
+        let day = Expr::literal(Scalar::Date(us.div_euclid(DAY_US) as i32));
+        let name = match (name, flipped) {
+            ("lt", true) => "gt",
+            ("le", true) => "ge",
+            ("gt", true) => "lt",
+            ("ge", true) => "le",
+            (same, _) => same,
+        };
+        let name = match name {
+            _ if us.rem_euclid(DAY_US) == 0 => name,
+            "lt" | "le" => "le",
+            "gt" | "ge" => "gt",
+            _ => return Ok(None),
+        };
+        self.call(name, vec![column.clone(), day]).map(Some)
     }
 
     /// A literal as a value of the column it is compared with: only if nothing is lost (dates: whatever can be cast).
@@ -190,6 +224,12 @@ impl Binder<'_> {
             }
         };
         let value = literal.as_literal().filter(|v| !v.is_null())?;
+        if let (Scalar::Datetime(us), LogicalType::Date) = (value, &column.ty) {
+            return (us.rem_euclid(DAY_US) == 0).then(|| Expr::literal(Scalar::Date(us.div_euclid(DAY_US) as i32)));
+        }
+        if let (Scalar::Date(days), LogicalType::Datetime) = (value, &column.ty) {
+            return Some(Expr::literal(Scalar::Datetime(i64::from(*days) * DAY_US)));
+        }
         let number = |t: &LogicalType| t.is_numeric();
         let ty = &column.ty;
         let fits = number(ty) && (number(&literal.ty) || literal.ty.is_string())
