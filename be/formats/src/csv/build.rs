@@ -71,6 +71,24 @@ impl ChunkBuilder {
         column.views.push(0);
     }
 
+    /// Adds values of the next rows to a column; `None` is NULL.
+    #[inline]
+    pub fn extend(&mut self, column: usize, values: impl Iterator<Item = Option<u128>>) {
+        let column = &mut self.columns[column];
+        let nulls = &mut column.nulls;
+        column.views.extend(values.enumerate().map(|(i, value)| {
+            value.unwrap_or_else(|| {
+                nulls.push((self.rows + i) as u32);
+                0
+            })
+        }));
+    }
+
+    /// Rows given by `extend` to every column are complete.
+    pub fn end_rows(&mut self, rows: usize) {
+        self.rows += rows;
+    }
+
     /// The row is complete.
     #[inline]
     pub fn end_row(&mut self) {

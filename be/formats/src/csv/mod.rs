@@ -1,6 +1,7 @@
 //! CSV as loads define it: separators of any bytes, optional enclosure and escape, `\N` for NULL.
 
 mod build;
+mod marks;
 mod parse;
 mod record;
 mod split;

@@ -4,23 +4,28 @@ use arrow::buffer::Buffer;
 use common_base::Result;
 use common_types::Chunk;
 
-use super::{CsvOptions, build::{ChunkBuilder, view}, record::{RawField, decode, scan}};
+use super::{CsvOptions, build::{ChunkBuilder, view}, marks::Marks, record::{RawField, decode, scan}};
 use crate::reader::{Block, BlockParser, Report};
 
 /// Rows of a chunk.
 const CHUNK_ROWS: usize = 4096;
+/// Rows that are turned into columns together; divides `CHUNK_ROWS`.
+const TILE_ROWS: usize = 128;
 
 /// Parses blocks of one dialect.
 pub struct CsvParser {
     options: CsvOptions,
     builder: ChunkBuilder,
     fields: Vec<RawField>,
+    marks: Marks,
+    /// First mark and first byte of the rows of a tile.
+    good: Vec<(u32, u32)>,
 }
 
 impl CsvParser {
     /// A parser.
     pub fn new(options: CsvOptions) -> Self {
-        Self { builder: ChunkBuilder::new(options.columns, CHUNK_ROWS), options, fields: Vec::new() }
+        Self { builder: ChunkBuilder::new(options.columns, CHUNK_ROWS), options, fields: Vec::new(), marks: Marks::default(), good: Vec::new() }
     }
 
     fn wrong_count(expected: usize, got: usize, row: &[u8], bad: Report<'_>) {
@@ -34,44 +39,54 @@ impl CsvParser {
         Ok(())
     }
 
-    /// Single-byte separators, nothing enclosed: one pass over all separators.
+    /// Single-byte separators, nothing enclosed: all marks first, then column by column for a few rows at a time, so that
+    /// marks, bytes and views stay in the cache.
     fn parse_bytes(&mut self, data: &[u8], buffer: &Buffer, out: &mut Vec<Chunk>, bad: Report<'_>) -> Result<()> {
-        let (separator, delimiter) = (self.options.column_separator[0], self.options.row_delimiter[0]);
-        let (columns, trim) = (self.options.columns, self.options.trim_space);
-        let (mut row_start, mut start, mut field) = (0, 0, 0);
-        let mut end_row = |this: &mut Self, row_start: usize, end: usize, fields: usize, out: &mut Vec<Chunk>| -> Result<()> {
-            if fields == columns {
-                this.builder.end_row();
-                return this.flush_full(buffer, out);
+        let columns = self.options.columns;
+        let mut marks = std::mem::take(&mut self.marks);
+        marks.find(data, self.options.column_separator[0], self.options.row_delimiter[0]);
+        let mut good = std::mem::take(&mut self.good);
+        let (mut first, mut start) = (0, 0);
+        for after in &marks.rows {
+            let (fields, end) = ((after - first) as usize, marks.fields[*after as usize - 1]);
+            // An empty line is no row.
+            if end > start {
+                if fields == columns {
+                    good.push((first, start));
+                } else {
+                    Self::wrong_count(columns, fields, &data[start as usize..end as usize], bad);
+                }
             }
-            this.builder.drop_row(fields.min(columns));
-            Self::wrong_count(columns, fields, &data[row_start..end], bad);
-            Ok(())
-        };
-        for at in memchr::memchr2_iter(separator, delimiter, data) {
-            let ends_row = data[at] == delimiter;
-            if ends_row && at == row_start {
-                // An empty line is no row.
-                (row_start, start) = (at + 1, at + 1);
-                continue;
+            if good.len() == TILE_ROWS {
+                self.tile(data, &marks.fields, &good);
+                good.clear();
+                self.flush_full(buffer, out)?;
             }
-            if field < columns {
-                self.set_plain(data, field, start, at, trim);
-            }
-            field += 1;
-            start = at + 1;
-            if ends_row {
-                end_row(self, row_start, at, field, out)?;
-                (row_start, field) = (start, 0);
-            }
+            (first, start) = (*after, end + 1);
         }
-        if row_start < data.len() {
-            if field < columns {
-                self.set_plain(data, field, start, data.len(), trim);
-            }
-            end_row(self, row_start, data.len(), field + 1, out)?;
-        }
+        self.tile(data, &marks.fields, &good);
+        good.clear();
+        (self.marks, self.good) = (marks, good);
         Ok(())
+    }
+
+    /// Adds rows given by their first mark and first byte.
+    fn tile(&mut self, data: &[u8], ends: &[u32], rows: &[(u32, u32)]) {
+        let trim = self.options.trim_space;
+        for column in 0..self.options.columns {
+            self.builder.extend(column, rows.iter().map(|(first, start)| {
+                let at = *first as usize + column;
+                let mut start = if column == 0 { *start as usize } else { ends[at - 1] as usize + 1 };
+                let mut end = ends[at] as usize;
+                if trim {
+                    (start, end) = trimmed(data, start, end);
+                }
+                // The mark of NULL is two bytes, which makes the test cheap.
+                let is_null = end - start == 2 && data[start] == b'\\' && data[start + 1] == b'N';
+                (!is_null).then(|| view(data, start, end - start, 0))
+            }));
+        }
+        self.builder.end_rows(rows.len());
     }
 
     #[inline]
