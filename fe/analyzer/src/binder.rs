@@ -205,7 +205,12 @@ impl<'a> Binder<'a> {
     }
 
     /// Runs with a new frame on top and returns the frame as it was left.
-    pub fn with_frame<T>(&mut self, scope: Scope, clause: Clause, run: impl FnOnce(&mut Self) -> Result<T>) -> Result<(T, Frame)> {
+    pub fn with_frame<T>(
+        &mut self,
+        scope: Scope,
+        clause: Clause,
+        run: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<(T, Frame)> {
         self.frames.push(Frame::new(scope, clause));
         let out = run(self);
         let frame = self.frames.pop().expect("the frame pushed above");

@@ -6,7 +6,8 @@ use fe_parser::ast::sql::{self, Location, Spanned};
 const PREFIX: &str = "Getting analyzing error";
 
 /// Messages that have their prefix already, or that the reference gives without a place.
-const WITHOUT_PLACE: &[&str] = &["Getting ", "Column '", "Lambda function in sort_array", "The type of the third parameter", "Struct subfield"];
+const WITHOUT_PLACE: &[&str] =
+    &["Getting ", "Column '", "Lambda function in sort_array", "The type of the third parameter", "Struct subfield"];
 
 /// Runs an analysis; an error of code Analysis (or not supported) leaves with the prefix.
 pub(crate) fn wrap<T>(run: impl FnOnce() -> Result<T>) -> Result<T> {
@@ -49,7 +50,13 @@ pub(crate) fn at(e: Error, expr: &sql::Expr) -> Error {
     let place = match (start.line, end) {
         (0, _) => return e,
         (_, Some(end)) if end != start => {
-            format!(" from line {}, column {} to line {}, column {}", start.line, start.column - 1, end.line, end.column.saturating_sub(1))
+            format!(
+                " from line {}, column {} to line {}, column {}",
+                start.line,
+                start.column - 1,
+                end.line,
+                end.column.saturating_sub(1)
+            )
         }
         _ => format!(" at line {}, column {}", start.line, start.column - 1),
     };

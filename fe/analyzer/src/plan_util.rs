@@ -67,7 +67,12 @@ pub(crate) fn count_consumers(node: &LogicalNode, id: u32) -> usize {
 }
 
 /// Puts the producer's plan in the place of a CTE's only reader.
-pub(crate) fn inline_cte(node: &mut LogicalNode, id: u32, producer: &mut Option<LogicalNode>, info: &fe_plan::ColumnFactory) {
+pub(crate) fn inline_cte(
+    node: &mut LogicalNode,
+    id: u32,
+    producer: &mut Option<LogicalNode>,
+    info: &fe_plan::ColumnFactory,
+) {
     if let LogicalOp::CteConsume { cte, columns, .. } = &node.op {
         if *cte == id {
             if let Some(plan) = producer.take() {

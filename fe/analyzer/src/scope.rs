@@ -56,7 +56,8 @@ impl Scope {
 
     /// The fields of one relation, for `t.*`.
     pub fn of_relation(&self, qualifier: &[&str]) -> Option<Vec<&Field>> {
-        let fields: Vec<&Field> = self.fields.iter().filter(|f| f.relation.is_some() && matches(f.relation.as_deref(), qualifier)).collect();
+        let fields: Vec<&Field> =
+            self.fields.iter().filter(|f| f.relation.is_some() && matches(f.relation.as_deref(), qualifier)).collect();
         if fields.is_empty() && !self.relations.iter().any(|r| matches(Some(r), qualifier)) {
             return None;
         }
@@ -88,7 +89,9 @@ fn matches(relation: Option<&RelationName>, qualifier: &[&str]) -> bool {
         ([table], Some(r)) => r.table.eq_ignore_ascii_case(table),
         ([db, table], Some(r)) => r.table.eq_ignore_ascii_case(table) && r.db.as_deref() == Some(*db),
         ([catalog, db, table], Some(r)) => {
-            catalog.eq_ignore_ascii_case("default_catalog") && r.table.eq_ignore_ascii_case(table) && r.db.as_deref() == Some(*db)
+            catalog.eq_ignore_ascii_case("default_catalog")
+                && r.table.eq_ignore_ascii_case(table)
+                && r.db.as_deref() == Some(*db)
         }
         _ => false,
     }

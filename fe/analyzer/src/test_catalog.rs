@@ -2,11 +2,19 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use common_base::{Result, ids::{ColumnUid, DbId, IndexId, TableId}};
+use common_base::{
+    Result,
+    ids::{ColumnUid, DbId, IndexId, TableId},
+};
 use common_expr::{registry::FunctionRegistry, scalar_fn::EvalContext};
 use common_types::{Chunk, LogicalType, Scalar};
-use fe_catalog::model::{Column, Database, DefaultValue, Distribution, KeysModel, OlapTable, PartitionInfo, Table, TableKind, View};
-use fe_parser::{ParseOptions, ast::{self, Statement, VariableScope}};
+use fe_catalog::model::{
+    Column, Database, DefaultValue, Distribution, KeysModel, OlapTable, PartitionInfo, Table, TableKind, View,
+};
+use fe_parser::{
+    ParseOptions,
+    ast::{self, Statement, VariableScope},
+};
 use fe_plan::ColumnFactory;
 
 use crate::{AnalyzeContext, CatalogView, SessionFacts, types::datatype::logical_type};
@@ -21,7 +29,8 @@ impl TestCatalog {
     pub fn new() -> Self {
         let mut c = Self::default();
         for (i, name) in ["test", "other", "information_schema"].iter().enumerate() {
-            let db = Database { id: DbId(i as u64 + 1), name: (*name).to_owned(), properties: Vec::new(), created_ms: 0 };
+            let db =
+                Database { id: DbId(i as u64 + 1), name: (*name).to_owned(), properties: Vec::new(), created_ms: 0 };
             c.dbs.insert((*name).to_owned(), Arc::new(db));
         }
         let column = |name: &str, uid: u64| Column {
@@ -36,7 +45,13 @@ impl TestCatalog {
             generated: None,
             comment: String::new(),
         };
-        let tables = table("information_schema", 99, "tables", vec![column("TABLE_SCHEMA", 1), column("TABLE_NAME", 2)], TableKind::System);
+        let tables = table(
+            "information_schema",
+            99,
+            "tables",
+            vec![column("TABLE_SCHEMA", 1), column("TABLE_NAME", 2)],
+            TableKind::System,
+        );
         c.tables.insert(("information_schema".to_owned(), "tables".to_owned()), tables);
         c
     }
@@ -75,7 +90,12 @@ impl TestCatalog {
     }
 
     pub fn add_database(&mut self, name: &str) {
-        let db = Database { id: DbId(100 + self.dbs.len() as u64), name: name.to_owned(), properties: Vec::new(), created_ms: 0 };
+        let db = Database {
+            id: DbId(100 + self.dbs.len() as u64),
+            name: name.to_owned(),
+            properties: Vec::new(),
+            created_ms: 0,
+        };
         self.dbs.entry(name.to_owned()).or_insert_with(|| Arc::new(db));
     }
 
@@ -84,7 +104,13 @@ impl TestCatalog {
     }
 
     pub fn store_view(&mut self, spec: crate::statement::CreateViewSpec) {
-        let t = table(&spec.db_name, 500 + self.tables.len() as u64, &spec.name, spec.columns, TableKind::View(Arc::new(spec.view)));
+        let t = table(
+            &spec.db_name,
+            500 + self.tables.len() as u64,
+            &spec.name,
+            spec.columns,
+            TableKind::View(Arc::new(spec.view)),
+        );
         self.tables.insert((spec.db_name, spec.name), t);
     }
 
@@ -119,13 +145,20 @@ impl TestCatalog {
             colocate_group: None,
             next_column_uid: spec.columns.len() as u64 + 1,
         };
-        let t = table(&spec.db_name, 1000 + self.tables.len() as u64, &spec.name, spec.columns, TableKind::Olap(Arc::new(olap)));
+        let t = table(
+            &spec.db_name,
+            1000 + self.tables.len() as u64,
+            &spec.name,
+            spec.columns,
+            TableKind::Olap(Arc::new(olap)),
+        );
         self.tables.insert((spec.db_name, spec.name), t);
     }
 
     fn create(&mut self, t: &ast::CreateTable) {
         let parts: Vec<String> = ast::encoding::name_parts(&t.name).into_iter().map(|i| i.value.clone()).collect();
-        let (db, name) = if parts.len() == 2 { (parts[0].clone(), parts[1].clone()) } else { ("test".to_owned(), parts[0].clone()) };
+        let (db, name) =
+            if parts.len() == 2 { (parts[0].clone(), parts[1].clone()) } else { ("test".to_owned(), parts[0].clone()) };
         let columns: Vec<Column> = t
             .columns
             .iter()
@@ -185,7 +218,16 @@ impl TestCatalog {
 
 fn table(db: &str, id: u64, name: &str, columns: Vec<Column>, kind: TableKind) -> Arc<Table> {
     let db_id = DbId(db.len() as u64);
-    Arc::new(Table { id: TableId(id), db_id, name: name.to_owned(), comment: String::new(), created_ms: 0, updated_ms: 0, columns, kind })
+    Arc::new(Table {
+        id: TableId(id),
+        db_id,
+        name: name.to_owned(),
+        comment: String::new(),
+        created_ms: 0,
+        updated_ms: 0,
+        columns,
+        kind,
+    })
 }
 
 impl CatalogView for TestCatalog {
@@ -214,7 +256,12 @@ pub struct TestSession {
 impl Default for TestSession {
     fn default() -> Self {
         let eval = EvalContext { now_us: 1_700_000_000_000_000, ..EvalContext::default() };
-        Self { database: "test".to_owned(), eval, variables: Vec::new(), user_variables: vec![("n".to_owned(), Scalar::TinyInt(3))] }
+        Self {
+            database: "test".to_owned(),
+            eval,
+            variables: Vec::new(),
+            user_variables: vec![("n".to_owned(), Scalar::TinyInt(3))],
+        }
     }
 }
 
@@ -237,6 +284,10 @@ impl SessionFacts for TestSession {
     }
 }
 
-pub fn context<'a>(view: &'a TestCatalog, registry: &'a FunctionRegistry, session: &'a TestSession) -> AnalyzeContext<'a> {
+pub fn context<'a>(
+    view: &'a TestCatalog,
+    registry: &'a FunctionRegistry,
+    session: &'a TestSession,
+) -> AnalyzeContext<'a> {
     AnalyzeContext { view, registry, session, columns: ColumnFactory::default(), parameters: &[] }
 }

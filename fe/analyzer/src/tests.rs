@@ -16,10 +16,11 @@ use crate::{
 fn run(catalog: &TestCatalog, session: &TestSession, sql: &str) -> String {
     let registry = common_functions::registry();
     let ctx = context(catalog, &registry, session);
-    let parsed = match fe_parser::parse_one(sql, &ParseOptions { sql_mode: session.eval.sql_mode, ..ParseOptions::default() }) {
-        Ok(p) => p,
-        Err(e) => return format!("parse error: {}\n", e.message()),
-    };
+    let parsed =
+        match fe_parser::parse_one(sql, &ParseOptions { sql_mode: session.eval.sql_mode, ..ParseOptions::default() }) {
+            Ok(p) => p,
+            Err(e) => return format!("parse error: {}\n", e.message()),
+        };
     match parsed.stmt {
         Statement::Query(q) => match analyze_query(&ctx, &q.query) {
             Ok(a) => query_text(&a),
@@ -37,7 +38,11 @@ fn testdata() -> PathBuf {
 fn golden() {
     let update = std::env::var_os("UPDATE_EXPECT").is_some();
     let mut failures = String::new();
-    let mut files: Vec<PathBuf> = std::fs::read_dir(testdata()).unwrap().map(|e| e.unwrap().path()).filter(|p| p.extension().is_some_and(|e| e == "txt")).collect();
+    let mut files: Vec<PathBuf> = std::fs::read_dir(testdata())
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .filter(|p| p.extension().is_some_and(|e| e == "txt"))
+        .collect();
     files.sort();
     for path in files {
         let text = std::fs::read_to_string(&path).unwrap();
@@ -79,7 +84,8 @@ fn golden() {
 
 /// Every query of a set analyzes; `allowed` names the files that may not.
 fn query_set(name: &str, schema: &str, allowed: &[&str]) {
-    let shared = std::env::var_os("MIRRORSHIP_SHARED").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared"), PathBuf::from);
+    let shared = std::env::var_os("MIRRORSHIP_SHARED")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared"), PathBuf::from);
     let queries = shared.join("bench/queries").join(name);
     let schema_text = if schema.ends_with(".sql") && shared.join("bench/schema").join(schema).exists() {
         std::fs::read_to_string(shared.join("bench/schema").join(schema)).unwrap()
@@ -92,12 +98,15 @@ fn query_set(name: &str, schema: &str, allowed: &[&str]) {
     let mut session = TestSession::default();
     session.eval.sql_mode |= 2;
     let mut failures = String::new();
-    let mut files: Vec<PathBuf> = entries.map(|e| e.unwrap().path()).filter(|p| p.extension().is_some_and(|e| e == "sql")).collect();
+    let mut files: Vec<PathBuf> =
+        entries.map(|e| e.unwrap().path()).filter(|p| p.extension().is_some_and(|e| e == "sql")).collect();
     files.sort();
     for path in files {
         let file = path.file_stem().unwrap().to_string_lossy().into_owned();
         let text = std::fs::read_to_string(&path).unwrap();
-        for parsed in fe_parser::parse(&text, &ParseOptions { sql_mode: 2, ..ParseOptions::default() }).unwrap_or_else(|e| panic!("{file}: {e}")) {
+        for parsed in fe_parser::parse(&text, &ParseOptions { sql_mode: 2, ..ParseOptions::default() })
+            .unwrap_or_else(|e| panic!("{file}: {e}"))
+        {
             let Statement::Query(q) = parsed.stmt else { continue };
             let registry = common_functions::registry();
             let ctx = context(&catalog, &registry, &session);
@@ -161,7 +170,8 @@ fn wide_conditions_do_not_nest() {
 #[test]
 #[ignore = "report over the recorded cases"]
 fn conformance_report() {
-    let shared = std::env::var_os("MIRRORSHIP_SHARED").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared"), PathBuf::from);
+    let shared = std::env::var_os("MIRRORSHIP_SHARED")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared"), PathBuf::from);
     let mut files = Vec::new();
     let mut dirs = vec![shared.join("conformance/cases")];
     while let Some(dir) = dirs.pop() {
@@ -183,12 +193,16 @@ fn conformance_report() {
             if line == "-- result:" {
                 let mut expected = String::new();
                 for l in lines.by_ref() {
-                    if l == "-- !result" { break }
+                    if l == "-- !result" {
+                        break;
+                    }
                     writeln!(expected, "{l}").unwrap();
                 }
                 let sql = std::mem::take(&mut statement);
                 let sql = sql.trim().trim_end_matches(';');
-                if sql.contains("${") || sql.is_empty() { continue }
+                if sql.contains("${") || sql.is_empty() {
+                    continue;
+                }
                 let options = ParseOptions { sql_mode: session.eval.sql_mode, ..ParseOptions::default() };
                 let Ok(parsed) = fe_parser::parse_one(sql, &options) else { continue };
                 let wanted = expected.starts_with("E:").then(|| expected.clone());
@@ -218,20 +232,25 @@ fn conformance_report() {
                         }
                         Err(e) => Err(e),
                     },
-                    Statement::CreateTable(t) => match crate::statement::analyze_create_table(&ctx, t, &crate::statement::DdlDefaults::default()) {
-                        Ok(spec) => {
-                            catalog.store_table(spec);
-                            Ok(())
+                    Statement::CreateTable(t) => {
+                        match crate::statement::analyze_create_table(&ctx, t, &crate::statement::DdlDefaults::default())
+                        {
+                            Ok(spec) => {
+                                catalog.store_table(spec);
+                                Ok(())
+                            }
+                            Err(e) => Err(e),
                         }
-                        Err(e) => Err(e),
-                    },
-                    Statement::CreateTableAsSelect(t) => match crate::statement::analyze_ctas(&ctx, t, &crate::statement::DdlDefaults::default()) {
-                        Ok(a) => {
-                            catalog.store_table(a.spec);
-                            Ok(())
+                    }
+                    Statement::CreateTableAsSelect(t) => {
+                        match crate::statement::analyze_ctas(&ctx, t, &crate::statement::DdlDefaults::default()) {
+                            Ok(a) => {
+                                catalog.store_table(a.spec);
+                                Ok(())
+                            }
+                            Err(e) => Err(e),
                         }
-                        Err(e) => Err(e),
-                    },
+                    }
                     Statement::DropTable(_) | Statement::DropView(_) => {
                         let name = sql.to_ascii_lowercase().rfind(" force").map_or(sql, |i| &sql[..i]);
                         let name = name.split_whitespace().last().unwrap_or("").trim_matches('`').to_owned();
@@ -250,7 +269,9 @@ fn conformance_report() {
                         bad += 1;
                         println!("FAILED  {label}\n   {sql}\n   got {e:?}");
                     }
-                    (Err(e), Some(w)) if w.contains("analyzing error") && !w.contains(e.message().trim_end_matches('.')) => {
+                    (Err(e), Some(w))
+                        if w.contains("analyzing error") && !w.contains(e.message().trim_end_matches('.')) =>
+                    {
                         bad += 1;
                         println!("DIFFERS {label}\n   {sql}\n   got {}\n   wanted {w}", e.message());
                     }
@@ -263,7 +284,9 @@ fn conformance_report() {
             } else {
                 statement.push_str(line);
                 statement.push('\n');
-                if line.trim().is_empty() && !statement.trim().is_empty() && statement.trim().ends_with(';') { statement.clear() }
+                if line.trim().is_empty() && !statement.trim().is_empty() && statement.trim().ends_with(';') {
+                    statement.clear()
+                }
             }
         }
     }
@@ -283,15 +306,21 @@ fn load_mapping() {
         Err(e) => e.message().to_owned(),
         Ok(l) => {
             let name = |id: u32| l.factory.info(id).name.clone();
-            let fields: Vec<String> = l.fields.iter().map(|f| format!("{}:{}{}", f.name, f.ty, if f.column.is_some() { "!" } else { "" })).collect();
-            let columns: Vec<String> = l.columns.iter().map(|(u, e)| format!("{u}={}", common_expr::sql::to_sql(e, &name))).collect();
+            let fields: Vec<String> = l
+                .fields
+                .iter()
+                .map(|f| format!("{}:{}{}", f.name, f.ty, if f.column.is_some() { "!" } else { "" }))
+                .collect();
+            let columns: Vec<String> =
+                l.columns.iter().map(|(u, e)| format!("{u}={}", common_expr::sql::to_sql(e, &name))).collect();
             let filter: Vec<String> = l.conjuncts.iter().map(|e| common_expr::sql::to_sql(e, &name)).collect();
             format!("{} | {} | {}", fields.join(" "), columns.join(" "), filter.join(" ; "))
         }
     };
     let base = LoadRequest { db: "test", table: "l", ..LoadRequest::default() };
     assert_eq!(text(&base), "a:int! b:bigint! c:varchar! d:date! | 1=a 2=b 3=c 4=d 5=CAST(a + 1 AS INT) | ");
-    let columns = fe_parser::parse_columns_header("tmp, a, c = upper(tmp), d = str_to_date(tmp, '%Y')", &options).unwrap();
+    let columns =
+        fe_parser::parse_columns_header("tmp, a, c = upper(tmp), d = str_to_date(tmp, '%Y')", &options).unwrap();
     let filter = fe_parser::parse_where_header("a > 3 and tmp <> 'x' and c like 'A%'", &options).unwrap();
     let request = LoadRequest { columns: Some(&columns), selection: Some(&filter), ..base.clone() };
     assert_eq!(
@@ -299,7 +328,10 @@ fn load_mapping() {
         "tmp:varchar a:int! | 1=a 2=7 3=upper(tmp) 4=str2date(tmp, '%Y') 5=CAST(a + 1 AS INT) | a > 3 ; tmp != 'x' ; upper(tmp) LIKE 'A%'"
     );
     let missing = fe_parser::parse_columns_header("b, c", &options).unwrap();
-    assert!(text(&LoadRequest { columns: Some(&missing), ..base.clone() }).contains("Column has no default value, column=a"));
+    assert!(
+        text(&LoadRequest { columns: Some(&missing), ..base.clone() })
+            .contains("Column has no default value, column=a")
+    );
     let unknown = fe_parser::parse_columns_header("a, z = a + 1", &options).unwrap();
     assert!(text(&LoadRequest { columns: Some(&unknown), ..base }).contains("Unknown column 'z' in 'l'"));
 }

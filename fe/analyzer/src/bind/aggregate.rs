@@ -110,8 +110,11 @@ impl Binder<'_> {
     /// An expression as it stands above the aggregation.
     pub(crate) fn above(&mut self, grouped: &mut Grouped, expr: &Expr) -> Result<Expr> {
         let replaced = replace_subtrees(expr, &grouped.mapping);
-        let loose: Vec<ColumnId> =
-            replaced.columns().into_iter().filter(|id| grouped.inner.contains(id) && !grouped.keys.contains(id)).collect();
+        let loose: Vec<ColumnId> = replaced
+            .columns()
+            .into_iter()
+            .filter(|id| grouped.inner.contains(id) && !grouped.keys.contains(id))
+            .collect();
         let Some(first) = loose.first() else { return Ok(replaced) };
         if !grouped.loose {
             return Err(self.not_grouped(*first));
@@ -164,7 +167,10 @@ impl Binder<'_> {
                 *id = *copy;
             } else if grouped.inner.contains(id) && !grouped.keys.contains(id) {
                 let name = self.field_text(*id);
-                bail!(Analysis, "subquery correlated column '{name}' must be an aggregate expression or appear in GROUP BY clause");
+                bail!(
+                    Analysis,
+                    "subquery correlated column '{name}' must be an aggregate expression or appear in GROUP BY clause"
+                );
             }
         }
         if !grouped.rename.is_empty() {
@@ -186,7 +192,8 @@ impl Binder<'_> {
                 functions.push((g.id, grouping_values(&g, &grouped.key_exprs, &sets.indices)?));
                 group_by.push(g.id);
             }
-            let op = LogicalOp::Repeat { columns: sets.columns, sets: sets.sets, grouping_id: sets.grouping_id, functions };
+            let op =
+                LogicalOp::Repeat { columns: sets.columns, sets: sets.sets, grouping_id: sets.grouping_id, functions };
             plan = LogicalNode::unary(op, plan);
         }
         let calls = aggregates.into_iter().map(|(id, call, _)| (id, call)).collect();
@@ -203,5 +210,8 @@ fn grouping_values(call: &PendingGrouping, keys: &[Expr], sets: &[Vec<usize>]) -
             None => bail!(Analysis, "The arguments of GROUPING must be expressions referenced by GROUP BY: {text}"),
         }
     }
-    Ok(sets.iter().map(|set| positions.iter().fold(0i64, |bits, at| bits << 1 | i64::from(!set.contains(at)))).collect())
+    Ok(sets
+        .iter()
+        .map(|set| positions.iter().fold(0i64, |bits, at| bits << 1 | i64::from(!set.contains(at))))
+        .collect())
 }

@@ -32,7 +32,12 @@ impl Binder<'_> {
             let mut output = bound.output;
             if !cte.alias.columns.is_empty() {
                 if cte.alias.columns.len() != output.len() {
-                    bail!(Analysis, "Column alias list of '{name}' has {} names for {} columns", cte.alias.columns.len(), output.len());
+                    bail!(
+                        Analysis,
+                        "Column alias list of '{name}' has {} names for {} columns",
+                        cte.alias.columns.len(),
+                        output.len()
+                    );
                 }
                 for (column, alias) in output.iter_mut().zip(&cte.alias.columns) {
                     column.name.clone_from(&alias.name.value);
@@ -55,7 +60,8 @@ impl Binder<'_> {
         let mut columns = Vec::with_capacity(made.len());
         for mut column in made {
             let producer = column.id;
-            let own = self.columns.computed(column.name.clone(), column.ty.clone(), self.columns.info(producer).nullable);
+            let own =
+                self.columns.computed(column.name.clone(), column.ty.clone(), self.columns.info(producer).nullable);
             columns.push((own, producer));
             column.id = own;
             output.push(column);

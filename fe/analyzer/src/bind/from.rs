@@ -82,18 +82,27 @@ impl Binder<'_> {
                 if *lateral {
                     bail!(NotSupported, "LATERAL subqueries are not supported");
                 }
-                let Some(alias) = alias else { bail!(DerivedTableAlias, "Every derived table must have its own alias") };
+                let Some(alias) = alias else {
+                    bail!(DerivedTableAlias, "Every derived table must have its own alias")
+                };
                 let bound = self.bind_query(subquery)?;
                 self.aliased(bound, alias)
             }
-            TableFactor::Function { .. } | TableFactor::TableFunction { .. } | TableFactor::UNNEST { .. } => self.bind_lateral(factor, None, false),
+            TableFactor::Function { .. } | TableFactor::TableFunction { .. } | TableFactor::UNNEST { .. } => {
+                self.bind_lateral(factor, None, false)
+            }
             TableFactor::NestedJoin { table_with_joins, alias } => {
                 let relation = self.bind_table_with_joins(table_with_joins, None)?;
                 match alias {
                     None => Ok(relation),
                     Some(alias) => {
                         let name = Rc::new(RelationName { db: None, table: alias.name.value.clone() });
-                        let fields = relation.scope.fields.into_iter().map(|f| Field { relation: Some(Rc::clone(&name)), ..f }).collect();
+                        let fields = relation
+                            .scope
+                            .fields
+                            .into_iter()
+                            .map(|f| Field { relation: Some(Rc::clone(&name)), ..f })
+                            .collect();
                         Ok(Relation { plan: relation.plan, scope: Scope { fields, relations: vec![name] } })
                     }
                 }
@@ -106,15 +115,23 @@ impl Binder<'_> {
     /// A query as a relation under an alias.
     pub(crate) fn aliased(&mut self, bound: BoundQuery, alias: &TableAlias) -> Result<Relation> {
         let name = Rc::new(RelationName { db: None, table: alias.name.value.clone() });
-        let fields: Vec<Field> =
-            bound.output.iter().map(|c| Field { relation: Some(Rc::clone(&name)), name: c.name.clone(), id: c.id, source: None }).collect();
+        let fields: Vec<Field> = bound
+            .output
+            .iter()
+            .map(|c| Field { relation: Some(Rc::clone(&name)), name: c.name.clone(), id: c.id, source: None })
+            .collect();
         let mut scope = Scope { fields, relations: vec![name] };
         rename_columns(&mut scope, alias)?;
         Ok(Relation { plan: bound.plan, scope })
     }
 
     /// Runs with the given names in sight and hands them back.
-    pub(crate) fn in_scope<T>(&mut self, scope: Scope, clause: crate::binder::Clause, run: impl FnOnce(&mut Self) -> Result<T>) -> Result<(T, Scope)> {
+    pub(crate) fn in_scope<T>(
+        &mut self,
+        scope: Scope,
+        clause: crate::binder::Clause,
+        run: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<(T, Scope)> {
         let former = std::mem::replace(&mut self.frame().scope, scope);
         let out = self.in_clause(clause, run);
         let scope = std::mem::replace(&mut self.frame().scope, former);

@@ -27,14 +27,19 @@ pub(crate) fn has_sets(clause: &GroupByExpr) -> bool {
     match clause {
         GroupByExpr::All(_) => false,
         GroupByExpr::Expressions(items, modifiers) => {
-            !modifiers.is_empty() || items.iter().any(|e| matches!(e, sql::Expr::Rollup(_) | sql::Expr::Cube(_) | sql::Expr::GroupingSets(_)))
+            !modifiers.is_empty()
+                || items
+                    .iter()
+                    .any(|e| matches!(e, sql::Expr::Rollup(_) | sql::Expr::Cube(_) | sql::Expr::GroupingSets(_)))
         }
     }
 }
 
 impl Binder<'_> {
     pub(crate) fn bind_group_by(&mut self, clause: &GroupByExpr) -> Result<GroupBy> {
-        let GroupByExpr::Expressions(items, modifiers) = clause else { bail!(NotSupported, "GROUP BY ALL is not supported") };
+        let GroupByExpr::Expressions(items, modifiers) = clause else {
+            bail!(NotSupported, "GROUP BY ALL is not supported")
+        };
         if !modifiers.is_empty() {
             bail!(NotSupported, "GROUP BY … WITH ROLLUP is not supported, use GROUP BY ROLLUP(…)");
         }
@@ -57,8 +62,12 @@ impl Binder<'_> {
                 let all = (0..1u32 << elements.len())
                     .rev()
                     .map(|mask| {
-                        let kept: Vec<Vec<usize>> =
-                            elements.iter().enumerate().filter(|(i, _)| mask & (1 << (elements.len() - 1 - i)) != 0).map(|(_, e)| e.clone()).collect();
+                        let kept: Vec<Vec<usize>> = elements
+                            .iter()
+                            .enumerate()
+                            .filter(|(i, _)| mask & (1 << (elements.len() - 1 - i)) != 0)
+                            .map(|(_, e)| e.clone())
+                            .collect();
                         flatten(&kept)
                     })
                     .collect();

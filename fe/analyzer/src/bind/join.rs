@@ -22,7 +22,9 @@ use super::{from::Relation, with_applies, with_filter};
 /// The kind and its name in messages.
 pub(super) fn kind_of(operator: &JoinOperator) -> Result<(JoinKind, &'static str, &JoinConstraint)> {
     Ok(match operator {
-        JoinOperator::Join(c) | JoinOperator::Inner(c) | JoinOperator::StraightJoin(c) => (JoinKind::Inner, "INNER JOIN", c),
+        JoinOperator::Join(c) | JoinOperator::Inner(c) | JoinOperator::StraightJoin(c) => {
+            (JoinKind::Inner, "INNER JOIN", c)
+        }
         JoinOperator::CrossJoin(c) => (JoinKind::Cross, "CROSS JOIN", c),
         JoinOperator::Left(c) | JoinOperator::LeftOuter(c) => (JoinKind::LeftOuter, "LEFT OUTER JOIN", c),
         JoinOperator::Right(c) | JoinOperator::RightOuter(c) => (JoinKind::RightOuter, "RIGHT OUTER JOIN", c),
@@ -68,14 +70,21 @@ impl Binder<'_> {
                 self.join_using(left, right, kind, hint, &columns)
             }
             JoinConstraint::None => match kind {
-                JoinKind::Inner | JoinKind::Cross => self.join(left, right, JoinKind::Cross, hint, Vec::new(), Vec::new()),
+                JoinKind::Inner | JoinKind::Cross => {
+                    self.join(left, right, JoinKind::Cross, hint, Vec::new(), Vec::new())
+                }
                 _ => bail!(Analysis, "{text} requires an ON or USING clause."),
             },
         }
     }
 
     /// The condition's conjuncts and the subqueries in it.
-    fn bind_on(&mut self, left: Relation, right: Relation, condition: &fe_parser::ast::sql::Expr) -> Result<(Vec<Expr>, Vec<PendingApply>, Relation, Relation)> {
+    fn bind_on(
+        &mut self,
+        left: Relation,
+        right: Relation,
+        condition: &fe_parser::ast::sql::Expr,
+    ) -> Result<(Vec<Expr>, Vec<PendingApply>, Relation, Relation)> {
         let split = left.scope.fields.len();
         let relations = left.scope.relations.len();
         let outer_applies = std::mem::take(&mut self.frame().applies);
@@ -85,11 +94,25 @@ impl Binder<'_> {
         });
         let applies = std::mem::replace(&mut self.frame().applies, outer_applies);
         let (condition, mut scope) = bound?;
-        let right_scope = Scope { fields: scope.fields.split_off(split), relations: scope.relations.split_off(relations) };
-        Ok((condition.into_conjuncts(), applies, Relation { plan: left.plan, scope }, Relation { plan: right.plan, scope: right_scope }))
+        let right_scope =
+            Scope { fields: scope.fields.split_off(split), relations: scope.relations.split_off(relations) };
+        Ok((
+            condition.into_conjuncts(),
+            applies,
+            Relation { plan: left.plan, scope },
+            Relation { plan: right.plan, scope: right_scope },
+        ))
     }
 
-    fn join(&mut self, left: Relation, right: Relation, kind: JoinKind, hint: JoinHint, on: Vec<Expr>, applies: Vec<PendingApply>) -> Result<Relation> {
+    fn join(
+        &mut self,
+        left: Relation,
+        right: Relation,
+        kind: JoinKind,
+        hint: JoinHint,
+        on: Vec<Expr>,
+        applies: Vec<PendingApply>,
+    ) -> Result<Relation> {
         for e in &on {
             check_join_key(e)?;
         }
@@ -118,11 +141,19 @@ impl Binder<'_> {
         }
     }
 
-    fn join_using(&mut self, left: Relation, right: Relation, kind: JoinKind, hint: JoinHint, columns: &[String]) -> Result<Relation> {
+    fn join_using(
+        &mut self,
+        left: Relation,
+        right: Relation,
+        kind: JoinKind,
+        hint: JoinHint,
+        columns: &[String],
+    ) -> Result<Relation> {
         let mut on = Vec::with_capacity(columns.len());
         let mut pairs: Vec<(Field, Field)> = Vec::with_capacity(columns.len());
         for name in columns {
-            let (Some(l), Some(r)) = (left.scope.find(&[], name)?.cloned(), right.scope.find(&[], name)?.cloned()) else {
+            let (Some(l), Some(r)) = (left.scope.find(&[], name)?.cloned(), right.scope.find(&[], name)?.cloned())
+            else {
                 bail!(Analysis, "USING column '{name}' not found in both tables");
             };
             self.note_use(l.source, &l.name);
@@ -156,7 +187,9 @@ impl Binder<'_> {
             fields.push(Field { relation, name: l.name.clone(), id, source });
         }
         plan = self.project_more(plan, computed);
-        let merged = |f: &&Field, left: bool| !pairs.iter().any(|(l, r)| (if left { l.id } else { r.id }) == f.id && f.name.eq_ignore_ascii_case(&l.name));
+        let merged = |f: &&Field, left: bool| {
+            !pairs.iter().any(|(l, r)| (if left { l.id } else { r.id }) == f.id && f.name.eq_ignore_ascii_case(&l.name))
+        };
         fields.extend(left_scope.fields.iter().filter(|f| merged(f, true)).cloned());
         fields.extend(right_scope.fields.iter().filter(|f| merged(f, false)).cloned());
         let mut relations = left_scope.relations;

@@ -3,8 +3,8 @@
 use common_base::{Result, bail};
 use common_types::{LogicalType, Scalar};
 use fe_parser::ast::sql::{self, LimitClause};
-use fe_plan::{LogicalNode, LogicalOp};
 use fe_parser::print::expr_text;
+use fe_plan::{LogicalNode, LogicalOp};
 
 use crate::{
     binder::{Binder, Clause},

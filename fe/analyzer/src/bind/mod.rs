@@ -27,7 +27,11 @@ use crate::binder::{Binder, PendingApply};
 /// One Apply per pending subquery on top of a plan, first met lowest.
 pub(crate) fn with_applies(mut plan: LogicalNode, applies: Vec<PendingApply>) -> LogicalNode {
     for a in applies {
-        plan = LogicalNode::binary(LogicalOp::Apply { kind: a.kind, output: a.output, correlated: a.correlated }, plan, a.plan);
+        plan = LogicalNode::binary(
+            LogicalOp::Apply { kind: a.kind, output: a.output, correlated: a.correlated },
+            plan,
+            a.plan,
+        );
     }
     plan
 }
@@ -43,7 +47,8 @@ impl Binder<'_> {
         if computed.is_empty() {
             return plan;
         }
-        let mut exprs: Vec<(ColumnId, Expr)> = plan.output().into_iter().map(|id| (id, self.columns.reference(id))).collect();
+        let mut exprs: Vec<(ColumnId, Expr)> =
+            plan.output().into_iter().map(|id| (id, self.columns.reference(id))).collect();
         exprs.extend(computed);
         LogicalNode::unary(LogicalOp::Project { exprs }, plan)
     }

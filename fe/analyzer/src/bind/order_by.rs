@@ -43,7 +43,11 @@ impl Binder<'_> {
     }
 
     /// The items with their directions.
-    pub(crate) fn order_targets(&mut self, order_by: &sql::OrderBy, outputs: usize) -> Result<Vec<(OrderTarget, bool, bool)>> {
+    pub(crate) fn order_targets(
+        &mut self,
+        order_by: &sql::OrderBy,
+        outputs: usize,
+    ) -> Result<Vec<(OrderTarget, bool, bool)>> {
         let items = match &order_by.kind {
             OrderByKind::All(options) => {
                 let (descending, nulls_first) = self.direction(options);

@@ -5,8 +5,8 @@ use std::rc::Rc;
 use common_base::{Result, bail};
 use common_expr::expr::{ColumnId, Expr};
 use fe_parser::ast::sql::{self, ExprWithAlias, PivotValueSource, TableFactor};
-use fe_plan::{LogicalNode, LogicalOp, logical::AggregateCall};
 use fe_parser::print::expr_text;
+use fe_plan::{LogicalNode, LogicalOp, logical::AggregateCall};
 
 use crate::{
     binder::{Binder, Clause},
@@ -23,10 +23,14 @@ impl Binder<'_> {
         };
         let PivotValueSource::List(values) = value_source else { bail!(NotSupported, "PIVOT needs a list of values") };
         let input = self.bind_factor(table)?;
-        let (made, scope) = self.in_scope(input.scope, Clause::Aggregate, |b| b.pivot_calls(aggregate_functions, value_column, values))?;
+        let (made, scope) = self
+            .in_scope(input.scope, Clause::Aggregate, |b| b.pivot_calls(aggregate_functions, value_column, values))?;
         let (calls, used) = made;
         let mut group_by: Vec<ColumnId> = Vec::new();
-        let name = Rc::new(RelationName { db: None, table: alias.as_ref().map_or_else(String::new, |a| a.name.value.clone()) });
+        let name = Rc::new(RelationName {
+            db: None,
+            table: alias.as_ref().map_or_else(String::new, |a| a.name.value.clone()),
+        });
         let mut fields = Vec::new();
         for field in scope.fields {
             if !used.contains(&field.id) && !group_by.contains(&field.id) {
@@ -36,7 +40,8 @@ impl Binder<'_> {
         }
         let mut columns = Vec::with_capacity(calls.len());
         for (header, call) in calls {
-            let id = self.columns.computed(header.clone(), call.function.result.clone(), call.function.function.nullable);
+            let id =
+                self.columns.computed(header.clone(), call.function.result.clone(), call.function.function.nullable);
             fields.push(Field { relation: Some(Rc::clone(&name)), name: header, id, source: None });
             columns.push((id, call));
         }
@@ -50,7 +55,12 @@ impl Binder<'_> {
 
     /// The calls with their headers, and the columns they use up.
     #[allow(clippy::type_complexity)]
-    fn pivot_calls(&mut self, functions: &[ExprWithAlias], columns: &[sql::Expr], values: &[ExprWithAlias]) -> Result<(Vec<(String, AggregateCall)>, Vec<ColumnId>)> {
+    fn pivot_calls(
+        &mut self,
+        functions: &[ExprWithAlias],
+        columns: &[sql::Expr],
+        values: &[ExprWithAlias],
+    ) -> Result<(Vec<(String, AggregateCall)>, Vec<ColumnId>)> {
         let keys = self.bind_exprs(columns)?;
         let mut used: Vec<ColumnId> = keys.iter().flat_map(Expr::columns).collect();
         let mut out = Vec::with_capacity(functions.len() * values.len());
@@ -73,7 +83,9 @@ impl Binder<'_> {
                 None => tuple.iter().map(|e| expr_text(e).trim_matches('\'').to_owned()).collect::<Vec<_>>().join("_"),
             };
             for function in functions {
-                let sql::Expr::Function(f) = &function.expr else { bail!(Analysis, "PIVOT needs aggregate functions: {}", expr_text(&function.expr)) };
+                let sql::Expr::Function(f) = &function.expr else {
+                    bail!(Analysis, "PIVOT needs aggregate functions: {}", expr_text(&function.expr))
+                };
                 let mut call = self.aggregate_call(&names::function_name(&f.name), f)?;
                 for arg in &call.args {
                     used.extend(arg.columns());

@@ -81,8 +81,16 @@ impl Binder<'_> {
     }
 
     /// ORDER BY over the output columns only.
-    fn order_by_outputs(&mut self, order_by: &sql::OrderBy, bound: &BoundQuery) -> Result<Vec<fe_plan::logical::SortKey>> {
-        let fields = bound.output.iter().map(|c| Field { relation: None, name: c.name.clone(), id: c.id, source: None }).collect();
+    fn order_by_outputs(
+        &mut self,
+        order_by: &sql::OrderBy,
+        bound: &BoundQuery,
+    ) -> Result<Vec<fe_plan::logical::SortKey>> {
+        let fields = bound
+            .output
+            .iter()
+            .map(|c| Field { relation: None, name: c.name.clone(), id: c.id, source: None })
+            .collect();
         let scope = Scope { fields, relations: Vec::new() };
         let (keys, frame) = self.with_frame(scope, Clause::OrderBy, |b| b.bind_order_by(order_by, &bound.output))?;
         if !frame.aggregates.is_empty() {

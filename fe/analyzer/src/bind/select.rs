@@ -51,7 +51,13 @@ struct Parts {
 }
 
 impl Binder<'_> {
-    pub(crate) fn bind_select(&mut self, select: &sql::Select, order_by: Option<&sql::OrderBy>, limit: Limit, keep_order: bool) -> Result<BoundQuery> {
+    pub(crate) fn bind_select(
+        &mut self,
+        select: &sql::Select,
+        order_by: Option<&sql::OrderBy>,
+        limit: Limit,
+        keep_order: bool,
+    ) -> Result<BoundQuery> {
         let (bound, _) = self.with_frame(Scope::default(), Clause::Select, |b| {
             let plan = b.bind_source(select)?;
             let parts = b.bind_parts(select, order_by)?;
@@ -86,7 +92,8 @@ impl Binder<'_> {
     /// Binds every other expression of the SELECT.
     fn bind_parts(&mut self, select: &sql::Select, order_by: Option<&sql::OrderBy>) -> Result<Parts> {
         let items = self.select_items(&select.projection)?;
-        let tables_of_bi = self.tables.last().is_some_and(|t| t.db == "information_schema" && t.table.eq_ignore_ascii_case("tables"));
+        let tables_of_bi =
+            self.tables.last().is_some_and(|t| t.db == "information_schema" && t.table.eq_ignore_ascii_case("tables"));
         let alias_first = tables_of_bi || self.ctx.session.flag("enable_groupby_use_output_alias");
         let level = self.frames.len() - 1;
         let frame = self.frame();
@@ -125,7 +132,10 @@ impl Binder<'_> {
         let mut order = Vec::new();
         if let Some(order_by) = order_by {
             let targets = self.in_clause(Clause::OrderBy, |b| b.order_targets(order_by, count))?;
-            order = targets.into_iter().map(|(target, descending, nulls_first)| OrderItem { target, descending, nulls_first }).collect();
+            order = targets
+                .into_iter()
+                .map(|(target, descending, nulls_first)| OrderItem { target, descending, nulls_first })
+                .collect();
         }
         item_applies.extend(std::mem::take(&mut self.frame().applies));
         let distinct = matches!(select.distinct, Some(Distinct::Distinct));
@@ -140,19 +150,49 @@ impl Binder<'_> {
             bail!(Analysis, "cannot combine SELECT DISTINCT with aggregate functions without GROUP BY");
         }
         let is_aggregate = group.present || aggregates > 0;
-        let star = select.projection.iter().find(|i| matches!(i, SelectSyntax::Wildcard(_) | SelectSyntax::QualifiedWildcard(..)));
+        let star = select
+            .projection
+            .iter()
+            .find(|i| matches!(i, SelectSyntax::Wildcard(_) | SelectSyntax::QualifiedWildcard(..)));
         if let (true, Some(star)) = (is_aggregate, star) {
             if self.ctx.session.eval().sql_mode & crate::names::ONLY_FULL_GROUP_BY != 0 {
                 let text = star.to_string();
                 bail!(Analysis, "cannot combine '{text}' in select list with GROUP BY: {text}");
             }
         }
-        Ok(Parts { items: bound, group, having, qualify, order, key_applies, having_applies, item_applies, is_aggregate })
+        Ok(Parts {
+            items: bound,
+            group,
+            having,
+            qualify,
+            order,
+            key_applies,
+            having_applies,
+            item_applies,
+            is_aggregate,
+        })
     }
 
     /// Stacks the operators.
-    fn build_select(&mut self, select: &sql::Select, mut plan: LogicalNode, parts: Parts, limit: Limit, keep_order: bool) -> Result<BoundQuery> {
-        let Parts { mut items, group, mut having, mut qualify, mut order, key_applies, mut having_applies, mut item_applies, is_aggregate } = parts;
+    fn build_select(
+        &mut self,
+        select: &sql::Select,
+        mut plan: LogicalNode,
+        parts: Parts,
+        limit: Limit,
+        keep_order: bool,
+    ) -> Result<BoundQuery> {
+        let Parts {
+            mut items,
+            group,
+            mut having,
+            mut qualify,
+            mut order,
+            key_applies,
+            mut having_applies,
+            mut item_applies,
+            is_aggregate,
+        } = parts;
         let mut windows = std::mem::take(&mut self.frame().windows);
         plan = with_applies(plan, key_applies);
         plan = with_applies(plan, std::mem::take(&mut self.frame().aggregate_applies));
@@ -170,8 +210,10 @@ impl Binder<'_> {
                 }
             }
             self.windows_above(&mut grouped, &mut windows)?;
-            having_applies = having_applies.into_iter().map(|a| self.apply_above(&mut grouped, a)).collect::<Result<_>>()?;
-            item_applies = item_applies.into_iter().map(|a| self.apply_above(&mut grouped, a)).collect::<Result<_>>()?;
+            having_applies =
+                having_applies.into_iter().map(|a| self.apply_above(&mut grouped, a)).collect::<Result<_>>()?;
+            item_applies =
+                item_applies.into_iter().map(|a| self.apply_above(&mut grouped, a)).collect::<Result<_>>()?;
             plan = self.aggregate_plan(plan, grouped)?;
         }
         plan = with_applies(plan, having_applies);
@@ -222,9 +264,14 @@ impl Binder<'_> {
             project.push((id, expr));
         }
         let visible: Vec<ColumnId> = project.iter().map(|(id, _)| *id).collect();
-        let keys = if keep_order || distinct { self.sort_keys(order, &mut project, &visible, distinct)? } else { self.drop_order(&order)? };
+        let keys = if keep_order || distinct {
+            self.sort_keys(order, &mut project, &visible, distinct)?
+        } else {
+            self.drop_order(&order)?
+        };
         let hidden = project.len() > visible.len();
-        let same = project.len() == below.len() && project.iter().zip(&below).all(|((id, e), b)| id == b && e.as_column() == Some(*b));
+        let same = project.len() == below.len()
+            && project.iter().zip(&below).all(|((id, e), b)| id == b && e.as_column() == Some(*b));
         if !same {
             plan = LogicalNode::unary(LogicalOp::Project { exprs: project }, plan);
         }
@@ -253,7 +300,13 @@ impl Binder<'_> {
     }
 
     /// Sort keys over the projected columns; what is not among them is projected too, hidden.
-    fn sort_keys(&mut self, order: Vec<OrderItem>, project: &mut Vec<(ColumnId, Expr)>, visible: &[ColumnId], distinct: bool) -> Result<Vec<SortKey>> {
+    fn sort_keys(
+        &mut self,
+        order: Vec<OrderItem>,
+        project: &mut Vec<(ColumnId, Expr)>,
+        visible: &[ColumnId],
+        distinct: bool,
+    ) -> Result<Vec<SortKey>> {
         let mut keys: Vec<SortKey> = Vec::with_capacity(order.len());
         for OrderItem { target, descending, nulls_first } in order {
             let expr = match target {
@@ -269,7 +322,13 @@ impl Binder<'_> {
         Ok(keys)
     }
 
-    fn order_column(&mut self, expr: Expr, project: &mut Vec<(ColumnId, Expr)>, visible: &[ColumnId], distinct: bool) -> Result<Expr> {
+    fn order_column(
+        &mut self,
+        expr: Expr,
+        project: &mut Vec<(ColumnId, Expr)>,
+        visible: &[ColumnId],
+        distinct: bool,
+    ) -> Result<Expr> {
         if let Some((id, _)) = project.iter().find(|(_, e)| *e == expr) {
             return Ok(self.columns.reference(*id));
         }
@@ -308,7 +367,8 @@ fn equality_hints(selection: Option<&sql::Expr>) -> Vec<(String, String)> {
             sql::Expr::Nested(inner) => pending.push(inner),
             sql::Expr::BinaryOp { left, op: BinaryOperator::And, right } => pending.extend([&**left, right]),
             sql::Expr::BinaryOp { left, op: BinaryOperator::Eq, right } => {
-                let (column, value) = if encoding::string_literal(right).is_some() { (left, right) } else { (right, left) };
+                let (column, value) =
+                    if encoding::string_literal(right).is_some() { (left, right) } else { (right, left) };
                 let name = match &**column {
                     sql::Expr::Identifier(i) => &i.value,
                     sql::Expr::CompoundIdentifier(parts) => match parts.last() {

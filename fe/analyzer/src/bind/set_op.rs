@@ -14,7 +14,9 @@ use crate::{
 
 impl Binder<'_> {
     pub(crate) fn bind_set_operation(&mut self, body: &SetExpr) -> Result<BoundQuery> {
-        let SetExpr::SetOperation { op, set_quantifier, .. } = body else { bail!(Internal, "a set operation was expected") };
+        let SetExpr::SetOperation { op, set_quantifier, .. } = body else {
+            bail!(Internal, "a set operation was expected")
+        };
         let kind = match op {
             SetOperator::Union => SetOpKind::Union,
             SetOperator::Intersect => SetOpKind::Intersect,
@@ -22,7 +24,11 @@ impl Binder<'_> {
         };
         let all = *set_quantifier == SetQuantifier::All;
         if all && kind != SetOpKind::Union {
-            bail!(Analysis, "{} does not support ALL qualifier", if kind == SetOpKind::Except { "EXCEPT" } else { "INTERSECT" });
+            bail!(
+                Analysis,
+                "{} does not support ALL qualifier",
+                if kind == SetOpKind::Except { "EXCEPT" } else { "INTERSECT" }
+            );
         }
         let mut leaves = Vec::new();
         flatten(body, *op, all, &mut leaves);
@@ -34,15 +40,21 @@ impl Binder<'_> {
     }
 
     /// The operator over bound branches.
-    pub(crate) fn set_operation(&mut self, kind: SetOpKind, all: bool, branches: Vec<BoundQuery>) -> Result<BoundQuery> {
+    pub(crate) fn set_operation(
+        &mut self,
+        kind: SetOpKind,
+        all: bool,
+        branches: Vec<BoundQuery>,
+    ) -> Result<BoundQuery> {
         let width = branches[0].output.len();
         if branches.iter().any(|b| b.output.len() != width) {
             bail!(Analysis, "Operands have unequal number of columns");
         }
         let mut types = Vec::with_capacity(width);
         for i in 0..width {
-            let ty = coerce::common_type_of(branches.iter().map(|b| &b.output[i].ty))
-                .map_err(|(a, b)| common_base::err!(Analysis, "Incompatible return types '{}' and '{}'", type_text(&a), type_text(&b)))?;
+            let ty = coerce::common_type_of(branches.iter().map(|b| &b.output[i].ty)).map_err(|(a, b)| {
+                common_base::err!(Analysis, "Incompatible return types '{}' and '{}'", type_text(&a), type_text(&b))
+            })?;
             let ty = if ty == LogicalType::Null { LogicalType::Boolean } else { ty };
             if !all && !ty.is_groupable() {
                 bail!(Analysis, "{} not support set operation", type_text(&ty));
@@ -65,11 +77,18 @@ impl Binder<'_> {
             inputs.push(ids);
         }
         let ids = output.iter().map(|c| c.id).collect();
-        Ok(BoundQuery { plan: LogicalNode { op: LogicalOp::SetOp { kind, all, output: ids, inputs }, children }, output })
+        Ok(BoundQuery {
+            plan: LogicalNode { op: LogicalOp::SetOp { kind, all, output: ids, inputs }, children },
+            output,
+        })
     }
 
     /// A query's plan with its outputs cast to given types, and the columns that hold them.
-    pub(crate) fn cast_outputs(&mut self, query: BoundQuery, types: &[LogicalType]) -> Result<(LogicalNode, Vec<ColumnId>)> {
+    pub(crate) fn cast_outputs(
+        &mut self,
+        query: BoundQuery,
+        types: &[LogicalType],
+    ) -> Result<(LogicalNode, Vec<ColumnId>)> {
         let mut exprs = Vec::with_capacity(types.len());
         let mut changed = false;
         for (column, ty) in query.output.iter().zip(types) {
@@ -84,7 +103,11 @@ impl Binder<'_> {
             exprs.push((id, cast));
         }
         let ids = exprs.iter().map(|(id, _)| *id).collect();
-        let plan = if changed { LogicalNode::unary(LogicalOp::Project { exprs: unique(exprs) }, query.plan) } else { query.plan };
+        let plan = if changed {
+            LogicalNode::unary(LogicalOp::Project { exprs: unique(exprs) }, query.plan)
+        } else {
+            query.plan
+        };
         Ok((plan, ids))
     }
 }
@@ -103,7 +126,9 @@ fn unique(exprs: Vec<(ColumnId, common_expr::expr::Expr)>) -> Vec<(ColumnId, com
 /// The operands of a run of one operator, in order. EXCEPT only flattens to the left.
 fn flatten<'e>(body: &'e SetExpr, wanted: SetOperator, all: bool, out: &mut Vec<&'e SetExpr>) {
     match body {
-        SetExpr::SetOperation { left, op, set_quantifier, right } if *op == wanted && (*set_quantifier == SetQuantifier::All) == all => {
+        SetExpr::SetOperation { left, op, set_quantifier, right }
+            if *op == wanted && (*set_quantifier == SetQuantifier::All) == all =>
+        {
             flatten(left, wanted, all, out);
             if matches!(wanted, SetOperator::Except | SetOperator::Minus) {
                 out.push(right);

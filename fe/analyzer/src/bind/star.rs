@@ -58,7 +58,13 @@ impl Binder<'_> {
         Ok(items)
     }
 
-    fn push_star(&mut self, mut fields: Vec<Field>, options: &WildcardAdditionalOptions, text: &str, items: &mut Vec<SelectItem>) -> Result<()> {
+    fn push_star(
+        &mut self,
+        mut fields: Vec<Field>,
+        options: &WildcardAdditionalOptions,
+        text: &str,
+        items: &mut Vec<SelectItem>,
+    ) -> Result<()> {
         let mut excluded: Vec<String> = Vec::new();
         if let Some(except) = &options.opt_except {
             excluded.push(except.first_element.value.clone());
@@ -66,12 +72,17 @@ impl Binder<'_> {
         }
         match &options.opt_exclude {
             Some(ExcludeSelectItem::Single(name)) => excluded.extend(names::parts(name).pop()),
-            Some(ExcludeSelectItem::Multiple(many)) => excluded.extend(many.iter().filter_map(|n| names::parts(n).pop())),
+            Some(ExcludeSelectItem::Multiple(many)) => {
+                excluded.extend(many.iter().filter_map(|n| names::parts(n).pop()))
+            }
             None => {}
         }
         if !excluded.is_empty() {
-            let missing: Vec<&str> =
-                excluded.iter().filter(|e| !fields.iter().any(|f| f.name.eq_ignore_ascii_case(e))).map(String::as_str).collect();
+            let missing: Vec<&str> = excluded
+                .iter()
+                .filter(|e| !fields.iter().any(|f| f.name.eq_ignore_ascii_case(e)))
+                .map(String::as_str)
+                .collect();
             if !missing.is_empty() {
                 bail!(Analysis, "Column(s) [{}] do not exist in {text}", missing.join(", "));
             }
@@ -81,7 +92,8 @@ impl Binder<'_> {
             }
         }
         if let (Some(stars), 0) = (&mut self.stars, self.view_depth) {
-            let columns = fields.iter().map(|f| (f.relation.as_ref().map(|r| r.table.clone()), f.name.clone())).collect();
+            let columns =
+                fields.iter().map(|f| (f.relation.as_ref().map(|r| r.table.clone()), f.name.clone())).collect();
             stars.insert(crate::statement::star_place(options), columns);
         }
         for field in fields {

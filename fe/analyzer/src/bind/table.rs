@@ -35,7 +35,13 @@ impl Binder<'_> {
         self.bind_table(name, alias.as_ref(), &[], &encoding::TableHints::default())
     }
 
-    pub(super) fn bind_table(&mut self, name: &ObjectName, alias: Option<&TableAlias>, partitions: &[Ident], hints: &encoding::TableHints) -> Result<Relation> {
+    pub(super) fn bind_table(
+        &mut self,
+        name: &ObjectName,
+        alias: Option<&TableAlias>,
+        partitions: &[Ident],
+        hints: &encoding::TableHints,
+    ) -> Result<Relation> {
         let parts = names::table_name(name)?;
         if parts.db.is_none() {
             if let Some(bound) = self.bind_cte_reference(&parts.table) {
@@ -43,7 +49,9 @@ impl Binder<'_> {
             }
         }
         let (db, table) = self.find_table(parts.db, &parts.table)?;
-        if let Some(hint) = hints.names.iter().find(|h| h.eq_ignore_ascii_case("_META_") || h.eq_ignore_ascii_case("_BINLOG_")) {
+        if let Some(hint) =
+            hints.names.iter().find(|h| h.eq_ignore_ascii_case("_META_") || h.eq_ignore_ascii_case("_BINLOG_"))
+        {
             bail!(NotSupported, "Table hint [{hint}] is not supported");
         }
         let source = self.use_table(&db.name, &table);
@@ -111,7 +119,12 @@ impl Binder<'_> {
             .columns
             .iter()
             .map(|c| {
-                let info = ColumnInfo { name: c.name.clone(), ty: c.ty.clone(), nullable: c.nullable, source: Some((table.id, c.uid)) };
+                let info = ColumnInfo {
+                    name: c.name.clone(),
+                    ty: c.ty.clone(),
+                    nullable: c.nullable,
+                    source: Some((table.id, c.uid)),
+                };
                 (self.columns.add(info), c.uid)
             })
             .collect();
@@ -127,7 +140,8 @@ impl Binder<'_> {
             }
             Some(ids)
         };
-        let tablets = (!hints.tablets.is_empty()).then(|| hints.tablets.iter().map(|id| TabletId(*id as u64)).collect());
+        let tablets =
+            (!hints.tablets.is_empty()).then(|| hints.tablets.iter().map(|id| TabletId(*id as u64)).collect());
         Ok(LogicalNode::leaf(LogicalOp::Scan(LogicalScan {
             table: Arc::clone(table),
             db_name: db.name.clone(),
@@ -144,13 +158,27 @@ impl Binder<'_> {
         let columns = table
             .columns
             .iter()
-            .map(|c| self.columns.add(ColumnInfo { name: c.name.clone(), ty: c.ty.clone(), nullable: c.nullable, source: None }))
+            .map(|c| {
+                self.columns.add(ColumnInfo {
+                    name: c.name.clone(),
+                    ty: c.ty.clone(),
+                    nullable: c.nullable,
+                    source: None,
+                })
+            })
             .collect();
         Ok(LogicalNode::leaf(LogicalOp::Values(LogicalValues { columns, rows: Vec::new(), chunks })))
     }
 
     /// A leaf whose output is the table's columns in order.
-    fn stored(&mut self, plan: LogicalNode, db: &Database, table: &Table, alias: Option<&TableAlias>, source: usize) -> Result<Relation> {
+    fn stored(
+        &mut self,
+        plan: LogicalNode,
+        db: &Database,
+        table: &Table,
+        alias: Option<&TableAlias>,
+        source: usize,
+    ) -> Result<Relation> {
         let name = relation_name(Some(db.name.clone()), &table.name, alias);
         let fields = plan
             .output()
@@ -165,10 +193,19 @@ impl Binder<'_> {
         Ok(Relation { plan, scope })
     }
 
-    fn named(&mut self, bound: BoundQuery, db: Option<String>, table: &str, alias: Option<&TableAlias>) -> Result<Relation> {
+    fn named(
+        &mut self,
+        bound: BoundQuery,
+        db: Option<String>,
+        table: &str,
+        alias: Option<&TableAlias>,
+    ) -> Result<Relation> {
         let name = relation_name(db, table, alias);
-        let fields =
-            bound.output.iter().map(|c| Field { relation: Some(Rc::clone(&name)), name: c.name.clone(), id: c.id, source: None }).collect();
+        let fields = bound
+            .output
+            .iter()
+            .map(|c| Field { relation: Some(Rc::clone(&name)), name: c.name.clone(), id: c.id, source: None })
+            .collect();
         let mut scope = Scope { fields, relations: vec![name] };
         if let Some(alias) = alias {
             rename_columns(&mut scope, alias)?;
@@ -183,7 +220,9 @@ impl Binder<'_> {
         }
         let options = ParseOptions { sql_mode: view.sql_mode, ..ParseOptions::default() };
         let parsed = fe_parser::parse_one(&view.definition, &options)?;
-        let Statement::Query(query) = parsed.stmt else { bail!(Analysis, "The definition of view '{}' is no query", table.name) };
+        let Statement::Query(query) = parsed.stmt else {
+            bail!(Analysis, "The definition of view '{}' is no query", table.name)
+        };
         let floor = std::mem::replace(&mut self.frame_floor, self.frames.len());
         let ctes = std::mem::take(&mut self.ctes);
         let database = self.database.replace(db.name.clone());
@@ -197,7 +236,13 @@ impl Binder<'_> {
         self.frame_floor = floor;
         let mut bound = bound?;
         if bound.output.len() != table.columns.len() {
-            bail!(Analysis, "View '{}' references invalid table(s) or column(s): its query has {} columns instead of {}", table.name, bound.output.len(), table.columns.len());
+            bail!(
+                Analysis,
+                "View '{}' references invalid table(s) or column(s): its query has {} columns instead of {}",
+                table.name,
+                bound.output.len(),
+                table.columns.len()
+            );
         }
         for (output, column) in bound.output.iter_mut().zip(&table.columns) {
             output.name.clone_from(&column.name);

@@ -6,8 +6,8 @@ use common_base::{Result, bail};
 use common_expr::expr::Expr;
 use common_types::{LogicalType, Scalar};
 use fe_parser::ast::sql::{self, FunctionArg, FunctionArgExpr, Join, JoinConstraint, TableAlias, TableFactor};
-use fe_plan::{LogicalNode, LogicalOp, logical::JoinKind};
 use fe_parser::print::expr_text;
+use fe_plan::{LogicalNode, LogicalOp, logical::JoinKind};
 
 use crate::{
     binder::{Binder, Clause},
@@ -42,9 +42,16 @@ impl Binder<'_> {
     }
 
     /// The function applied to each row of `left` (one empty row if there is none).
-    pub(super) fn bind_lateral(&mut self, factor: &TableFactor, left: Option<Relation>, outer: bool) -> Result<Relation> {
+    pub(super) fn bind_lateral(
+        &mut self,
+        factor: &TableFactor,
+        left: Option<Relation>,
+        outer: bool,
+    ) -> Result<Relation> {
         let (name, args, alias) = match factor {
-            TableFactor::Function { name, args, alias, .. } => (names::function_name(name), args.as_slice(), alias.as_ref()),
+            TableFactor::Function { name, args, alias, .. } => {
+                (names::function_name(name), args.as_slice(), alias.as_ref())
+            }
             other => bail!(NotSupported, "Unsupported table function: {other}"),
         };
         if name == "files" {
@@ -62,15 +69,23 @@ impl Binder<'_> {
         let types: Vec<LogicalType> = bound.iter().map(|e| e.ty.clone()).collect();
         let resolved = match (function.0.resolve)(&types) {
             Ok(r) => r,
-            Err(e) if e.code() == common_base::ErrorCode::Analysis => bail!(Analysis, "Unknown table function '{}'", call_text(&name, &bound)),
+            Err(e) if e.code() == common_base::ErrorCode::Analysis => {
+                bail!(Analysis, "Unknown table function '{}'", call_text(&name, &bound))
+            }
             Err(e) => return Err(e),
         };
         if name == "generate_series" {
             check_series(&bound, self)?;
         }
-        let args = bound.into_iter().zip(&resolved.args).map(|(e, ty)| self.implicit_cast(e, ty)).collect::<Result<Vec<_>>>()?;
-        let relation = Rc::new(RelationName { db: None, table: alias.map_or_else(|| name.clone(), |a| a.name.value.clone()) });
-        let mut own = Scope { fields: Vec::with_capacity(resolved.columns.len()), relations: vec![Rc::clone(&relation)] };
+        let args = bound
+            .into_iter()
+            .zip(&resolved.args)
+            .map(|(e, ty)| self.implicit_cast(e, ty))
+            .collect::<Result<Vec<_>>>()?;
+        let relation =
+            Rc::new(RelationName { db: None, table: alias.map_or_else(|| name.clone(), |a| a.name.value.clone()) });
+        let mut own =
+            Scope { fields: Vec::with_capacity(resolved.columns.len()), relations: vec![Rc::clone(&relation)] };
         let mut output = Vec::with_capacity(resolved.columns.len());
         for (column, ty) in resolved.columns {
             let id = self.columns.computed(column.clone(), ty, true);
@@ -103,7 +118,9 @@ impl Binder<'_> {
             let text: Vec<String> = args
                 .iter()
                 .map(|a| match a {
-                    FunctionArg::Named { name, arg: FunctionArgExpr::Expr(e), .. } => format!("{}=>{}", name.value, expr_text(e)),
+                    FunctionArg::Named { name, arg: FunctionArgExpr::Expr(e), .. } => {
+                        format!("{}=>{}", name.value, expr_text(e))
+                    }
                     FunctionArg::Unnamed(FunctionArgExpr::Expr(e)) => expr_text(e),
                     other => other.to_string(),
                 })

@@ -14,7 +14,11 @@ use crate::{
 
 /// One row without columns: SELECT without FROM.
 pub(crate) fn one_row() -> LogicalNode {
-    LogicalNode::leaf(LogicalOp::Values(LogicalValues { columns: Vec::new(), rows: vec![Vec::new()], chunks: Arc::new(Vec::new()) }))
+    LogicalNode::leaf(LogicalOp::Values(LogicalValues {
+        columns: Vec::new(),
+        rows: vec![Vec::new()],
+        chunks: Arc::new(Vec::new()),
+    }))
 }
 
 impl Binder<'_> {
@@ -38,8 +42,9 @@ impl Binder<'_> {
         let mut output = Vec::with_capacity(width);
         let mut types = Vec::with_capacity(width);
         for i in 0..width {
-            let ty = coerce::common_type_of(bound.iter().map(|r| &r[i].ty))
-                .map_err(|(a, b)| common_base::err!(Analysis, "Incompatible return types '{}' and '{}'", type_text(&a), type_text(&b)))?;
+            let ty = coerce::common_type_of(bound.iter().map(|r| &r[i].ty)).map_err(|(a, b)| {
+                common_base::err!(Analysis, "Incompatible return types '{}' and '{}'", type_text(&a), type_text(&b))
+            })?;
             let nullable = bound.iter().any(|r| r[i].nullable || r[i].ty != ty);
             let name = format!("column_{i}");
             let id = self.columns.computed(name.clone(), ty.clone(), nullable);
@@ -49,9 +54,12 @@ impl Binder<'_> {
         }
         let mut cast = Vec::with_capacity(bound.len());
         for row in bound {
-            cast.push(row.into_iter().zip(&types).map(|(e, ty)| self.implicit_cast(e, ty)).collect::<Result<Vec<_>>>()?);
+            cast.push(
+                row.into_iter().zip(&types).map(|(e, ty)| self.implicit_cast(e, ty)).collect::<Result<Vec<_>>>()?,
+            );
         }
-        let plan = LogicalNode::leaf(LogicalOp::Values(LogicalValues { columns, rows: cast, chunks: Arc::new(Vec::new()) }));
+        let plan =
+            LogicalNode::leaf(LogicalOp::Values(LogicalValues { columns, rows: cast, chunks: Arc::new(Vec::new()) }));
         Ok(BoundQuery { plan, output })
     }
 }

@@ -21,7 +21,8 @@ impl Binder<'_> {
         let mut computed = Vec::new();
         let mut ready = Vec::with_capacity(groups.len());
         for (partition, order, calls) in groups {
-            let partition_by: Vec<ColumnId> = partition.into_iter().map(|e| self.column_for(e, &mut computed)).collect();
+            let partition_by: Vec<ColumnId> =
+                partition.into_iter().map(|e| self.column_for(e, &mut computed)).collect();
             let order_by: Vec<SortKey> = order
                 .into_iter()
                 .map(|key| {

@@ -4,8 +4,8 @@ use common_base::{Result, bail};
 use common_expr::{expr::Expr, scalar_fn::sql_mode};
 use common_types::{DecimalWidth, LogicalType, Scalar};
 use fe_parser::ast::sql::{self, DuplicateTreatment, FunctionArgumentClause, FunctionArguments, OrderByExpr, Value};
-use fe_plan::logical::{AggregateCall, SortKey};
 use fe_parser::print::expr_text;
+use fe_plan::logical::{AggregateCall, SortKey};
 
 use crate::{
     binder::{Binder, Clause},
@@ -133,7 +133,11 @@ impl Binder<'_> {
             other => other,
         };
         if name == "count" && args.len() > 1 && !distinct {
-            bail!(Analysis, "COUNT must have DISTINCT for multiple arguments: {}", expr_text(&sql::Expr::Function(f.clone())));
+            bail!(
+                Analysis,
+                "COUNT must have DISTINCT for multiple arguments: {}",
+                expr_text(&sql::Expr::Function(f.clone()))
+            );
         }
         self.check_aggregate_args(name, &mut args, distinct, f)?;
         let types = types_of(&args);
@@ -156,7 +160,11 @@ impl Binder<'_> {
     }
 
     /// count(DISTINCT a, b) has one signature per argument: the registry knows the one-argument form.
-    fn resolve_aggregate(&self, name: &str, types: &[LogicalType]) -> Result<std::sync::Arc<common_expr::aggregate_fn::AggregateOverload>> {
+    fn resolve_aggregate(
+        &self,
+        name: &str,
+        types: &[LogicalType],
+    ) -> Result<std::sync::Arc<common_expr::aggregate_fn::AggregateOverload>> {
         let registry = self.ctx.registry;
         match registry.aggregate(name, types) {
             Ok(found) => Ok(found),
@@ -203,7 +211,11 @@ impl Binder<'_> {
         };
         for arg in args.iter_mut() {
             if arg.ty.is_nested() || arg.ty.is_metric() {
-                bail!(Analysis, "No matching function with signature: group_concat({})", crate::types::datatype::type_text(&arg.ty));
+                bail!(
+                    Analysis,
+                    "No matching function with signature: group_concat({})",
+                    crate::types::datatype::type_text(&arg.ty)
+                );
             }
             *arg = self.implicit_cast(arg.clone(), &LogicalType::varchar())?;
         }
@@ -217,8 +229,16 @@ impl Binder<'_> {
             let ty = &arg.ty;
             match name {
                 "sum" | "avg" => {
-                    if ty.is_temporal() || ty.is_nested() || ty.is_metric() || matches!(ty, LogicalType::Json | LogicalType::Varbinary(_)) {
-                        bail!(Analysis, "{name} requires a numeric parameter: {}", expr_text(&sql::Expr::Function(f.clone())));
+                    if ty.is_temporal()
+                        || ty.is_nested()
+                        || ty.is_metric()
+                        || matches!(ty, LogicalType::Json | LogicalType::Varbinary(_))
+                    {
+                        bail!(
+                            Analysis,
+                            "{name} requires a numeric parameter: {}",
+                            expr_text(&sql::Expr::Function(f.clone()))
+                        );
                     }
                     if let LogicalType::Decimal { width, scale, .. } = ty {
                         if *width != DecimalWidth::W256 && *scale > MAX_SUM_SCALE {
@@ -229,7 +249,10 @@ impl Binder<'_> {
                 "min" | "max" | "ndv" | "approx_count_distinct" => {
                     let binary_ok = name != "min" && name != "max";
                     if ty.is_nested() || ty.is_metric() || *ty == LogicalType::Json || ty.is_binary() && !binary_ok {
-                        bail!(Analysis, "Type (nested) percentile/hll/bitmap/json/struct/map not support this aggregation function");
+                        bail!(
+                            Analysis,
+                            "Type (nested) percentile/hll/bitmap/json/struct/map not support this aggregation function"
+                        );
                     }
                 }
                 _ => {}

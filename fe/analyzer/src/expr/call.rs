@@ -7,21 +7,40 @@ use common_expr::{
     expr::{Expr, ExprKind},
     scalar_fn::ScalarOverload,
 };
-use common_types::{LogicalType, Scalar, coercion::can_cast};
+use common_types::{DecimalWidth, LogicalType, Scalar, coercion::can_cast};
 use fe_parser::ast::sql;
 
 use crate::{
     binder::Binder,
-    types::{
-        coerce::bad_cast,
-        datatype::type_text,
-    },
+    types::{coerce::bad_cast, datatype::type_text},
 };
 
 /// The error for a call no overload fits.
 pub(crate) fn no_match(name: &str, args: &[LogicalType]) -> common_base::Error {
     let types: Vec<String> = args.iter().map(type_text).collect();
     err!(Analysis, "No matching function with signature: {name}({})", types.join(", "))
+}
+
+/// An exact number that is a value of another exact type as it stands: no need to evaluate the cast.
+fn exact_literal(expr: &Expr, ty: &LogicalType) -> Option<Scalar> {
+    let value = expr.as_literal()?;
+    let scale = match value {
+        Scalar::TinyInt(_) | Scalar::SmallInt(_) | Scalar::Int(_) | Scalar::BigInt(_) | Scalar::LargeInt(_) => 0,
+        Scalar::Decimal(_, _, scale) => *scale,
+        _ => return None,
+    };
+    match ty {
+        LogicalType::Decimal { width, precision, scale: wanted }
+            if *width != DecimalWidth::W256 && *wanted >= scale =>
+        {
+            let factor = 10i128.checked_pow(u32::from((*wanted - scale).unsigned_abs()))?;
+            let unscaled = value.as_i128()?.checked_mul(factor)?;
+            let limit = 10i128.checked_pow(u32::from(*precision)).unwrap_or(i128::MAX);
+            (unscaled.abs() < limit).then_some(Scalar::Decimal(unscaled, *precision, *wanted))
+        }
+        t if t.is_integer() && scale == 0 && !expr.ty.is_decimal() => Scalar::from_i128(t, value.as_i128()?),
+        _ => None,
+    }
 }
 
 /// The types of expressions.
@@ -43,8 +62,17 @@ impl Binder<'_> {
     }
 
     /// Resolution failures in the words of the dialect; failures of result rules as they are.
-    pub(super) fn resolution_error(&self, e: common_base::Error, name: &str, types: &[LogicalType]) -> common_base::Error {
-        if e.code() == ErrorCode::Analysis && e.message().starts_with("No matching function") { no_match(name, types) } else { e }
+    pub(super) fn resolution_error(
+        &self,
+        e: common_base::Error,
+        name: &str,
+        types: &[LogicalType],
+    ) -> common_base::Error {
+        if e.code() == ErrorCode::Analysis && e.message().starts_with("No matching function") {
+            no_match(name, types)
+        } else {
+            e
+        }
     }
 
     /// A call of a chosen overload: arguments cast to its types.
@@ -58,7 +86,8 @@ impl Binder<'_> {
 
     /// An argument brought to a parameter's type; a constant that does not fit an integer is refused at once.
     fn argument_cast(&self, arg: Expr, ty: &LogicalType) -> Result<Expr> {
-        let wide_constant = matches!(arg.as_literal(), Some(Scalar::BigInt(_) | Scalar::LargeInt(_))) && matches!(ty, LogicalType::Int);
+        let wide_constant =
+            matches!(arg.as_literal(), Some(Scalar::BigInt(_) | Scalar::LargeInt(_))) && matches!(ty, LogicalType::Int);
         if wide_constant {
             let value = arg.as_literal().and_then(Scalar::as_i128).unwrap_or_default();
             if i32::try_from(value).is_err() {
@@ -93,7 +122,11 @@ impl Binder<'_> {
         let cast = self.cast(expr, ty)?;
         if let Some(value) = check.filter(|v| !v.is_null()) {
             if self.fold(cast.clone()).as_literal().is_some_and(Scalar::is_null) {
-                bail!(WrongVariableValue, "Incorrect {} value '{value}'", if *ty == LogicalType::Date { "date" } else { "datetime" });
+                bail!(
+                    WrongVariableValue,
+                    "Incorrect {} value '{value}'",
+                    if *ty == LogicalType::Date { "date" } else { "datetime" }
+                );
             }
         }
         Ok(cast)
@@ -101,6 +134,9 @@ impl Binder<'_> {
 
     /// The cast node; constructors of nested values cast their elements.
     fn cast(&self, expr: Expr, ty: &LogicalType) -> Result<Expr> {
+        if let Some(value) = exact_literal(&expr, ty) {
+            return Ok(Expr::typed_literal(value, ty.clone()));
+        }
         Ok(match self.cast_constructor(&expr, ty)? {
             Some(cast) => cast,
             None => expr.cast_to(ty),

@@ -14,7 +14,12 @@ use crate::{
 const MAX_BRANCHES: usize = 10_000;
 
 impl Binder<'_> {
-    pub(super) fn bind_case(&mut self, operand: Option<&sql::Expr>, conditions: &[CaseWhen], otherwise: Option<&sql::Expr>) -> Result<Expr> {
+    pub(super) fn bind_case(
+        &mut self,
+        operand: Option<&sql::Expr>,
+        conditions: &[CaseWhen],
+        otherwise: Option<&sql::Expr>,
+    ) -> Result<Expr> {
         if conditions.len() > MAX_BRANCHES {
             bail!(
                 Analysis,
@@ -43,11 +48,22 @@ impl Binder<'_> {
 
     /// `x = a` for every WHEN, in the common type of all of them.
     fn simple_case(&self, value: Expr, whens: Vec<Expr>) -> Result<Vec<Expr>> {
-        let ty = coerce::common_type_of(std::iter::once(&value.ty).chain(whens.iter().map(|w| &w.ty)))
-            .map_err(|(a, b)| err!(Analysis, "Failed to get compatible type for CaseWhen with {} and {}", debug_text(&a), debug_text(&b)))?;
+        let ty = coerce::common_type_of(std::iter::once(&value.ty).chain(whens.iter().map(|w| &w.ty))).map_err(
+            |(a, b)| {
+                err!(
+                    Analysis,
+                    "Failed to get compatible type for CaseWhen with {} and {}",
+                    debug_text(&a),
+                    debug_text(&b)
+                )
+            },
+        )?;
         let ty = if ty == LogicalType::Null { LogicalType::Boolean } else { ty };
         let value_cast = self.implicit_cast(value, &ty)?;
-        whens.into_iter().map(|when| self.call("eq", vec![value_cast.clone(), self.implicit_cast(when, &ty)?])).collect()
+        whens
+            .into_iter()
+            .map(|when| self.call("eq", vec![value_cast.clone(), self.implicit_cast(when, &ty)?]))
+            .collect()
     }
 
     /// The special form over bound parts; branches get their common type.
@@ -61,8 +77,9 @@ impl Binder<'_> {
     }
 
     fn branch_type<'e>(&self, branches: impl Iterator<Item = &'e Expr>) -> Result<LogicalType> {
-        let ty = coerce::common_type_of(branches.map(|e| &e.ty))
-            .map_err(|(a, b)| err!(Analysis, "Failed to get compatible type for CaseWhen with {} and {}", debug_text(&a), debug_text(&b)))?;
+        let ty = coerce::common_type_of(branches.map(|e| &e.ty)).map_err(|(a, b)| {
+            err!(Analysis, "Failed to get compatible type for CaseWhen with {} and {}", debug_text(&a), debug_text(&b))
+        })?;
         Ok(if ty == LogicalType::Null { LogicalType::Boolean } else { ty })
     }
 

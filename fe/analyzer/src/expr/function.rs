@@ -96,7 +96,10 @@ impl Binder<'_> {
     /// Whether the clause being bound may hold aggregates.
     pub(super) fn aggregates_allowed(&self) -> bool {
         let Some(frame) = self.frames.last() else { return false };
-        !matches!(frame.clause, Clause::Where | Clause::On | Clause::GroupBy | Clause::Values | Clause::Lambda | Clause::Aggregate)
+        !matches!(
+            frame.clause,
+            Clause::Where | Clause::On | Clause::GroupBy | Clause::Values | Clause::Lambda | Clause::Aggregate
+        )
     }
 }
 
@@ -104,11 +107,20 @@ impl Binder<'_> {
 fn check_array_args(name: &str, args: &[Expr]) -> Result<()> {
     let array_like = |e: &Expr| matches!(e.ty, LogicalType::Array(_) | LogicalType::Null | LogicalType::Json);
     match name {
-        "any_match" | "all_match" if args.len() != 1 || !array_like(&args[0]) => bail!(Analysis, "{name} should have a input array"),
-        "array_avg" | "array_sum" | "array_min" | "array_max" if args.len() != 1 => bail!(Analysis, "{name} should have only one input"),
+        "any_match" | "all_match" if args.len() != 1 || !array_like(&args[0]) => {
+            bail!(Analysis, "{name} should have a input array")
+        }
+        "array_avg" | "array_sum" | "array_min" | "array_max" if args.len() != 1 => {
+            bail!(Analysis, "{name} should have only one input")
+        }
         "array_contains_all" | "array_contains_seq" if args.len() == 2 => {
             if let Some(i) = args.iter().position(|e| !array_like(e)) {
-                bail!(Analysis, "{}-th input of {name} should be an array, rather than {}", i + 1, type_text(&args[i].ty));
+                bail!(
+                    Analysis,
+                    "{}-th input of {name} should be an array, rather than {}",
+                    i + 1,
+                    type_text(&args[i].ty)
+                );
             }
         }
         "array_difference" if args.len() == 1 => {

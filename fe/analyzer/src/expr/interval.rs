@@ -34,7 +34,12 @@ fn stem(unit: IntervalUnit) -> String {
 
 impl Binder<'_> {
     /// `d + INTERVAL`, `INTERVAL + d`, `d - INTERVAL`; None when no interval is involved.
-    pub(super) fn bind_date_arithmetic(&mut self, left: &sql::Expr, op: &BinaryOperator, right: &sql::Expr) -> Result<Option<Expr>> {
+    pub(super) fn bind_date_arithmetic(
+        &mut self,
+        left: &sql::Expr,
+        op: &BinaryOperator,
+        right: &sql::Expr,
+    ) -> Result<Option<Expr>> {
         let (l, r) = (is_interval(left), is_interval(right));
         if !l && !r {
             return Ok(None);
@@ -43,7 +48,9 @@ impl Binder<'_> {
             (false, true, BinaryOperator::Plus) => (left, right, true),
             (true, false, BinaryOperator::Plus) => (right, left, true),
             (false, true, BinaryOperator::Minus) => (left, right, false),
-            (false, true, BinaryOperator::Divide) => bail!(Analysis, "Do not support Expr divide IntervalLiteral syntax."),
+            (false, true, BinaryOperator::Divide) => {
+                bail!(Analysis, "Do not support Expr divide IntervalLiteral syntax.")
+            }
             _ => bail!(Analysis, "INTERVAL is only supported in date arithmetic"),
         };
         let date = self.bind_expr(date)?;
@@ -55,7 +62,9 @@ impl Binder<'_> {
     pub(super) fn bind_interval(&mut self, expr: &sql::Expr) -> Result<(Expr, IntervalUnit)> {
         match expr {
             sql::Expr::Interval(i) => {
-                let Some(unit) = i.leading_field.as_ref().and_then(unit_of) else { bail!(Analysis, "Unsupported interval unit in '{expr}'") };
+                let Some(unit) = i.leading_field.as_ref().and_then(unit_of) else {
+                    bail!(Analysis, "Unsupported interval unit in '{expr}'")
+                };
                 Ok((self.bind_expr(&i.value)?, unit))
             }
             sql::Expr::Nested(e) => self.bind_interval(e),

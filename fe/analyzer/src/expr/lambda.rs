@@ -16,14 +16,29 @@ fn over_map(name: &str) -> bool {
 
 impl Binder<'_> {
     pub(super) fn bind_higher_order(&mut self, name: &str, args: &[&sql::Expr]) -> Result<Expr> {
-        let lambdas: Vec<usize> = args.iter().enumerate().filter(|(_, a)| matches!(a, sql::Expr::Lambda(_))).map(|(i, _)| i).collect();
+        let lambdas: Vec<usize> =
+            args.iter().enumerate().filter(|(_, a)| matches!(a, sql::Expr::Lambda(_))).map(|(i, _)| i).collect();
         let [at] = lambdas.as_slice() else {
-            bail!(Analysis, "A high-order function should have only 1 lambda function, but there are {} lambda functions", lambdas.len());
+            bail!(
+                Analysis,
+                "A high-order function should have only 1 lambda function, but there are {} lambda functions",
+                lambdas.len()
+            );
         };
         let sql::Expr::Lambda(lambda) = args[*at] else { bail!(Internal, "the argument is a lambda") };
         let known = matches!(
             name,
-            "array_map" | "array_filter" | "array_sort" | "array_sortby" | "array_sort_lambda" | "any_match" | "all_match" | "map_apply" | "map_filter" | "transform_keys" | "transform_values"
+            "array_map"
+                | "array_filter"
+                | "array_sort"
+                | "array_sortby"
+                | "array_sort_lambda"
+                | "any_match"
+                | "all_match"
+                | "map_apply"
+                | "map_filter"
+                | "transform_keys"
+                | "transform_values"
         );
         if !known {
             bail!(
@@ -42,7 +57,8 @@ impl Binder<'_> {
         }
         let params = self.parameter_types(name, &mut inputs)?;
         let wanted = if name == "array_sort" { 2 } else { params.len() };
-        let params: Vec<LogicalType> = if name == "array_sort" { vec![params[0].clone(), params[0].clone()] } else { params };
+        let params: Vec<LogicalType> =
+            if name == "array_sort" { vec![params[0].clone(), params[0].clone()] } else { params };
         let body = self.bind_lambda(name, lambda, params, wanted)?;
         let name = if name == "array_sort" { "array_sort_lambda" } else { name };
         self.higher_order_call(name, *at, body, inputs)
@@ -56,7 +72,11 @@ impl Binder<'_> {
             }
             return match &inputs[0].ty {
                 LogicalType::Map(k, v) => Ok(vec![(**k).clone(), (**v).clone()]),
-                other => bail!(Analysis, "{name} should have a input map, rather than {}", crate::types::datatype::type_text(other)),
+                other => bail!(
+                    Analysis,
+                    "{name} should have a input map, rather than {}",
+                    crate::types::datatype::type_text(other)
+                ),
             };
         }
         let mut params = Vec::new();
@@ -65,8 +85,15 @@ impl Binder<'_> {
                 *input = Expr::null(LogicalType::array(LogicalType::Boolean));
             }
             match &input.ty {
-                LogicalType::Array(element) => params.push(if **element == LogicalType::Null { LogicalType::Boolean } else { (**element).clone() }),
-                other => bail!(Analysis, "{}-th input of {name} should be an array, rather than {}", i + 1, crate::types::datatype::type_text(other)),
+                LogicalType::Array(element) => {
+                    params.push(if **element == LogicalType::Null { LogicalType::Boolean } else { (**element).clone() })
+                }
+                other => bail!(
+                    Analysis,
+                    "{}-th input of {name} should be an array, rather than {}",
+                    i + 1,
+                    crate::types::datatype::type_text(other)
+                ),
             }
             if let LogicalType::Array(element) = &input.ty {
                 if **element == LogicalType::Null {
@@ -77,7 +104,13 @@ impl Binder<'_> {
         Ok(params)
     }
 
-    fn bind_lambda(&mut self, name: &str, lambda: &LambdaFunction, types: Vec<LogicalType>, wanted: usize) -> Result<Expr> {
+    fn bind_lambda(
+        &mut self,
+        name: &str,
+        lambda: &LambdaFunction,
+        types: Vec<LogicalType>,
+        wanted: usize,
+    ) -> Result<Expr> {
         let names: Vec<&str> = match &lambda.params {
             OneOrManyWithParens::One(p) => vec![&p.name.value],
             OneOrManyWithParens::Many(many) => many.iter().map(|p| p.name.value.as_str()).collect(),
@@ -114,7 +147,10 @@ impl Binder<'_> {
             "array_sort" => {
                 let used = body.columns();
                 if params.iter().any(|(id, _)| !used.contains(id)) || used.len() != 2 || !body.is_deterministic() {
-                    bail!(Analysis, "Lambda function in sort_array should only depend on both two arguments and contain no non-deterministic functions");
+                    bail!(
+                        Analysis,
+                        "Lambda function in sort_array should only depend on both two arguments and contain no non-deterministic functions"
+                    );
                 }
                 if !body.ty.is_numeric() {
                     body = self.to_boolean(body)?;
@@ -162,7 +198,8 @@ impl Binder<'_> {
         let param = |i: usize| Expr::column(params[i].0, params[i].1.clone(), true);
         let (key, value) = if name == "transform_keys" { (*body, param(1)) } else { (param(0), *body) };
         let pair = self.struct_of(vec!["key".to_owned(), "value".to_owned()], vec![key, value])?;
-        let lambda = Expr { ty: LogicalType::Function, nullable: true, kind: ExprKind::Lambda { params, body: Box::new(pair) } };
+        let lambda =
+            Expr { ty: LogicalType::Function, nullable: true, kind: ExprKind::Lambda { params, body: Box::new(pair) } };
         self.higher_order_call("map_apply", 0, lambda, inputs)
     }
 

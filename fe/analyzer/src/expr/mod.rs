@@ -56,13 +56,21 @@ impl Binder<'_> {
             sql::Expr::Between { expr: e, negated, low, high } => {
                 self.bind_between(e, *negated, low, high).map_err(|err| error::at(err, expr))
             }
-            sql::Expr::InList { expr: e, list, negated } => self.bind_in_list(e, list, *negated).map_err(|err| error::at(err, expr)),
-            sql::Expr::InSubquery { expr: e, subquery, negated } => self.bind_in_subquery(e, subquery, *negated).map_err(|err| error::at(err, expr)),
+            sql::Expr::InList { expr: e, list, negated } => {
+                self.bind_in_list(e, list, *negated).map_err(|err| error::at(err, expr))
+            }
+            sql::Expr::InSubquery { expr: e, subquery, negated } => {
+                self.bind_in_subquery(e, subquery, *negated).map_err(|err| error::at(err, expr))
+            }
             sql::Expr::Exists { subquery, negated } => self.bind_exists(subquery, *negated),
             sql::Expr::Subquery(query) => self.bind_scalar_subquery(query),
             sql::Expr::Like { negated, expr: e, pattern, .. } => self.bind_like("like", "LIKE", e, pattern, *negated),
-            sql::Expr::RLike { negated, expr: e, pattern, .. } => self.bind_like("regexp", "REGEXP", e, pattern, *negated),
-            sql::Expr::Case { operand, conditions, else_result, .. } => self.bind_case(operand.as_deref(), conditions, else_result.as_deref()),
+            sql::Expr::RLike { negated, expr: e, pattern, .. } => {
+                self.bind_like("regexp", "REGEXP", e, pattern, *negated)
+            }
+            sql::Expr::Case { operand, conditions, else_result, .. } => {
+                self.bind_case(operand.as_deref(), conditions, else_result.as_deref())
+            }
             sql::Expr::Cast { expr: e, data_type, .. } => {
                 let ty = logical_type(data_type)?;
                 let input = self.bind_expr(e)?;
@@ -72,7 +80,9 @@ impl Binder<'_> {
             sql::Expr::Array(array) => self.bind_array(&array.elem),
             sql::Expr::Map(map) => self.bind_map(map),
             sql::Expr::Interval(_) => bail!(Analysis, "INTERVAL is only supported in date arithmetic"),
-            sql::Expr::Lambda(_) => bail!(Analysis, "Lambda expressions are only allowed as arguments of high-order functions"),
+            sql::Expr::Lambda(_) => {
+                bail!(Analysis, "Lambda expressions are only allowed as arguments of high-order functions")
+            }
             sql::Expr::Tuple(_) => bail!(Analysis, "Row values are only supported in IN predicates with a subquery"),
             sql::Expr::GroupingSets(_) | sql::Expr::Rollup(_) | sql::Expr::Cube(_) => {
                 bail!(Analysis, "ROLLUP, CUBE and GROUPING SETS are only allowed in GROUP BY")
@@ -116,7 +126,10 @@ impl Binder<'_> {
         let mut pending = vec![expr];
         while let Some(e) = pending.pop() {
             match e {
-                sql::Expr::BinaryOp { left, op, right } if matches!(op, BinaryOperator::And) == is_and && matches!(op, BinaryOperator::And | BinaryOperator::Or) => {
+                sql::Expr::BinaryOp { left, op, right }
+                    if matches!(op, BinaryOperator::And) == is_and
+                        && matches!(op, BinaryOperator::And | BinaryOperator::Or) =>
+                {
                     pending.push(right);
                     pending.push(left);
                 }
@@ -136,7 +149,10 @@ impl Binder<'_> {
         match &expr.ty {
             LogicalType::Boolean => Ok(expr),
             LogicalType::Null => Ok(Expr::null(LogicalType::Boolean)),
-            ty if ty.is_nested() || ty.is_metric() || matches!(ty, LogicalType::Varbinary(_) | LogicalType::Function) => {
+            ty if ty.is_nested()
+                || ty.is_metric()
+                || matches!(ty, LogicalType::Varbinary(_) | LogicalType::Function) =>
+            {
                 bail!(Analysis, "{} can not be converted to boolean type.", crate::types::datatype::debug_text(ty))
             }
             ty if self.ctx.session.flag("enable_strict_type") => {

@@ -18,7 +18,9 @@ impl Binder<'_> {
             let base = Expr::column(param.id, param.ty.clone(), true);
             return self.struct_fields(base, &parts[1..]);
         }
-        let Some(top) = self.frames.len().checked_sub(1).filter(|t| *t >= self.frame_floor) else { return Err(unresolved(parts)) };
+        let Some(top) = self.frames.len().checked_sub(1).filter(|t| *t >= self.frame_floor) else {
+            return Err(unresolved(parts));
+        };
         if self.aliases_first(top) {
             if let Some(found) = self.bind_alias(top, parts)? {
                 return Ok(found);
@@ -65,7 +67,12 @@ impl Binder<'_> {
                     // `a.b` where a is a plain column: most likely a wrong table prefix.
                     continue;
                 }
-                bail!(Analysis, "{} must be a struct type, check if you are using `{}`", parts[qualifier], parts.join("."));
+                bail!(
+                    Analysis,
+                    "{} must be a struct type, check if you are using `{}`",
+                    parts[qualifier],
+                    parts.join(".")
+                );
             }
             self.note_use(source, &name);
             self.note_correlation(id, level, top);
@@ -108,7 +115,11 @@ impl Binder<'_> {
             .enumerate()
             .filter(|(_, item)| {
                 let named = item.alias.as_deref().is_some_and(|a| a.eq_ignore_ascii_case(name));
-                named || outputs_too && item.alias.is_none() && item.name.eq_ignore_ascii_case(name) && item.is_plain_column()
+                named
+                    || outputs_too
+                        && item.alias.is_none()
+                        && item.name.eq_ignore_ascii_case(name)
+                        && item.is_plain_column()
             })
             .map(|(i, _)| i)
             .collect();

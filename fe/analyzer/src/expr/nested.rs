@@ -31,7 +31,10 @@ impl Binder<'_> {
         }
         if items.iter().all(|e| e.ty == LogicalType::Null) {
             // Elements without a type: a literal that takes any element type later.
-            return Ok(Expr::typed_literal(Scalar::Array(vec![Scalar::Null; items.len()]), LogicalType::array(LogicalType::Null)));
+            return Ok(Expr::typed_literal(
+                Scalar::Array(vec![Scalar::Null; items.len()]),
+                LogicalType::array(LogicalType::Null),
+            ));
         }
         let items = self.unify(items)?;
         let ty = items[0].ty.clone();
@@ -53,7 +56,9 @@ impl Binder<'_> {
             (ExprKind::Literal(Scalar::Array(items)), LogicalType::Array(_)) if items.iter().all(Scalar::is_null) => {
                 Ok(Some(Expr { ty: ty.clone(), ..expr.clone() }))
             }
-            (ExprKind::Literal(Scalar::Map(items)), LogicalType::Map(..)) if items.is_empty() => Ok(Some(Expr { ty: ty.clone(), ..expr.clone() })),
+            (ExprKind::Literal(Scalar::Map(items)), LogicalType::Map(..)) if items.is_empty() => {
+                Ok(Some(Expr { ty: ty.clone(), ..expr.clone() }))
+            }
             (ExprKind::Call { function, args }, LogicalType::Array(element)) if function.name() == "array" => {
                 let items = args.iter().map(|a| self.implicit_cast(a.clone(), element)).collect::<Result<Vec<_>>>()?;
                 self.array_of(items, (**element).clone()).map(Some)
@@ -82,7 +87,10 @@ impl Binder<'_> {
     /// `map(k, v, k, v, …)`
     pub(super) fn map_from_pairs(&self, pairs: Vec<Expr>) -> Result<Expr> {
         if pairs.is_empty() {
-            return Ok(Expr::typed_literal(Scalar::Map(Vec::new()), LogicalType::map(LogicalType::Null, LogicalType::Null)));
+            return Ok(Expr::typed_literal(
+                Scalar::Map(Vec::new()),
+                LogicalType::map(LogicalType::Null, LogicalType::Null),
+            ));
         }
         if pairs.len() % 2 != 0 {
             bail!(Analysis, "The number of arguments of map must be even");
@@ -116,7 +124,10 @@ impl Binder<'_> {
 
     /// A struct with given field names.
     pub(super) fn struct_of(&self, names: Vec<String>, values: Vec<Expr>) -> Result<Expr> {
-        let values: Vec<Expr> = values.into_iter().map(|v| if v.ty == LogicalType::Null { v.cast_to(&LogicalType::Boolean) } else { v }).collect();
+        let values: Vec<Expr> = values
+            .into_iter()
+            .map(|v| if v.ty == LogicalType::Null { v.cast_to(&LogicalType::Boolean) } else { v })
+            .collect();
         let fields = names.into_iter().zip(&values).map(|(n, v)| StructField::new(n, v.ty.clone())).collect();
         let mut overload = self.overload("row", &values)?;
         let chosen = Arc::make_mut(&mut overload);
@@ -132,7 +143,9 @@ impl Binder<'_> {
         }
         let (mut names, mut values): (Vec<String>, Vec<Expr>) = (Vec::new(), Vec::new());
         for pair in args.chunks(2) {
-            let Some(name) = encoding::string_literal(pair[0]) else { bail!(Analysis, "The {}-th input of named_struct must be string literal", 2 * names.len() + 1) };
+            let Some(name) = encoding::string_literal(pair[0]) else {
+                bail!(Analysis, "The {}-th input of named_struct must be string literal", 2 * names.len() + 1)
+            };
             if name.is_empty() || names.iter().any(|n| n.eq_ignore_ascii_case(name)) {
                 bail!(Analysis, "named_struct contains duplicate subfield name: {name}");
             }
@@ -188,7 +201,8 @@ impl Binder<'_> {
             }
             LogicalType::Struct(fields) => {
                 let count = fields.len() as i64;
-                let Some(position) = index.as_literal().and_then(Scalar::as_i64).filter(|_| index.ty.is_integer()) else {
+                let Some(position) = index.as_literal().and_then(Scalar::as_i64).filter(|_| index.ty.is_integer())
+                else {
                     bail!(Analysis, "Invalid type of subscript expr of struct: only integer literals are allowed")
                 };
                 if position == 0 {
@@ -202,13 +216,19 @@ impl Binder<'_> {
             }
             LogicalType::Json => {
                 let json_path = match index.as_literal() {
-                    Some(Scalar::String(_)) => format!("$.\"{}\"", index.as_literal().map(ToString::to_string).unwrap_or_default()),
+                    Some(Scalar::String(_)) => {
+                        format!("$.\"{}\"", index.as_literal().map(ToString::to_string).unwrap_or_default())
+                    }
                     Some(v) if v.as_i64().is_some() => format!("$[{}]", v.as_i64().unwrap_or_default()),
                     _ => bail!(Analysis, "cannot subscript type json because it is not an array or a map or a struct"),
                 };
                 self.call("json_query", vec![value, Expr::literal(Scalar::string(json_path))])
             }
-            other => bail!(Analysis, "cannot subscript type {} because it is not an array or a map or a struct", type_text(other)),
+            other => bail!(
+                Analysis,
+                "cannot subscript type {} because it is not an array or a map or a struct",
+                type_text(other)
+            ),
         }
     }
 

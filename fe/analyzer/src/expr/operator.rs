@@ -5,11 +5,7 @@ use common_expr::expr::{Expr, ExprKind};
 use common_types::{LogicalType, Scalar, coercion::EqualityBase};
 use fe_parser::ast::sql::{self, BinaryOperator};
 
-use crate::{
-    binder::Binder,
-    error,
-    types::coerce,
-};
+use crate::{binder::Binder, error, types::coerce};
 
 const DAY_US: i64 = 86_400_000_000;
 
@@ -47,7 +43,13 @@ pub(crate) fn comparison_name(op: &BinaryOperator) -> Option<&'static str> {
 }
 
 impl Binder<'_> {
-    pub(super) fn bind_binary(&mut self, left: &sql::Expr, op: &BinaryOperator, right: &sql::Expr, whole: &sql::Expr) -> Result<Expr> {
+    pub(super) fn bind_binary(
+        &mut self,
+        left: &sql::Expr,
+        op: &BinaryOperator,
+        right: &sql::Expr,
+        whole: &sql::Expr,
+    ) -> Result<Expr> {
         if let Some(name) = comparison_name(op) {
             let l = self.bind_expr(left)?;
             let r = self.bind_expr(right)?;
@@ -77,7 +79,13 @@ impl Binder<'_> {
     }
 
     /// `a + b + c + …` without recursion along the left spine.
-    fn bind_arithmetic_chain(&mut self, left: &sql::Expr, name: &'static str, right: &sql::Expr, whole: &sql::Expr) -> Result<Expr> {
+    fn bind_arithmetic_chain(
+        &mut self,
+        left: &sql::Expr,
+        name: &'static str,
+        right: &sql::Expr,
+        whole: &sql::Expr,
+    ) -> Result<Expr> {
         let mut spine = vec![(name, right, whole)];
         let mut first = left;
         while let sql::Expr::BinaryOp { left: l, op, right: r } = first {
@@ -103,7 +111,11 @@ impl Binder<'_> {
             let right = self.implicit_cast(right, &LogicalType::BigInt)?;
             return self.call(name, vec![left, right]);
         }
-        let unfit = |t: &LogicalType| t.is_nested() || t.is_metric() || matches!(t, LogicalType::Json | LogicalType::Varbinary(_) | LogicalType::Function);
+        let unfit = |t: &LogicalType| {
+            t.is_nested()
+                || t.is_metric()
+                || matches!(t, LogicalType::Json | LogicalType::Varbinary(_) | LogicalType::Function)
+        };
         if unfit(&left.ty) || unfit(&right.ty) {
             return Err(super::call::no_match(name, &[left.ty, right.ty]));
         }
@@ -117,13 +129,18 @@ impl Binder<'_> {
             _ => (left, right),
         };
         let whole_numbers = matches!(name, "int_divide" | "bitand" | "bitor" | "bitxor");
-        let exact = |t: &LogicalType| t.is_integer() || *t == LogicalType::Boolean || t.is_decimal() && name == "int_divide";
+        let exact =
+            |t: &LogicalType| t.is_integer() || *t == LogicalType::Boolean || t.is_decimal() && name == "int_divide";
         let (left, right) = if whole_numbers && !(exact(&left.ty) && exact(&right.ty)) {
             (self.implicit_cast(left, &LogicalType::BigInt)?, self.implicit_cast(right, &LogicalType::BigInt)?)
         } else {
             (self.number_operand(left), self.number_operand(right))
         };
-        if name == "multiply" && left.ty.is_decimal() && right.ty.is_decimal() && self.ctx.session.flag("decimal_overflow_to_double") {
+        if name == "multiply"
+            && left.ty.is_decimal()
+            && right.ty.is_decimal()
+            && self.ctx.session.flag("decimal_overflow_to_double")
+        {
             let precision = |t: &LogicalType| t.decimal_parts().map_or(0, |(_, p, _)| u32::from(p));
             if precision(&left.ty) + precision(&right.ty) > 38 {
                 return self.call(name, vec![left.cast_to(&LogicalType::Double), right.cast_to(&LogicalType::Double)]);
@@ -271,7 +288,9 @@ fn same_number(a: &Scalar, b: &Scalar) -> bool {
     let parts = |s: &Scalar| -> Option<(i128, i8)> {
         match s {
             Scalar::Decimal(v, _, scale) => Some((*v, *scale)),
-            Scalar::TinyInt(_) | Scalar::SmallInt(_) | Scalar::Int(_) | Scalar::BigInt(_) | Scalar::LargeInt(_) => Some((s.as_i128()?, 0)),
+            Scalar::TinyInt(_) | Scalar::SmallInt(_) | Scalar::Int(_) | Scalar::BigInt(_) | Scalar::LargeInt(_) => {
+                Some((s.as_i128()?, 0))
+            }
             _ => None,
         }
     };

@@ -16,7 +16,13 @@ use crate::{
 use super::call::types_of;
 
 impl Binder<'_> {
-    pub(super) fn bind_between(&mut self, value: &sql::Expr, negated: bool, low: &sql::Expr, high: &sql::Expr) -> Result<Expr> {
+    pub(super) fn bind_between(
+        &mut self,
+        value: &sql::Expr,
+        negated: bool,
+        low: &sql::Expr,
+        high: &sql::Expr,
+    ) -> Result<Expr> {
         let value = self.bind_expr(value)?;
         let low = self.bind_expr(low)?;
         let high = self.bind_expr(high)?;
@@ -90,7 +96,9 @@ impl Binder<'_> {
         for e in list {
             operands.push(self.bind_expr(e)?);
         }
-        if let Some(e) = operands.iter().find(|e| matches!(e.ty, LogicalType::Json | LogicalType::Map(..) | LogicalType::Struct(_))) {
+        if let Some(e) =
+            operands.iter().find(|e| matches!(e.ty, LogicalType::Json | LogicalType::Map(..) | LogicalType::Struct(_)))
+        {
             let _ = e;
             bail!(Analysis, "InPredicate of JSON, Map, Struct types is not supported");
         }
@@ -101,15 +109,31 @@ impl Binder<'_> {
             return self.call(if negated { "ne" } else { "eq" }, vec![input, only.clone()]);
         }
         let nullable = input.nullable || list.iter().any(|e| e.nullable);
-        Ok(Expr { kind: ExprKind::InList { input: Box::new(input), list, negated }, ty: LogicalType::Boolean, nullable })
+        Ok(Expr {
+            kind: ExprKind::InList { input: Box::new(input), list, negated },
+            ty: LogicalType::Boolean,
+            nullable,
+        })
     }
 
-    pub(super) fn bind_like(&mut self, name: &str, text: &str, value: &sql::Expr, pattern: &sql::Expr, negated: bool) -> Result<Expr> {
+    pub(super) fn bind_like(
+        &mut self,
+        name: &str,
+        text: &str,
+        value: &sql::Expr,
+        pattern: &sql::Expr,
+        negated: bool,
+    ) -> Result<Expr> {
         let value = self.bind_expr(value)?;
         let pattern = self.bind_expr(pattern)?;
         for (side, e) in [("left", &value), ("right", &pattern)] {
             if !e.ty.is_string() && e.ty != LogicalType::Null {
-                bail!(Analysis, "{side} operand of {text} must be of type STRING: {} (type {})", self.display(e), type_text(&e.ty));
+                bail!(
+                    Analysis,
+                    "{side} operand of {text} must be of type STRING: {} (type {})",
+                    self.display(e),
+                    type_text(&e.ty)
+                );
             }
         }
         let matched = self.call(name, vec![value, pattern])?;

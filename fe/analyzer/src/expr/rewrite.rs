@@ -1,10 +1,7 @@
 //! Calls whose meaning or type depends on argument types or constant arguments.
 
 use common_base::{Result, bail};
-use common_expr::{
-    expr::Expr,
-    scalar_fn::ScalarOverload,
-};
+use common_expr::{expr::Expr, scalar_fn::ScalarOverload};
 use common_types::{DecimalWidth, LogicalType, Scalar};
 
 use crate::binder::Binder;
@@ -13,7 +10,9 @@ impl Binder<'_> {
     /// Another call that stands for this one.
     pub(super) fn rewrite_call(&self, name: &str, args: &[Expr]) -> Result<Option<Expr>> {
         Ok(match name {
-            "concat" if args.iter().any(|a| matches!(a.ty, LogicalType::Array(_))) => Some(self.scalar_call("array_concat", args.to_vec())?),
+            "concat" if args.iter().any(|a| matches!(a.ty, LogicalType::Array(_))) => {
+                Some(self.scalar_call("array_concat", args.to_vec())?)
+            }
             "sign" | "abs" if matches!(args, [a] if a.ty.is_string()) => {
                 Some(self.scalar_call(name, vec![args[0].clone().cast_to(&LogicalType::Double)])?)
             }
@@ -62,7 +61,10 @@ fn check_date_trunc(args: &[Expr]) -> Result<()> {
             bail!(Analysis, "date_trunc function can't support argument other than year|quarter|month|week|day");
         }
     } else if !dates.contains(&unit.as_str()) && !times.contains(&unit.as_str()) {
-        bail!(Analysis, "date_trunc function can't support argument other than year|quarter|month|week|day|hour|minute|second|millisecond|microsecond");
+        bail!(
+            Analysis,
+            "date_trunc function can't support argument other than year|quarter|month|week|day|hour|minute|second|millisecond|microsecond"
+        );
     }
     Ok(())
 }

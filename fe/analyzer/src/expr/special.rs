@@ -60,7 +60,13 @@ impl Binder<'_> {
                 let value = self.bind_expr(args[0])?;
                 if name == "isnull" { value.is_null() } else { value.is_not_null() }
             }
-            "like" | "regexp" if args.len() == 2 => self.bind_like(if name == "like" { "like" } else { "regexp" }, &name.to_uppercase(), args[0], args[1], false)?,
+            "like" | "regexp" if args.len() == 2 => self.bind_like(
+                if name == "like" { "like" } else { "regexp" },
+                &name.to_uppercase(),
+                args[0],
+                args[1],
+                false,
+            )?,
             "ilike" if args.len() == 2 => {
                 let value = self.bind_expr(args[0])?;
                 let pattern = self.bind_expr(args[1])?;
@@ -101,7 +107,9 @@ impl Binder<'_> {
 fn has_time_part(format: &str) -> bool {
     let mut chars = format.chars();
     while let Some(c) = chars.next() {
-        if c == '%' && matches!(chars.next(), Some('f' | 'H' | 'k' | 'h' | 'I' | 'l' | 'i' | 'S' | 's' | 'p' | 'r' | 'T')) {
+        if c == '%'
+            && matches!(chars.next(), Some('f' | 'H' | 'k' | 'h' | 'I' | 'l' | 'i' | 'S' | 's' | 'p' | 'r' | 'T'))
+        {
             return true;
         }
     }

@@ -4,10 +4,7 @@ use common_base::{Result, bail};
 use common_expr::expr::{ColumnId, Expr};
 use common_types::LogicalType;
 use fe_parser::ast::sql;
-use fe_plan::{
-    LogicalNode, LogicalOp,
-    logical::ApplyKind,
-};
+use fe_plan::{LogicalNode, LogicalOp, logical::ApplyKind};
 
 use crate::{
     binder::{Binder, BoundQuery, Clause, PendingApply},
@@ -23,11 +20,19 @@ impl Binder<'_> {
             bail!(Analysis, "ORDER BY clause cannot contain subquery");
         }
         // An empty frame around the subquery gathers what its SELECTs take from outside.
-        let (bound, boundary) = self.with_frame(Scope::default(), Clause::Values, |b| b.nested(|b| b.bind_query(query)))?;
+        let (bound, boundary) =
+            self.with_frame(Scope::default(), Clause::Values, |b| b.nested(|b| b.bind_query(query)))?;
         Ok((bound, boundary.correlated))
     }
 
-    fn push_apply(&mut self, kind: ApplyKind, ty: LogicalType, nullable: bool, correlated: Vec<ColumnId>, plan: LogicalNode) -> Expr {
+    fn push_apply(
+        &mut self,
+        kind: ApplyKind,
+        ty: LogicalType,
+        nullable: bool,
+        correlated: Vec<ColumnId>,
+        plan: LogicalNode,
+    ) -> Expr {
         let output = self.columns.computed("subquery", ty, nullable);
         let apply = PendingApply { kind, output, correlated, plan };
         let frame = self.frame();
@@ -73,14 +78,21 @@ impl Binder<'_> {
             if l.ty == LogicalType::Json || r.ty == LogicalType::Json {
                 bail!(Analysis, "In predicate of JSON does not support subquery");
             }
-            let comparable = coerce::comparison(&l.ty, &r.ty, false, self.eq_base()).filter(|_| l.ty.is_groupable() && r.ty.is_groupable());
+            let comparable = coerce::comparison(&l.ty, &r.ty, false, self.eq_base())
+                .filter(|_| l.ty.is_groupable() && r.ty.is_groupable());
             let Some(ty) = comparable else {
-                bail!(Analysis, "The input types ({},{}) of in predict are not compatible", ddl_text(&l.ty), ddl_text(&r.ty));
+                bail!(
+                    Analysis,
+                    "The input types ({},{}) of in predict are not compatible",
+                    ddl_text(&l.ty),
+                    ddl_text(&r.ty)
+                );
             };
             let ty = if ty == LogicalType::Null { LogicalType::Boolean } else { ty };
             let r_expr = self.columns.reference(r.id);
             let cast = self.implicit_cast(r_expr, &ty)?;
-            let id = if cast.as_column().is_some() { r.id } else { self.columns.computed(r.name.clone(), ty.clone(), true) };
+            let id =
+                if cast.as_column().is_some() { r.id } else { self.columns.computed(r.name.clone(), ty.clone(), true) };
             cast_left.push(self.implicit_cast(l, &ty)?);
             project.push((id, cast));
             columns.push(id);

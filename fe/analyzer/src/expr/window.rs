@@ -4,8 +4,8 @@ use common_base::{Result, bail};
 use common_expr::expr::Expr;
 use common_types::{LogicalType, Scalar, coercion::lossless_cast};
 use fe_parser::ast::sql::{self, NullTreatment, WindowFrameUnits, WindowType};
-use fe_plan::logical::{Frame, FrameBound, FrameUnit, SortKey, WindowCall, WindowFunctionRef};
 use fe_parser::print::expr_text;
+use fe_plan::logical::{Frame, FrameBound, FrameUnit, SortKey, WindowCall, WindowFunctionRef};
 
 use crate::{
     binder::{Binder, Clause, PendingWindow},
@@ -17,7 +17,8 @@ use super::{
     function::{is_star, plain_args},
 };
 
-const WHOLE_PARTITION: Frame = Frame { unit: FrameUnit::Range, start: FrameBound::UnboundedPreceding, end: FrameBound::UnboundedFollowing };
+const WHOLE_PARTITION: Frame =
+    Frame { unit: FrameUnit::Range, start: FrameBound::UnboundedPreceding, end: FrameBound::UnboundedFollowing };
 
 impl Binder<'_> {
     pub(super) fn bind_window(&mut self, name: &str, f: &sql::Function, whole: &sql::Expr) -> Result<Expr> {
@@ -32,21 +33,26 @@ impl Binder<'_> {
         if let Some(average) = self.average_distinct(name, f)? {
             return Ok(average);
         }
-        let Some(WindowType::WindowSpec(spec)) = &f.over else { bail!(NotSupported, "Named windows are not supported") };
+        let Some(WindowType::WindowSpec(spec)) = &f.over else {
+            bail!(NotSupported, "Named windows are not supported")
+        };
         let registry = self.ctx.registry;
         let is_window = registry.is_window(name);
         if !is_window && !registry.is_aggregate(name) && !super::aggregate::is_sugar(name) {
             bail!(Analysis, "Function '{name}' not supported with OVER clause.");
         }
         let (function, args, distinct_aggregate, partition_by, order_by) = self.in_clause(Clause::Window, |b| {
-            let (function, args, distinct) = if is_window { b.window_function(name, f)? } else { b.window_aggregate(name, f, whole)? };
+            let (function, args, distinct) =
+                if is_window { b.window_function(name, f)? } else { b.window_aggregate(name, f, whole)? };
             let mut partition_by = Vec::new();
             for e in &spec.partition_by {
                 let key = b.bind_expr(e)?;
                 if key.columns().is_empty() {
                     bail!(Analysis, "Expressions in the PARTITION BY clause must not be constant: {}", expr_text(e));
                 }
-                if !key.ty.is_groupable() || matches!(key.ty, LogicalType::Struct(_) | LogicalType::Map(..) | LogicalType::Varbinary(_)) {
+                if !key.ty.is_groupable()
+                    || matches!(key.ty, LogicalType::Struct(_) | LogicalType::Map(..) | LogicalType::Varbinary(_))
+                {
                     bail!(Analysis, "{} type can't as partition by column", debug_text(&key.ty));
                 }
                 if !partition_by.contains(&key) {
@@ -57,7 +63,11 @@ impl Binder<'_> {
             for key in &spec.order_by {
                 let expr = b.bind_expr(&key.expr)?;
                 if expr.columns().is_empty() {
-                    bail!(Analysis, "Expressions in the ORDER BY clause must not be constant: {}", expr_text(&key.expr));
+                    bail!(
+                        Analysis,
+                        "Expressions in the ORDER BY clause must not be constant: {}",
+                        expr_text(&key.expr)
+                    );
                 }
                 if !expr.ty.is_orderable() {
                     bail!(Analysis, "{} type can't as order by column", debug_text(&expr.ty));
@@ -74,7 +84,12 @@ impl Binder<'_> {
         let ignore_nulls = f.null_treatment == Some(NullTreatment::IgnoreNulls);
         let call = WindowCall { function, args, ignore_nulls, frame };
         self.refuse_nested_windows(&call, &partition_by, &order_by, whole)?;
-        if let Some(found) = self.frame().windows.iter().find(|w| w.call == call && w.partition_by == partition_by && w.order_by == order_by) {
+        if let Some(found) = self
+            .frame()
+            .windows
+            .iter()
+            .find(|w| w.call == call && w.partition_by == partition_by && w.order_by == order_by)
+        {
             let id = found.id;
             return Ok(self.columns.reference(id));
         }
@@ -94,14 +109,23 @@ impl Binder<'_> {
             return Ok(None);
         }
         let mut part = |name: &str| {
-            let call = sql::Expr::Function(sql::Function { name: sql::ObjectName::from(vec![sql::Ident::new(name)]), ..f.clone() });
+            let call = sql::Expr::Function(sql::Function {
+                name: sql::ObjectName::from(vec![sql::Ident::new(name)]),
+                ..f.clone()
+            });
             self.bind_expr(&call)
         };
         let (sum, count) = (part("sum")?, part("count")?);
         self.arithmetic("divide", sum, count).map(Some)
     }
 
-    fn refuse_nested_windows(&mut self, call: &WindowCall, partition_by: &[Expr], order_by: &[SortKey], whole: &sql::Expr) -> Result<()> {
+    fn refuse_nested_windows(
+        &mut self,
+        call: &WindowCall,
+        partition_by: &[Expr],
+        order_by: &[SortKey],
+        whole: &sql::Expr,
+    ) -> Result<()> {
         let frame = self.frame();
         let used = call.args.iter().chain(partition_by).chain(order_by.iter().map(|k| &k.expr)).flat_map(Expr::columns);
         for id in used {
@@ -117,7 +141,11 @@ impl Binder<'_> {
         let mut args = self.bind_exprs(syntax.iter().copied())?;
         if let sql::FunctionArguments::List(list) = &f.args {
             if list.duplicate_treatment == Some(sql::DuplicateTreatment::Distinct) {
-                bail!(Analysis, "DISTINCT not allowed in analytic function: {}", expr_text(&sql::Expr::Function(f.clone())));
+                bail!(
+                    Analysis,
+                    "DISTINCT not allowed in analytic function: {}",
+                    expr_text(&sql::Expr::Function(f.clone()))
+                );
             }
         }
         match name {
@@ -126,14 +154,19 @@ impl Binder<'_> {
                 let n = args.first().map(|a| self.fold(a.clone()));
                 match n.as_ref().and_then(Expr::as_literal).and_then(Scalar::as_i64) {
                     Some(v) if v > 0 && args.len() == 1 => args = vec![Expr::literal(Scalar::BigInt(v))],
-                    _ => bail!(Analysis, "The num_buckets parameter of NTILE must be a constant positive integer: {}", expr_text(&sql::Expr::Function(f.clone()))),
+                    _ => bail!(
+                        Analysis,
+                        "The num_buckets parameter of NTILE must be a constant positive integer: {}",
+                        expr_text(&sql::Expr::Function(f.clone()))
+                    ),
                 }
             }
             _ => {}
         }
         let types = types_of(&args);
         let function = self.ctx.registry.window(name, &types).map_err(|e| self.resolution_error(e, name, &types))?;
-        let args = args.into_iter().zip(&function.args).map(|(a, t)| self.implicit_cast(a, t)).collect::<Result<Vec<_>>>()?;
+        let args =
+            args.into_iter().zip(&function.args).map(|(a, t)| self.implicit_cast(a, t)).collect::<Result<Vec<_>>>()?;
         Ok((WindowFunctionRef::Window(function), args, false))
     }
 
@@ -148,13 +181,23 @@ impl Binder<'_> {
             None => 1,
             Some(e) => match self.fold(e.clone()).as_literal().and_then(Scalar::as_i64) {
                 Some(n) if n > 0 => n,
-                _ => bail!(Analysis, "The offset parameter of LEAD/LAG must be a constant positive integer: {}", expr_text(&sql::Expr::Function(f.clone()))),
+                _ => bail!(
+                    Analysis,
+                    "The offset parameter of LEAD/LAG must be a constant positive integer: {}",
+                    expr_text(&sql::Expr::Function(f.clone()))
+                ),
             },
         };
         let default = match args.get(2) {
             None => Expr::null(value_type.clone()),
             Some(e) => {
-                let mismatch = || common_base::err!(Analysis, "The type of the third parameter of LEAD/LAG not match the type {}", debug_text(&value_type));
+                let mismatch = || {
+                    common_base::err!(
+                        Analysis,
+                        "The type of the third parameter of LEAD/LAG not match the type {}",
+                        debug_text(&value_type)
+                    )
+                };
                 if !e.columns().is_empty() && e.ty != value_type && !lossless_cast(&e.ty, &value_type) {
                     return Err(mismatch());
                 }
@@ -173,11 +216,20 @@ impl Binder<'_> {
         Ok(())
     }
 
-    fn window_aggregate(&mut self, name: &str, f: &sql::Function, whole: &sql::Expr) -> Result<(WindowFunctionRef, Vec<Expr>, bool)> {
+    fn window_aggregate(
+        &mut self,
+        name: &str,
+        f: &sql::Function,
+        whole: &sql::Expr,
+    ) -> Result<(WindowFunctionRef, Vec<Expr>, bool)> {
         if f.filter.is_some() {
             bail!(Analysis, "FILTER is not supported in analytic function: {}", expr_text(whole));
         }
-        let call = if is_star(f) || plain_args(f).is_ok() { self.aggregate_call(name, f)? } else { bail!(Analysis, "Cannot pass '*' to scalar function.") };
+        let call = if is_star(f) || plain_args(f).is_ok() {
+            self.aggregate_call(name, f)?
+        } else {
+            bail!(Analysis, "Cannot pass '*' to scalar function.")
+        };
         if !call.distinct {
             return Ok((WindowFunctionRef::Aggregate(call.function), call.args, false));
         }
@@ -195,14 +247,21 @@ impl Binder<'_> {
         Ok((WindowFunctionRef::Aggregate(function), call.args, true))
     }
 
-    fn window_frame(&mut self, function: &WindowFunctionRef, spec: &sql::WindowSpec, whole: &sql::Expr, distinct: bool) -> Result<Frame> {
+    fn window_frame(
+        &mut self,
+        function: &WindowFunctionRef,
+        spec: &sql::WindowSpec,
+        whole: &sql::Expr,
+        distinct: bool,
+    ) -> Result<Frame> {
         let (name, uses_frame) = match function {
             WindowFunctionRef::Window(w) => (w.name(), w.function.uses_frame),
             WindowFunctionRef::Aggregate(a) => (a.name(), true),
         };
         let ordered = !spec.order_by.is_empty();
         let Some(clause) = &spec.window_frame else {
-            let frame = if ordered { Frame { end: FrameBound::CurrentRow, ..WHOLE_PARTITION } } else { WHOLE_PARTITION };
+            let frame =
+                if ordered { Frame { end: FrameBound::CurrentRow, ..WHOLE_PARTITION } } else { WHOLE_PARTITION };
             return Ok(settle(name, uses_frame, frame));
         };
         if !uses_frame {
@@ -224,10 +283,14 @@ impl Binder<'_> {
         if unit == FrameUnit::Range {
             let legal = matches!(
                 (start, end),
-                (FrameBound::UnboundedPreceding, FrameBound::CurrentRow | FrameBound::UnboundedFollowing) | (FrameBound::CurrentRow, FrameBound::UnboundedFollowing)
+                (FrameBound::UnboundedPreceding, FrameBound::CurrentRow | FrameBound::UnboundedFollowing)
+                    | (FrameBound::CurrentRow, FrameBound::UnboundedFollowing)
             );
             if !legal {
-                bail!(Analysis, "RANGE is only supported with both the lower and upper bounds UNBOUNDED or one UNBOUNDED and the other CURRENT ROW.");
+                bail!(
+                    Analysis,
+                    "RANGE is only supported with both the lower and upper bounds UNBOUNDED or one UNBOUNDED and the other CURRENT ROW."
+                );
             }
         } else if distinct {
             bail!(Analysis, "DISTINCT in analytic function only supports RANGE frames: {}", expr_text(whole));
@@ -249,7 +312,11 @@ impl Binder<'_> {
             let bound = self.bind_expr(e)?;
             match self.fold(bound).as_literal().and_then(Scalar::as_i64) {
                 Some(n) if n >= 0 => Ok(n as u64),
-                _ => bail!(Analysis, "For ROWS window, the value of a PRECEDING/FOLLOWING offset must be a constant positive integer: {}", expr_text(e)),
+                _ => bail!(
+                    Analysis,
+                    "For ROWS window, the value of a PRECEDING/FOLLOWING offset must be a constant positive integer: {}",
+                    expr_text(e)
+                ),
             }
         };
         Ok(match bound {
@@ -274,7 +341,10 @@ fn check_metric_args(function: &WindowFunctionRef, args: &[Expr]) -> Result<()> 
                 bail!(Analysis, "hll type could only used for hll_union_agg/lead/lag window function")
             }
             LogicalType::Bitmap if !matches!(name, "bitmap_union_count" | "bitmap_union" | "lead" | "lag") => {
-                bail!(Analysis, "bitmap type could only used for bitmap_union_count/bitmap_union/lead/lag window function")
+                bail!(
+                    Analysis,
+                    "bitmap type could only used for bitmap_union_count/bitmap_union/lead/lag window function"
+                )
             }
             _ => {}
         }

@@ -14,7 +14,14 @@ use crate::{
 };
 
 /// Analyzes one column definition on its own (ADD COLUMN, MODIFY COLUMN); generated columns see `others`.
-pub fn analyze_column(ctx: &AnalyzeContext<'_>, def: &ColumnDef, keys: KeysModel, is_key: bool, uid: ColumnUid, others: &[Column]) -> Result<Column> {
+pub fn analyze_column(
+    ctx: &AnalyzeContext<'_>,
+    def: &ColumnDef,
+    keys: KeysModel,
+    is_key: bool,
+    uid: ColumnUid,
+    others: &[Column],
+) -> Result<Column> {
     error::wrap(|| {
         let mut binder = Binder::new(ctx);
         let mut column = binder.column(def, uid)?;
@@ -35,7 +42,9 @@ fn column_type(def: &ColumnDef) -> Result<LogicalType> {
 }
 
 fn check_name(name: &str) -> Result<()> {
-    let bad = name.is_empty() || name.chars().count() > 1024 || name.chars().any(|c| matches!(c, '=' | '<' | '>' | '!' | '*' | '\0'));
+    let bad = name.is_empty()
+        || name.chars().count() > 1024
+        || name.chars().any(|c| matches!(c, '=' | '<' | '>' | '!' | '*' | '\0'));
     if bad {
         bail!(User, "Incorrect column name '{name}'");
     }
@@ -58,7 +67,10 @@ pub(super) fn finish_column(column: &mut Column, def: &ColumnDef, keys: KeysMode
         if def.aggregate.is_some() {
             bail!(User, "Cannot specify aggregate function for key column '{}'", column.name);
         }
-        let refused = column.ty.is_float() || column.ty.is_nested() || column.ty.is_metric() || matches!(column.ty, LogicalType::Json | LogicalType::Time);
+        let refused = column.ty.is_float()
+            || column.ty.is_nested()
+            || column.ty.is_metric()
+            || matches!(column.ty, LogicalType::Json | LogicalType::Time);
         if refused {
             bail!(User, "Invalid data type of key column '{}': '{}'", column.name, debug_text(&column.ty));
         }
@@ -74,10 +86,14 @@ pub(super) fn finish_column(column: &mut Column, def: &ColumnDef, keys: KeysMode
         }
         KeysModel::Aggregate => {}
         KeysModel::Unique if def.aggregate.is_none() => column.aggregation = Some(Aggregation::Replace),
-        _ if def.aggregate.is_some() => bail!(User, "{keys:?} key table's value column '{}' should not specify aggregate function", column.name),
+        _ if def.aggregate.is_some() => {
+            bail!(User, "{keys:?} key table's value column '{}' should not specify aggregate function", column.name)
+        }
         _ => {}
     }
-    if matches!(column.ty, LogicalType::Hll | LogicalType::Bitmap | LogicalType::Percentile) && keys == KeysModel::Duplicate {
+    if matches!(column.ty, LogicalType::Hll | LogicalType::Bitmap | LogicalType::Percentile)
+        && keys == KeysModel::Duplicate
+    {
         return Ok(());
     }
     Ok(())
@@ -124,7 +140,13 @@ impl Binder<'_> {
         })
     }
 
-    fn default_value(&mut self, name: &str, ty: &LogicalType, nullable: bool, default: &ColumnDefault) -> Result<DefaultValue> {
+    fn default_value(
+        &mut self,
+        name: &str,
+        ty: &LogicalType,
+        nullable: bool,
+        default: &ColumnDefault,
+    ) -> Result<DefaultValue> {
         match default {
             ColumnDefault::Null => {
                 if !nullable {
@@ -148,9 +170,12 @@ impl Binder<'_> {
                 Ok(DefaultValue::Expression(fe_parser::print::expr_sql(e)))
             }
             ColumnDefault::Literal(text) => {
-                let invalid = || err!(User, "Invalid default value for '{name}': {text} is not a value of {}", debug_text(ty));
+                let invalid =
+                    || err!(User, "Invalid default value for '{name}': {text} is not a value of {}", debug_text(ty));
                 match ty {
-                    LogicalType::Bitmap | LogicalType::Hll if text.is_empty() => return Ok(DefaultValue::Literal(Scalar::Binary(bytes::Bytes::new()))),
+                    LogicalType::Bitmap | LogicalType::Hll if text.is_empty() => {
+                        return Ok(DefaultValue::Literal(Scalar::Binary(bytes::Bytes::new())));
+                    }
                     LogicalType::Bitmap | LogicalType::Hll | LogicalType::Percentile => return Err(invalid()),
                     t if t.is_nested() => return Err(invalid()),
                     LogicalType::Char(n) | LogicalType::Varchar(Some(n)) if text.len() > *n as usize => {
@@ -179,8 +204,12 @@ impl Binder<'_> {
         super::qualify::walk(expr, &mut |e| {
             if let fe_parser::ast::sql::Expr::Identifier(i) = e {
                 match others.iter().find(|c| c.name.eq_ignore_ascii_case(&i.value)) {
-                    Some(c) if c.generated.is_some() => problem = Some("Expression can not refers to other generated columns"),
-                    Some(c) if c.auto_increment => problem = Some("Expression can not refers to AUTO_INCREMENT columns"),
+                    Some(c) if c.generated.is_some() => {
+                        problem = Some("Expression can not refers to other generated columns")
+                    }
+                    Some(c) if c.auto_increment => {
+                        problem = Some("Expression can not refers to AUTO_INCREMENT columns")
+                    }
                     _ => {}
                 }
             }
@@ -227,7 +256,9 @@ fn aggregation(kind: &AggregateType, name: &str, ty: &LogicalType) -> Result<Agg
         AggregateType::HllUnion => (Aggregation::HllUnion, *ty == LogicalType::Hll),
         AggregateType::BitmapUnion => (Aggregation::BitmapUnion, *ty == LogicalType::Bitmap),
         AggregateType::PercentileUnion => (Aggregation::PercentileUnion, *ty == LogicalType::Percentile),
-        AggregateType::State { function, .. } => bail!(NotSupported, "Aggregate state columns ({function}) are not supported yet"),
+        AggregateType::State { function, .. } => {
+            bail!(NotSupported, "Aggregate state columns ({function}) are not supported yet")
+        }
     };
     if !fits {
         bail!(User, "Invalid aggregate function '{aggregation:?}' for column '{name}' of type {}", debug_text(ty));

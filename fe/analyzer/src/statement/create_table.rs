@@ -6,12 +6,7 @@ use fe_catalog::model::{Column, DefaultValue, Distribution, KeysModel, Partition
 use fe_parser::ast::{self, CreateTable, CreateTableAsSelect, DistributionKind, IndexKind, KeyModel, sql};
 
 use super::{columns::finish_column, create_view::target};
-use crate::{
-    AnalyzeContext, AnalyzedQuery,
-    binder::Binder,
-    error,
-    types::datatype::debug_text,
-};
+use crate::{AnalyzeContext, AnalyzedQuery, binder::Binder, error, types::datatype::debug_text};
 
 /// Leading columns of an implicit key, and bytes they may take.
 const SHORT_KEY_COLUMNS: usize = 3;
@@ -78,7 +73,11 @@ pub struct AnalyzedCtas {
 }
 
 /// Analyzes CREATE TABLE.
-pub fn analyze_create_table(ctx: &AnalyzeContext<'_>, create: &CreateTable, defaults: &DdlDefaults) -> Result<CreateTableSpec> {
+pub fn analyze_create_table(
+    ctx: &AnalyzeContext<'_>,
+    create: &CreateTable,
+    defaults: &DdlDefaults,
+) -> Result<CreateTableSpec> {
     error::wrap(|| {
         let mut binder = Binder::new(ctx);
         let mut columns = Vec::with_capacity(create.columns.len());
@@ -90,7 +89,11 @@ pub fn analyze_create_table(ctx: &AnalyzeContext<'_>, create: &CreateTable, defa
 }
 
 /// Analyzes CREATE TABLE AS.
-pub fn analyze_ctas(ctx: &AnalyzeContext<'_>, ctas: &CreateTableAsSelect, defaults: &DdlDefaults) -> Result<AnalyzedCtas> {
+pub fn analyze_ctas(
+    ctx: &AnalyzeContext<'_>,
+    ctas: &CreateTableAsSelect,
+    defaults: &DdlDefaults,
+) -> Result<AnalyzedCtas> {
     let query = crate::analyze_query(ctx, &ctas.query)?;
     error::wrap(|| {
         let mut binder = Binder::new(ctx);
@@ -129,7 +132,10 @@ fn stored_type(ty: &LogicalType) -> Result<LogicalType> {
         LogicalType::Array(e) => LogicalType::array(stored_type(e)?),
         LogicalType::Map(k, v) => LogicalType::map(stored_type(k)?, stored_type(v)?),
         LogicalType::Struct(fields) => {
-            let fields = fields.iter().map(|f| Ok(common_types::StructField::new(f.name.clone(), stored_type(&f.ty)?))).collect::<Result<_>>()?;
+            let fields = fields
+                .iter()
+                .map(|f| Ok(common_types::StructField::new(f.name.clone(), stored_type(&f.ty)?)))
+                .collect::<Result<_>>()?;
             LogicalType::Struct(fields)
         }
         // Declared decimals are never 32 bits wide.
@@ -140,7 +146,12 @@ fn stored_type(ty: &LogicalType) -> Result<LogicalType> {
 }
 
 impl Binder<'_> {
-    fn create_table(&mut self, create: &CreateTable, mut columns: Vec<Column>, defaults: &DdlDefaults) -> Result<CreateTableSpec> {
+    fn create_table(
+        &mut self,
+        create: &CreateTable,
+        mut columns: Vec<Column>,
+        defaults: &DdlDefaults,
+    ) -> Result<CreateTableSpec> {
         let (db_name, name) = target(self.ctx, &create.name)?;
         if !create.if_not_exists && !create.temporary && self.ctx.view.table(&db_name, &name).is_some() {
             bail!(TableExists, "Table '{name}' already exists");
@@ -180,15 +191,22 @@ impl Binder<'_> {
         if matches!(keys, KeysModel::Aggregate | KeysModel::Unique) && !sort_columns.is_empty() {
             let key_count = columns.iter().filter(|c| c.key).count();
             if sort_columns.len() != key_count || sort_columns.iter().any(|i| !columns[*i].key) {
-                bail!(User, "The sort columns of {} table must be same with key columns", if keys == KeysModel::Unique { "unique" } else { "aggregate" });
+                bail!(
+                    User,
+                    "The sort columns of {} table must be same with key columns",
+                    if keys == KeysModel::Unique { "unique" } else { "aggregate" }
+                );
             }
         }
         let (partition_info, partitions) = self.partitions(create, &name, &columns, keys, defaults)?;
         let distribution = distribution(create, &columns, keys, defaults)?;
         let properties = super::properties::table_properties(&create.properties, keys, &columns, defaults)?;
         let sort_key: Vec<ColumnUid> = sort_columns.iter().map(|i| columns[*i].uid).collect();
-        let prefix: Vec<&Column> =
-            if sort_columns.is_empty() { columns.iter().filter(|c| c.key).collect() } else { sort_columns.iter().map(|i| &columns[*i]).collect() };
+        let prefix: Vec<&Column> = if sort_columns.is_empty() {
+            columns.iter().filter(|c| c.key).collect()
+        } else {
+            sort_columns.iter().map(|i| &columns[*i]).collect()
+        };
         let short_key_columns = short_key_count(&prefix);
         let indexes_ddl = indexes(create, &columns, keys)?;
         Ok(CreateTableSpec {
@@ -303,7 +321,11 @@ impl Binder<'_> {
 }
 
 /// The position of a named column.
-pub(super) fn position(columns: &[Column], name: &sql::Ident, missing: impl Fn(&str) -> common_base::Error) -> Result<usize> {
+pub(super) fn position(
+    columns: &[Column],
+    name: &sql::Ident,
+    missing: impl Fn(&str) -> common_base::Error,
+) -> Result<usize> {
     columns.iter().position(|c| c.name.eq_ignore_ascii_case(&name.value)).ok_or_else(|| missing(&name.value))
 }
 
@@ -322,7 +344,13 @@ fn implicit_key_count(columns: &[&Column]) -> usize {
     let mut bytes = 0;
     let mut count = 0;
     for c in columns {
-        if count == SHORT_KEY_COLUMNS || c.ty.is_float() || c.ty.is_nested() || c.ty.is_metric() || c.generated.is_some() || matches!(c.ty, LogicalType::Json | LogicalType::Varbinary(_)) {
+        if count == SHORT_KEY_COLUMNS
+            || c.ty.is_float()
+            || c.ty.is_nested()
+            || c.ty.is_metric()
+            || c.generated.is_some()
+            || matches!(c.ty, LogicalType::Json | LogicalType::Varbinary(_))
+        {
             break;
         }
         bytes += index_size(&c.ty);
@@ -363,7 +391,12 @@ fn short_key_count(columns: &[&Column]) -> u32 {
     count.max(1) as u32
 }
 
-fn distribution(create: &CreateTable, columns: &[Column], keys: KeysModel, defaults: &DdlDefaults) -> Result<Distribution> {
+fn distribution(
+    create: &CreateTable,
+    columns: &[Column],
+    keys: KeysModel,
+    defaults: &DdlDefaults,
+) -> Result<Distribution> {
     let key_columns = || columns.iter().filter(|c| c.key).map(|c| c.uid).collect::<Vec<_>>();
     let Some(dist) = &create.distribution else {
         return Ok(match keys {
@@ -374,11 +407,18 @@ fn distribution(create: &CreateTable, columns: &[Column], keys: KeysModel, defau
     let buckets = check_buckets(dist, defaults)?;
     match &dist.kind {
         DistributionKind::Random => {
-            let replaces = columns.iter().any(|c| matches!(c.aggregation, Some(fe_catalog::model::Aggregation::Replace | fe_catalog::model::Aggregation::ReplaceIfNotNull)));
+            let replaces = columns.iter().any(|c| {
+                matches!(
+                    c.aggregation,
+                    Some(fe_catalog::model::Aggregation::Replace | fe_catalog::model::Aggregation::ReplaceIfNotNull)
+                )
+            });
             match keys {
                 KeysModel::Duplicate => {}
                 KeysModel::Aggregate if !replaces => {}
-                KeysModel::Aggregate => bail!(User, "AGGREGATE KEY table with replace column must use hash distribution"),
+                KeysModel::Aggregate => {
+                    bail!(User, "AGGREGATE KEY table with replace column must use hash distribution")
+                }
                 KeysModel::Unique => bail!(User, "UNIQUE KEY table must use hash distribution"),
                 KeysModel::Primary => bail!(User, "PRIMARY KEY table must use hash distribution"),
             }
@@ -389,7 +429,11 @@ fn distribution(create: &CreateTable, columns: &[Column], keys: KeysModel, defau
             for name in names {
                 let at = position(columns, name, |n| err!(User, "Distribution column({n}) doesn't exist."))?;
                 let column = &columns[at];
-                if column.ty.is_float() || column.ty.is_nested() || column.ty.is_metric() || matches!(column.ty, LogicalType::Json | LogicalType::Varbinary(_)) {
+                if column.ty.is_float()
+                    || column.ty.is_nested()
+                    || column.ty.is_metric()
+                    || matches!(column.ty, LogicalType::Json | LogicalType::Varbinary(_))
+                {
                     bail!(User, "{} column can not be distribution column", debug_text(&column.ty));
                 }
                 if keys != KeysModel::Duplicate && !column.key {
@@ -431,16 +475,26 @@ fn indexes(create: &CreateTable, columns: &[Column], keys: KeysModel) -> Result<
         if matches!(index.kind, IndexKind::Gin | IndexKind::Vector) {
             bail!(NotSupported, "{kind} index is not supported yet");
         }
-        let [name] = index.columns.as_slice() else { bail!(User, "{} index can only be built on one column", kind.to_lowercase()) };
+        let [name] = index.columns.as_slice() else {
+            bail!(User, "{} index can only be built on one column", kind.to_lowercase())
+        };
         let at = position(columns, name, |n| err!(User, "{kind} column does not exist in table. invalid column: {n}"))?;
         let column = &columns[at];
         if matches!(keys, KeysModel::Aggregate | KeysModel::Unique) && !column.key {
-            bail!(User, "{kind} index only used in columns of DUP_KEYS/PRIMARY_KEYS table or key columns of UNIQUE_KEYS/AGG_KEYS table. invalid column: {}", column.name);
+            bail!(
+                User,
+                "{kind} index only used in columns of DUP_KEYS/PRIMARY_KEYS table or key columns of UNIQUE_KEYS/AGG_KEYS table. invalid column: {}",
+                column.name
+            );
         }
-        let properties: Vec<String> = index.properties.iter().map(|p| format!("\"{}\" = \"{}\"", p.key, p.value)).collect();
+        let properties: Vec<String> =
+            index.properties.iter().map(|p| format!("\"{}\" = \"{}\"", p.key, p.value)).collect();
         let properties = if properties.is_empty() { String::new() } else { format!("({})", properties.join(", ")) };
         let comment = index.comment.as_deref().unwrap_or("");
-        out.push(format!("INDEX {} (`{}`) USING {kind}{properties} COMMENT '{comment}'", index.name.value, column.name));
+        out.push(format!(
+            "INDEX {} (`{}`) USING {kind}{properties} COMMENT '{comment}'",
+            index.name.value, column.name
+        ));
     }
     Ok(out)
 }

@@ -8,11 +8,7 @@ use fe_catalog::model::{Column, DefaultValue, TableKind, View};
 use fe_parser::ast::{CreateView, ViewColumn, ViewSecurity, sql};
 
 use super::qualify::{Qualifier, StarColumns, StarPlace};
-use crate::{
-    AnalyzeContext, OutputColumn, TableUse,
-    binder::Binder,
-    error, names,
-};
+use crate::{AnalyzeContext, OutputColumn, TableUse, binder::Binder, error, names};
 
 /// A view ready to be stored.
 #[derive(Clone, Debug)]
@@ -52,12 +48,19 @@ pub fn analyze_create_view(ctx: &AnalyzeContext<'_>, create: &CreateView) -> Res
 }
 
 /// Analyzes `ALTER VIEW v [(columns)] AS query`.
-pub fn analyze_alter_view(ctx: &AnalyzeContext<'_>, name: &sql::ObjectName, columns: &[ViewColumn], query: &sql::Query) -> Result<CreateViewSpec> {
+pub fn analyze_alter_view(
+    ctx: &AnalyzeContext<'_>,
+    name: &sql::ObjectName,
+    columns: &[ViewColumn],
+    query: &sql::Query,
+) -> Result<CreateViewSpec> {
     error::wrap(|| {
         let (db_name, name) = target(ctx, name)?;
         match ctx.view.table(&db_name, &name) {
             None => bail!(UnknownTable, "Unknown table '{db_name}.{name}'"),
-            Some(t) if !matches!(t.kind, TableKind::View(_)) => bail!(User, "The specified table [{name}] is not a view"),
+            Some(t) if !matches!(t.kind, TableKind::View(_)) => {
+                bail!(User, "The specified table [{name}] is not a view")
+            }
             Some(_) => {}
         }
         let (columns, definition, tables) = view_parts(ctx, columns, query)?;
@@ -94,7 +97,11 @@ pub(super) fn target(ctx: &AnalyzeContext<'_>, name: &sql::ObjectName) -> Result
     Ok((db_name, parts.table))
 }
 
-fn view_parts(ctx: &AnalyzeContext<'_>, names: &[ViewColumn], query: &sql::Query) -> Result<(Vec<Column>, String, Vec<TableUse>)> {
+fn view_parts(
+    ctx: &AnalyzeContext<'_>,
+    names: &[ViewColumn],
+    query: &sql::Query,
+) -> Result<(Vec<Column>, String, Vec<TableUse>)> {
     let mut binder = Binder::new(ctx);
     binder.stars = Some(HashMap::new());
     let bound = binder.bind_query_root(query)?;

@@ -14,8 +14,8 @@ use fe_plan::{ColumnFactory, LogicalNode, LogicalOp};
 use super::{insert::partition_ids, stored_only};
 use crate::{
     AnalyzeContext, TableUse,
-    binder::{Binder, Clause},
     bind::{with_applies, with_filter},
+    binder::{Binder, Clause},
     error, names,
     scope::Scope,
 };
@@ -58,13 +58,21 @@ pub fn analyze_delete(ctx: &AnalyzeContext<'_>, delete: &Delete) -> Result<Analy
             Some(with) => binder.bind_with(with)?,
             None => Vec::new(),
         };
-        let (mut form, _) = binder.with_frame(Scope::default(), Clause::Select, |b| b.bind_delete(delete, &table, olap.keys))?;
+        let (mut form, _) =
+            binder.with_frame(Scope::default(), Clause::Select, |b| b.bind_delete(delete, &table, olap.keys))?;
         if let DeleteForm::Keys { plan, .. } = &mut form {
             let placed = std::mem::replace(plan, LogicalNode::leaf(LogicalOp::AssertOneRow { text: String::new() }));
             *plan = binder.place_ctes(placed, producers);
             binder.fold_plan(plan);
         }
-        Ok(AnalyzedDelete { db_name: db.name.clone(), table, partitions, form, columns: binder.columns, tables: binder.tables })
+        Ok(AnalyzedDelete {
+            db_name: db.name.clone(),
+            table,
+            partitions,
+            form,
+            columns: binder.columns,
+            tables: binder.tables,
+        })
     })
 }
 
@@ -99,13 +107,18 @@ impl Binder<'_> {
             return Ok(DeleteForm::Keys { plan: LogicalNode::unary(LogicalOp::Project { exprs }, plan), output });
         }
         if !applies.is_empty() {
-            bail!(Analysis, "Where clause only supports compound predicate, binary predicate, is_null predicate and in predicate");
+            bail!(
+                Analysis,
+                "Where clause only supports compound predicate, binary predicate, is_null predicate and in predicate"
+            );
         }
         let conjuncts: Vec<Expr> = self.fold(condition).into_conjuncts();
-        let columns: Vec<(ColumnId, ColumnUid)> = ids.iter().copied().zip(table.columns.iter().map(|c| c.uid)).collect();
+        let columns: Vec<(ColumnId, ColumnUid)> =
+            ids.iter().copied().zip(table.columns.iter().map(|c| c.uid)).collect();
         for e in &conjuncts {
             let id = delete_predicate(e)?;
-            let Some(column) = columns.iter().find(|(c, _)| *c == id).and_then(|(_, uid)| table.column_by_uid(*uid)) else {
+            let Some(column) = columns.iter().find(|(c, _)| *c == id).and_then(|(_, uid)| table.column_by_uid(*uid))
+            else {
                 bail!(Internal, "a delete predicate's column belongs to the table")
             };
             if matches!(keys, KeysModel::Aggregate | KeysModel::Unique) && !column.key {
@@ -121,7 +134,12 @@ impl Binder<'_> {
 
 /// The column of a condition a delete predicate can be.
 fn delete_predicate(e: &Expr) -> Result<ColumnId> {
-    let refused = || common_base::err!(Analysis, "Where clause only supports compound predicate, binary predicate, is_null predicate and in predicate");
+    let refused = || {
+        common_base::err!(
+            Analysis,
+            "Where clause only supports compound predicate, binary predicate, is_null predicate and in predicate"
+        )
+    };
     match &e.kind {
         ExprKind::Call { function, args } if matches!(function.name(), "eq" | "ne" | "lt" | "le" | "gt" | "ge") => {
             match (args[0].as_column(), args[1].as_literal(), args[0].as_literal(), args[1].as_column()) {

@@ -56,21 +56,29 @@ pub fn analyze_insert(ctx: &AnalyzeContext<'_>, insert: &Insert) -> Result<Analy
         let (partitions, temporary_partitions) = match &insert.partitions {
             None => (None, false),
             Some(InsertPartitions::Names(names)) => (Some(partition_ids(&olap, &table, names)?), names.temporary),
-            Some(InsertPartitions::Values(_)) => bail!(NotSupported, "INSERT with static partition values is not supported"),
+            Some(InsertPartitions::Values(_)) => {
+                bail!(NotSupported, "INSERT with static partition values is not supported")
+            }
         };
         let producers = match &insert.with {
             Some(with) => binder.bind_with(with)?,
             None => Vec::new(),
         };
         let mut source = match &insert.source {
-            InsertSource::Values(rows) => binder.insert_values(&table, insert.columns.as_deref(), &rows.iter().collect::<Vec<_>>())?,
+            InsertSource::Values(rows) => {
+                binder.insert_values(&table, insert.columns.as_deref(), &rows.iter().collect::<Vec<_>>())?
+            }
             InsertSource::Query(query) => {
                 if let (sql::SetExpr::Values(values), None, None) = (&*query.body, &query.with, &query.limit_clause) {
                     let rows: Vec<&Vec<sql::Expr>> = values.rows.iter().map(|r| &r.content).collect();
                     binder.insert_values(&table, insert.columns.as_deref(), &rows)?
                 } else {
                     let bound = binder.bind_query(query)?;
-                    let targets = if insert.by_name { by_name(&table, &bound)? } else { target_columns(&table, insert.columns.as_deref())? };
+                    let targets = if insert.by_name {
+                        by_name(&table, &bound)?
+                    } else {
+                        target_columns(&table, insert.columns.as_deref())?
+                    };
                     Source { targets, bound }
                 }
             }
@@ -151,14 +159,22 @@ fn by_name(table: &Table, bound: &BoundQuery) -> Result<Vec<usize>> {
 
 fn check_count(targets: usize, values: usize) -> Result<()> {
     if targets != values {
-        bail!(InsertColumnCount, "Inserted target column count: {targets} doesn't match select/value column count: {values}");
+        bail!(
+            InsertColumnCount,
+            "Inserted target column count: {targets} doesn't match select/value column count: {values}"
+        );
     }
     Ok(())
 }
 
 impl Binder<'_> {
     /// VALUES rows, each value cast to its column's type on its own; DEFAULT is the column's default.
-    fn insert_values(&mut self, table: &Table, columns: Option<&[sql::Ident]>, rows: &[&Vec<sql::Expr>]) -> Result<Source> {
+    fn insert_values(
+        &mut self,
+        table: &Table,
+        columns: Option<&[sql::Ident]>,
+        rows: &[&Vec<sql::Expr>],
+    ) -> Result<Source> {
         let targets = target_columns(table, columns)?;
         let (rows, frame) = self.with_frame(Scope::default(), Clause::Values, |b| {
             let mut out = Vec::with_capacity(rows.len());
@@ -184,7 +200,8 @@ impl Binder<'_> {
             ids.push(id);
             output.push(crate::OutputColumn { name: column.name.clone(), id, ty: column.ty.clone(), nullable: true });
         }
-        let plan = LogicalNode::leaf(LogicalOp::Values(LogicalValues { columns: ids, rows, chunks: Arc::new(Vec::new()) }));
+        let plan =
+            LogicalNode::leaf(LogicalOp::Values(LogicalValues { columns: ids, rows, chunks: Arc::new(Vec::new()) }));
         Ok(Source { targets, bound: BoundQuery { plan, output } })
     }
 
@@ -204,7 +221,11 @@ impl Binder<'_> {
     }
 
     /// Projects a source to the table's columns: given values cast, the rest defaults, then generated columns.
-    pub(super) fn fill_columns(&mut self, table: &Table, source: Source) -> Result<(LogicalNode, Vec<(ColumnUid, ColumnId)>)> {
+    pub(super) fn fill_columns(
+        &mut self,
+        table: &Table,
+        source: Source,
+    ) -> Result<(LogicalNode, Vec<(ColumnUid, ColumnId)>)> {
         let Source { targets, bound } = source;
         check_count(targets.len(), bound.output.len())?;
         let mut exprs = Vec::with_capacity(table.columns.len());
@@ -222,13 +243,18 @@ impl Binder<'_> {
                     Some(value) => value,
                     None => {
                         let listed: String = targets.iter().map(|t| format!(" {} ", table.columns[*t].name)).collect();
-                        bail!(Analysis, "'{}' must be explicitly mentioned in column permutation: {listed}", column.name);
+                        bail!(
+                            Analysis,
+                            "'{}' must be explicitly mentioned in column permutation: {listed}",
+                            column.name
+                        );
                     }
                 },
             };
             // A query may give one column twice; each table column needs its own.
             let own = value.as_column().filter(|id| !exprs.iter().any(|(e, _): &(ColumnId, Expr)| e == id));
-            let id = own.unwrap_or_else(|| self.columns.computed(column.name.clone(), column.ty.clone(), value.nullable));
+            let id =
+                own.unwrap_or_else(|| self.columns.computed(column.name.clone(), column.ty.clone(), value.nullable));
             ids[i] = Some(id);
             exprs.push((id, value));
         }
@@ -243,7 +269,8 @@ impl Binder<'_> {
             let mut computed = Vec::new();
             for (i, column) in table.columns.iter().enumerate() {
                 if let Some(text) = &column.generated {
-                    let value = self.generated(column, text, Scope { fields: fields.clone(), relations: Vec::new() })?;
+                    let value =
+                        self.generated(column, text, Scope { fields: fields.clone(), relations: Vec::new() })?;
                     let id = self.columns.computed(column.name.clone(), column.ty.clone(), value.nullable);
                     ids[i] = Some(id);
                     computed.push((id, value));
@@ -251,7 +278,8 @@ impl Binder<'_> {
             }
             plan = self.project_more(plan, computed);
         }
-        let output = table.columns.iter().zip(ids).map(|(c, id)| (c.uid, id.expect("every column got a value"))).collect();
+        let output =
+            table.columns.iter().zip(ids).map(|(c, id)| (c.uid, id.expect("every column got a value"))).collect();
         Ok((plan, output))
     }
 }

@@ -106,7 +106,8 @@ impl Binder<'_> {
         primary: bool,
         partial: bool,
     ) -> Result<AnalyzedLoad> {
-        let derived: Vec<(&str, &sql::Expr)> = listed.iter().filter_map(|c| c.expr.as_ref().map(|e| (c.name.value.as_str(), e))).collect();
+        let derived: Vec<(&str, &sql::Expr)> =
+            listed.iter().filter_map(|c| c.expr.as_ref().map(|e| (c.name.value.as_str(), e))).collect();
         let sources: Vec<&str> = listed.iter().filter(|c| c.expr.is_none()).map(|c| c.name.value.as_str()).collect();
         for (i, name) in sources.iter().enumerate() {
             if sources[..i].iter().any(|n| n.eq_ignore_ascii_case(name)) {
@@ -124,7 +125,9 @@ impl Binder<'_> {
         let used = |name: &str| derived.iter().any(|(_, e)| mentions(e, name));
         let mut fields = Vec::with_capacity(sources.len());
         for name in sources {
-            let column = table.column(name).filter(|c| c.generated.is_none() && !derived.iter().any(|(d, _)| d.eq_ignore_ascii_case(name)));
+            let column = table
+                .column(name)
+                .filter(|c| c.generated.is_none() && !derived.iter().any(|(d, _)| d.eq_ignore_ascii_case(name)));
             let direct = column.filter(|_| !used(name));
             let ty = match direct {
                 // The reader cannot make these; their functions take text.
@@ -136,7 +139,10 @@ impl Binder<'_> {
             fields.push(LoadField { name: name.to_owned(), id, ty, column: direct.map(|c| c.uid) });
         }
         let scope = Scope {
-            fields: fields.iter().map(|f| Field { relation: None, name: f.name.clone(), id: f.id, source: None }).collect(),
+            fields: fields
+                .iter()
+                .map(|f| Field { relation: None, name: f.name.clone(), id: f.id, source: None })
+                .collect(),
             relations: Vec::new(),
         };
         let mut mapped: Vec<(String, Expr)> = Vec::with_capacity(derived.len());
@@ -195,7 +201,12 @@ impl Binder<'_> {
     }
 
     /// Binds something over the table's columns and puts their load expressions in.
-    fn over_columns(&mut self, table: &Table, columns: &[(ColumnUid, Expr)], bind: impl FnOnce(&mut Self, Scope) -> Result<Expr>) -> Result<Expr> {
+    fn over_columns(
+        &mut self,
+        table: &Table,
+        columns: &[(ColumnUid, Expr)],
+        bind: impl FnOnce(&mut Self, Scope) -> Result<Expr>,
+    ) -> Result<Expr> {
         let mut fields = Vec::with_capacity(columns.len());
         let mut by = std::collections::HashMap::with_capacity(columns.len());
         for (uid, value) in columns {
@@ -209,7 +220,13 @@ impl Binder<'_> {
     }
 
     /// The filter over table columns and, for other names, source fields.
-    fn load_filter(&mut self, table: &Table, columns: &[(ColumnUid, Expr)], sources: &[LoadField], selection: &sql::Expr) -> Result<Expr> {
+    fn load_filter(
+        &mut self,
+        table: &Table,
+        columns: &[(ColumnUid, Expr)],
+        sources: &[LoadField],
+        selection: &sql::Expr,
+    ) -> Result<Expr> {
         let extra: Vec<Field> = sources
             .iter()
             .filter(|f| table.column(&f.name).is_none())

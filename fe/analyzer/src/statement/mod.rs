@@ -13,8 +13,8 @@ mod update;
 
 pub(crate) use qualify::{StarColumns, StarPlace, place as star_place};
 
-pub use create_table::{AnalyzedCtas, CreateTableSpec, DdlDefaults, PartitionSpec, analyze_create_table, analyze_ctas};
 pub use columns::analyze_column;
+pub use create_table::{AnalyzedCtas, CreateTableSpec, DdlDefaults, PartitionSpec, analyze_create_table, analyze_ctas};
 pub use create_view::{CreateViewSpec, analyze_alter_view, analyze_create_view};
 pub use delete::{AnalyzedDelete, DeleteForm, analyze_delete};
 pub use insert::{AnalyzedInsert, analyze_insert};
@@ -41,7 +41,8 @@ impl Binder<'_> {
             DefaultValue::None => return Ok(None),
             DefaultValue::Literal(value) => self.fold(Expr::literal(value.clone()).cast_to(&column.ty)),
             DefaultValue::CurrentTimestamp(precision) => {
-                let args = if *precision == 0 { Vec::new() } else { vec![Expr::literal(Scalar::Int(i32::from(*precision)))] };
+                let args =
+                    if *precision == 0 { Vec::new() } else { vec![Expr::literal(Scalar::Int(i32::from(*precision)))] };
                 self.call("now", args)?
             }
             DefaultValue::Expression(text) => {
@@ -69,7 +70,10 @@ impl Binder<'_> {
 }
 
 /// Writing to anything but a stored table is refused.
-pub(crate) fn stored_only<'t>(table: &'t fe_catalog::model::Table, what: &str) -> Result<&'t std::sync::Arc<fe_catalog::model::OlapTable>> {
+pub(crate) fn stored_only<'t>(
+    table: &'t fe_catalog::model::Table,
+    what: &str,
+) -> Result<&'t std::sync::Arc<fe_catalog::model::OlapTable>> {
     match table.as_olap() {
         Some(olap) => Ok(olap),
         None => bail!(User, "{what} is not supported on '{}': it is not a native table", table.name),

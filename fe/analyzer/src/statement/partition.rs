@@ -7,8 +7,8 @@ use common_expr::expr::Expr;
 use common_types::{LogicalType, Scalar, date};
 use fe_catalog::model::{Column, KeysModel, PartitionBound, PartitionInfo, PartitionItem, Table};
 use fe_parser::ast::{
-    AddPartition, BatchPartitions, CreateTable, IntervalUnit, ListPartition, NewPartition, PartitionBy, PartitionStep, PartitionValue, Properties, RangeBound,
-    RangePartition, RangePartitionItem, encoding, sql,
+    AddPartition, BatchPartitions, CreateTable, IntervalUnit, ListPartition, NewPartition, PartitionBy, PartitionStep,
+    PartitionValue, Properties, RangeBound, RangePartition, RangePartitionItem, encoding, sql,
 };
 
 use super::create_table::{DdlDefaults, PartitionSpec, check_buckets, position};
@@ -17,7 +17,11 @@ use crate::{AnalyzeContext, binder::Binder, error};
 const DAY_US: i64 = 86_400_000_000;
 
 /// The scalars of partition values for the given columns (`p` of `VALUES IN`, `ADD PARTITION`, …).
-pub fn partition_values(ctx: &AnalyzeContext<'_>, values: &[PartitionValue], columns: &[&Column]) -> Result<Vec<Scalar>> {
+pub fn partition_values(
+    ctx: &AnalyzeContext<'_>,
+    values: &[PartitionValue],
+    columns: &[&Column],
+) -> Result<Vec<Scalar>> {
     error::wrap(|| {
         let binder = Binder::new(ctx);
         values.iter().zip(columns).map(|(v, c)| binder.partition_value(v, c)).collect()
@@ -25,20 +29,35 @@ pub fn partition_values(ctx: &AnalyzeContext<'_>, values: &[PartitionValue], col
 }
 
 /// The partitions `ADD PARTITION` makes, checked against the table's own.
-pub fn analyze_add_partition(ctx: &AnalyzeContext<'_>, table: &Table, add: &AddPartition, defaults: &DdlDefaults) -> Result<Vec<PartitionSpec>> {
+pub fn analyze_add_partition(
+    ctx: &AnalyzeContext<'_>,
+    table: &Table,
+    add: &AddPartition,
+    defaults: &DdlDefaults,
+) -> Result<Vec<PartitionSpec>> {
     error::wrap(|| {
         let olap = super::stored_only(table, "ADD PARTITION")?;
         let binder = Binder::new(ctx);
-        let existing: Vec<(String, PartitionItem)> =
-            olap.partitions.values().filter(|p| p.temporary == add.temporary).map(|p| (p.name.clone(), p.item.clone())).collect();
-        let find = |uids: &[common_base::ids::ColumnUid]| -> Vec<&Column> { uids.iter().filter_map(|u| table.column_by_uid(*u)).collect() };
+        let existing: Vec<(String, PartitionItem)> = olap
+            .partitions
+            .values()
+            .filter(|p| p.temporary == add.temporary)
+            .map(|p| (p.name.clone(), p.item.clone()))
+            .collect();
+        let find = |uids: &[common_base::ids::ColumnUid]| -> Vec<&Column> {
+            uids.iter().filter_map(|u| table.column_by_uid(*u)).collect()
+        };
         let mut specs = match (&olap.partition_info, &add.partition) {
             (PartitionInfo::Range { columns } | PartitionInfo::Expression { columns, .. }, NewPartition::Range(p)) => {
                 let columns = find(columns);
-                let upper = existing.iter().filter_map(|(_, item)| upper_of(item)).max_by(|a, b| compare_bounds(a, b)).cloned();
+                let upper =
+                    existing.iter().filter_map(|(_, item)| upper_of(item)).max_by(|a, b| compare_bounds(a, b)).cloned();
                 vec![binder.range_partition(p, &columns, upper.unwrap_or(PartitionBound::Min))?]
             }
-            (PartitionInfo::Range { columns } | PartitionInfo::Expression { columns, .. }, NewPartition::Batch(batch)) => {
+            (
+                PartitionInfo::Range { columns } | PartitionInfo::Expression { columns, .. },
+                NewPartition::Batch(batch),
+            ) => {
                 let columns = find(columns);
                 binder.batch(batch, &columns, defaults)?
             }
@@ -76,7 +95,9 @@ fn overrides(properties: &Properties) -> Result<Overrides> {
         let key = p.key.to_ascii_lowercase();
         match key.as_str() {
             "replication_num" => replication = Some(super::properties::replication_num(&p.value)?),
-            "storage_medium" | "storage_cooldown_time" | "in_memory" | "storage_cooldown_ttl" => rest.push((key, p.value.clone())),
+            "storage_medium" | "storage_cooldown_time" | "in_memory" | "storage_cooldown_ttl" => {
+                rest.push((key, p.value.clone()))
+            }
             _ => bail!(User, "Unknown properties: {{{}={}}}", p.key, p.value),
         }
     }
@@ -145,12 +166,19 @@ impl Binder<'_> {
         }
     }
 
-    fn partition_columns<'c>(&self, exprs: &[sql::Expr], columns: &'c [Column], keys: KeysModel) -> Result<Vec<&'c Column>> {
+    fn partition_columns<'c>(
+        &self,
+        exprs: &[sql::Expr],
+        columns: &'c [Column],
+        keys: KeysModel,
+    ) -> Result<Vec<&'c Column>> {
         let mut out: Vec<&Column> = Vec::with_capacity(exprs.len());
         for e in exprs {
             let name = match e {
                 sql::Expr::Identifier(i) => i,
-                sql::Expr::Function(_) => bail!(NotSupported, "Partitioning by {} is not supported yet", fe_parser::print::expr_text(e)),
+                sql::Expr::Function(_) => {
+                    bail!(NotSupported, "Partitioning by {} is not supported yet", fe_parser::print::expr_text(e))
+                }
                 other => bail!(User, "Unsupported partition expression {}", fe_parser::print::expr_text(other)),
             };
             let at = position(columns, name, |n| err!(User, "Partition column[{n}] does not exist in column list."))?;
@@ -173,7 +201,9 @@ impl Binder<'_> {
             }
             sql::Expr::Function(f) => {
                 let name = crate::names::function_name(&f.name);
-                let sql::FunctionArguments::List(list) = &f.args else { bail!(Analysis, "Only support date_trunc and time_slice as partition expression") };
+                let sql::FunctionArguments::List(list) = &f.args else {
+                    bail!(Analysis, "Only support date_trunc and time_slice as partition expression")
+                };
                 let args: Vec<&sql::Expr> = list
                     .args
                     .iter()
@@ -206,7 +236,12 @@ impl Binder<'_> {
         }
     }
 
-    fn range_items(&self, items: &[RangePartitionItem], columns: &[&Column], defaults: &DdlDefaults) -> Result<Vec<PartitionSpec>> {
+    fn range_items(
+        &self,
+        items: &[RangePartitionItem],
+        columns: &[&Column],
+        defaults: &DdlDefaults,
+    ) -> Result<Vec<PartitionSpec>> {
         let mut specs: Vec<PartitionSpec> = Vec::new();
         for item in items {
             match item {
@@ -226,7 +261,12 @@ impl Binder<'_> {
         Ok(specs)
     }
 
-    fn range_partition(&self, p: &RangePartition, columns: &[&Column], previous: PartitionBound) -> Result<PartitionSpec> {
+    fn range_partition(
+        &self,
+        p: &RangePartition,
+        columns: &[&Column],
+        previous: PartitionBound,
+    ) -> Result<PartitionSpec> {
         let (lower, upper) = match &p.bound {
             RangeBound::LessThan(values) => (previous, self.bound(values, columns)?),
             RangeBound::Fixed { lower, upper } => (self.bound(lower, columns)?, self.bound(upper, columns)?),
@@ -253,7 +293,11 @@ impl Binder<'_> {
             _ => {}
         }
         if values.len() > columns.len() {
-            bail!(User, "partition column number in multi partition clause must be one but start with {} columns", values.len());
+            bail!(
+                User,
+                "partition column number in multi partition clause must be one but start with {} columns",
+                values.len()
+            );
         }
         let mut out = Vec::with_capacity(columns.len());
         for (i, column) in columns.iter().enumerate() {
@@ -278,7 +322,9 @@ impl Binder<'_> {
                 }
             }
             PartitionValue::Null if column.nullable => Ok(Scalar::Null),
-            PartitionValue::Null => bail!(User, "Partition column {} is NOT NULL, but a partition value is NULL", column.name),
+            PartitionValue::Null => {
+                bail!(User, "Partition column {} is NOT NULL, but a partition value is NULL", column.name)
+            }
             PartitionValue::MaxValue => Ok(extreme(&column.ty, true)),
             PartitionValue::MinValue => Ok(extreme(&column.ty, false)),
         }
@@ -288,9 +334,15 @@ impl Binder<'_> {
         let mut tuples: Vec<Vec<Scalar>> = Vec::with_capacity(p.tuples.len());
         for tuple in &p.tuples {
             if tuple.len() != columns.len() {
-                bail!(User, "Partition column size should be equal to the partition column size: {} values for {} columns", tuple.len(), columns.len());
+                bail!(
+                    User,
+                    "Partition column size should be equal to the partition column size: {} values for {} columns",
+                    tuple.len(),
+                    columns.len()
+                );
             }
-            let values = tuple.iter().zip(columns).map(|(v, c)| self.partition_value(v, c)).collect::<Result<Vec<_>>>()?;
+            let values =
+                tuple.iter().zip(columns).map(|(v, c)| self.partition_value(v, c)).collect::<Result<Vec<_>>>()?;
             if tuples.contains(&values) {
                 bail!(User, "Duplicate values in partition {}", p.name.value);
             }
@@ -308,15 +360,32 @@ impl Binder<'_> {
     }
 
     /// `START (a) END (b) EVERY (step)` unrolled.
-    fn batch(&self, batch: &BatchPartitions, columns: &[&Column], defaults: &DdlDefaults) -> Result<Vec<PartitionSpec>> {
-        let [column] = columns else { bail!(User, "partition column number in multi partition clause must be one but start with {} columns", columns.len()) };
+    fn batch(
+        &self,
+        batch: &BatchPartitions,
+        columns: &[&Column],
+        defaults: &DdlDefaults,
+    ) -> Result<Vec<PartitionSpec>> {
+        let [column] = columns else {
+            bail!(
+                User,
+                "partition column number in multi partition clause must be one but start with {} columns",
+                columns.len()
+            )
+        };
         let start = self.partition_value(&PartitionValue::Literal(batch.start.clone()), column)?;
         let end = self.partition_value(&PartitionValue::Literal(batch.end.clone()), column)?;
         let pieces: Vec<(String, Scalar, Scalar)> = match (&batch.every, column.ty.is_date_like()) {
-            (PartitionStep::Interval { count, unit }, true) => self.date_pieces(&column.ty, &start, &end, *count, *unit, defaults)?,
+            (PartitionStep::Interval { count, unit }, true) => {
+                self.date_pieces(&column.ty, &start, &end, *count, *unit, defaults)?
+            }
             (PartitionStep::Number(step), false) => number_pieces(&column.ty, &start, &end, *step, defaults)?,
-            (PartitionStep::Interval { .. }, false) => bail!(Analysis, "Unsupported batch partition build type: {}", column.ty),
-            (PartitionStep::Number(_), true) => bail!(Analysis, "Unsupported batch partition build type: {} needs EVERY (INTERVAL n unit)", column.ty),
+            (PartitionStep::Interval { .. }, false) => {
+                bail!(Analysis, "Unsupported batch partition build type: {}", column.ty)
+            }
+            (PartitionStep::Number(_), true) => {
+                bail!(Analysis, "Unsupported batch partition build type: {} needs EVERY (INTERVAL n unit)", column.ty)
+            }
             (PartitionStep::None, _) => bail!(Analysis, "Batch partitions need an EVERY clause"),
         };
         Ok(pieces
@@ -324,7 +393,10 @@ impl Binder<'_> {
             .map(|(name, lower, upper)| PartitionSpec {
                 name,
                 if_not_exists: false,
-                item: PartitionItem::Range { lower: PartitionBound::Values(vec![lower]), upper: PartitionBound::Values(vec![upper]) },
+                item: PartitionItem::Range {
+                    lower: PartitionBound::Values(vec![lower]),
+                    upper: PartitionBound::Values(vec![upper]),
+                },
                 buckets: None,
                 replication_num: None,
                 properties: Vec::new(),
@@ -332,11 +404,26 @@ impl Binder<'_> {
             .collect())
     }
 
-    fn date_pieces(&self, ty: &LogicalType, start: &Scalar, end: &Scalar, count: i64, unit: IntervalUnit, defaults: &DdlDefaults) -> Result<Vec<(String, Scalar, Scalar)>> {
+    fn date_pieces(
+        &self,
+        ty: &LogicalType,
+        start: &Scalar,
+        end: &Scalar,
+        count: i64,
+        unit: IntervalUnit,
+        defaults: &DdlDefaults,
+    ) -> Result<Vec<(String, Scalar, Scalar)>> {
         if count <= 0 {
             bail!(Analysis, "Batch partition every clause mush be larger than zero.");
         }
-        if matches!(unit, IntervalUnit::Minute | IntervalUnit::Second | IntervalUnit::Millisecond | IntervalUnit::Microsecond | IntervalUnit::Quarter) {
+        if matches!(
+            unit,
+            IntervalUnit::Minute
+                | IntervalUnit::Second
+                | IntervalUnit::Millisecond
+                | IntervalUnit::Microsecond
+                | IntervalUnit::Quarter
+        ) {
             bail!(Analysis, "Unsupported time unit {} in batch partitions", unit.as_str());
         }
         if unit == IntervalUnit::Hour && *ty == LogicalType::Date {
@@ -368,7 +455,11 @@ impl Binder<'_> {
             }
             out.push((partition_name(at, unit), from_micros(ty, at), from_micros(ty, next)));
             if out.len() > defaults.max_partitions_in_batch {
-                bail!(Analysis, "The number of batch partitions should not exceed: {}", defaults.max_partitions_in_batch);
+                bail!(
+                    Analysis,
+                    "The number of batch partitions should not exceed: {}",
+                    defaults.max_partitions_in_batch
+                );
             }
             at = next;
         }
@@ -400,14 +491,24 @@ fn check_partition_column(column: &Column, keys: KeysModel) -> Result<&Column> {
 
 fn check_range_column(column: &Column) -> Result<()> {
     if !column.ty.is_integer() && !column.ty.is_date_like() {
-        bail!(User, "Column[{}] type[{}] cannot be a range partition key.", column.name, column.ty.to_string().to_uppercase());
+        bail!(
+            User,
+            "Column[{}] type[{}] cannot be a range partition key.",
+            column.name,
+            column.ty.to_string().to_uppercase()
+        );
     }
     Ok(())
 }
 
 fn check_list_column(column: &Column) -> Result<()> {
     let ty = &column.ty;
-    if ty.is_float() || ty.is_decimal() || ty.is_nested() || ty.is_metric() || matches!(ty, LogicalType::Json | LogicalType::Varbinary(_) | LogicalType::Time) {
+    if ty.is_float()
+        || ty.is_decimal()
+        || ty.is_nested()
+        || ty.is_metric()
+        || matches!(ty, LogicalType::Json | LogicalType::Varbinary(_) | LogicalType::Time)
+    {
         bail!(User, "Column[{}] type[{}] cannot be a partition column", column.name, ty.to_string().to_uppercase());
     }
     Ok(())
@@ -454,7 +555,12 @@ fn compare_bounds(a: &PartitionBound, b: &PartitionBound) -> Ordering {
         (B::Min, B::Min) | (B::Max, B::Max) => Ordering::Equal,
         (B::Min, _) | (_, B::Max) => Ordering::Less,
         (B::Max, _) | (_, B::Min) => Ordering::Greater,
-        (B::Values(x), B::Values(y)) => x.iter().zip(y).map(|(p, q)| compare_scalars(p, q)).find(|o| *o != Ordering::Equal).unwrap_or(Ordering::Equal),
+        (B::Values(x), B::Values(y)) => x
+            .iter()
+            .zip(y)
+            .map(|(p, q)| compare_scalars(p, q))
+            .find(|o| *o != Ordering::Equal)
+            .unwrap_or(Ordering::Equal),
     }
 }
 
@@ -469,7 +575,8 @@ fn intersects(a: &PartitionItem, b: &PartitionItem) -> bool {
 }
 
 fn check_overlaps(specs: &[PartitionSpec]) -> Result<()> {
-    let mut ranges: Vec<&PartitionSpec> = specs.iter().filter(|s| matches!(s.item, PartitionItem::Range { .. })).collect();
+    let mut ranges: Vec<&PartitionSpec> =
+        specs.iter().filter(|s| matches!(s.item, PartitionItem::Range { .. })).collect();
     ranges.sort_by(|a, b| match (&a.item, &b.item) {
         (PartitionItem::Range { lower: x, .. }, PartitionItem::Range { lower: y, .. }) => compare_bounds(x, y),
         _ => Ordering::Equal,
@@ -560,11 +667,19 @@ fn partition_name(us: i64, unit: IntervalUnit) -> String {
     }
 }
 
-fn number_pieces(ty: &LogicalType, start: &Scalar, end: &Scalar, step: i64, defaults: &DdlDefaults) -> Result<Vec<(String, Scalar, Scalar)>> {
+fn number_pieces(
+    ty: &LogicalType,
+    start: &Scalar,
+    end: &Scalar,
+    step: i64,
+    defaults: &DdlDefaults,
+) -> Result<Vec<(String, Scalar, Scalar)>> {
     if step <= 0 {
         bail!(Analysis, "Batch partition every clause mush be larger than zero.");
     }
-    let (Some(first), Some(last)) = (start.as_i128(), end.as_i128()) else { bail!(Analysis, "Unsupported batch partition build type: {ty}") };
+    let (Some(first), Some(last)) = (start.as_i128(), end.as_i128()) else {
+        bail!(Analysis, "Unsupported batch partition build type: {ty}")
+    };
     if first >= last {
         bail!(Analysis, "Batch build partition start value should less then end value.");
     }
@@ -572,7 +687,9 @@ fn number_pieces(ty: &LogicalType, start: &Scalar, end: &Scalar, step: i64, defa
     let mut at = first;
     while at < last {
         let next = (at + i128::from(step)).min(last);
-        let value = |v: i128| Scalar::from_i128(ty, v).ok_or_else(|| err!(Analysis, "Batch partition value {v} is out of range"));
+        let value = |v: i128| {
+            Scalar::from_i128(ty, v).ok_or_else(|| err!(Analysis, "Batch partition value {v} is out of range"))
+        };
         let name = if at < 0 { format!("p_{}", -at) } else { format!("p{at}") };
         out.push((name, value(at)?, value(next)?));
         if out.len() > defaults.max_partitions_in_batch {

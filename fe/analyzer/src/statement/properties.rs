@@ -80,7 +80,12 @@ pub(super) fn replication_num(value: &str) -> Result<u16> {
     }
 }
 
-pub(super) fn table_properties(given: &[Property], keys: KeysModel, columns: &[Column], defaults: &DdlDefaults) -> Result<TableProperties> {
+pub(super) fn table_properties(
+    given: &[Property],
+    keys: KeysModel,
+    columns: &[Column],
+    defaults: &DdlDefaults,
+) -> Result<TableProperties> {
     let mut normalised: Vec<(String, String)> = Vec::with_capacity(given.len() + 4);
     let mut unknown: Vec<String> = Vec::new();
     for p in given {
@@ -96,7 +101,8 @@ pub(super) fn table_properties(given: &[Property], keys: KeysModel, columns: &[C
         bail!(User, "Unknown properties: {{{}}}", unknown.join(", "));
     }
     let get = |key: &str| normalised.iter().find(|(k, _)| k == key).map(|(_, v)| v.clone());
-    let replication = get("replication_num").map(|v| replication_num(&v)).transpose()?.unwrap_or(defaults.replication_num);
+    let replication =
+        get("replication_num").map(|v| replication_num(&v)).transpose()?.unwrap_or(defaults.replication_num);
     if let Some(columns_text) = get("bloom_filter_columns") {
         check_bloom_filter(&columns_text, keys, columns)?;
     }
@@ -108,7 +114,9 @@ pub(super) fn table_properties(given: &[Property], keys: KeysModel, columns: &[C
         }
     }
     let compression = get("compression").map(|v| compression(&v)).transpose()?;
-    for key in ["replicated_storage", "enable_persistent_index", "fast_schema_evolution", "enable_load_profile", "in_memory"] {
+    for key in
+        ["replicated_storage", "enable_persistent_index", "fast_schema_evolution", "enable_load_profile", "in_memory"]
+    {
         if let Some(v) = get(key) {
             boolean(key, &v)?;
         }
@@ -177,7 +185,10 @@ fn get_missing(keys: &[String], key: &str) -> bool {
 /// The compression as it is shown.
 fn compression(value: &str) -> Result<String> {
     let upper = value.to_ascii_uppercase();
-    if matches!(upper.as_str(), "LZ4" | "ZSTD" | "ZLIB" | "SNAPPY" | "NO_COMPRESSION" | "LZ4_FRAME" | "DEFAULT_COMPRESSION") {
+    if matches!(
+        upper.as_str(),
+        "LZ4" | "ZSTD" | "ZLIB" | "SNAPPY" | "NO_COMPRESSION" | "LZ4_FRAME" | "DEFAULT_COMPRESSION"
+    ) {
         return Ok(upper);
     }
     if let Some(level) = upper.strip_prefix("ZSTD(").and_then(|l| l.strip_suffix(')')) {
@@ -197,12 +208,24 @@ fn check_bloom_filter(text: &str, keys: KeysModel, columns: &[Column]) -> Result
         let Some(column) = columns.iter().find(|c| c.name.eq_ignore_ascii_case(name)) else {
             bail!(User, "Bloom filter column does not exist in table. invalid column: {name}");
         };
-        let fits = matches!(column.ty, T::SmallInt | T::Int | T::BigInt | T::LargeInt | T::Char(_) | T::Varchar(_) | T::Date | T::Datetime) || column.ty.is_decimal();
+        let fits = matches!(
+            column.ty,
+            T::SmallInt | T::Int | T::BigInt | T::LargeInt | T::Char(_) | T::Varchar(_) | T::Date | T::Datetime
+        ) || column.ty.is_decimal();
         if !fits {
-            bail!(User, "Invalid bloom filter column '{}': unsupported type {}", column.name, column.ty.to_string().to_uppercase());
+            bail!(
+                User,
+                "Invalid bloom filter column '{}': unsupported type {}",
+                column.name,
+                column.ty.to_string().to_uppercase()
+            );
         }
         if matches!(keys, KeysModel::Aggregate | KeysModel::Unique) && !column.key {
-            bail!(User, "Bloom filter index only used in columns of DUP_KEYS/PRIMARY table or key columns of UNIQUE_KEYS/AGG_KEYS table. invalid column: {}", column.name);
+            bail!(
+                User,
+                "Bloom filter index only used in columns of DUP_KEYS/PRIMARY table or key columns of UNIQUE_KEYS/AGG_KEYS table. invalid column: {}",
+                column.name
+            );
         }
         if seen.iter().any(|s| s.eq_ignore_ascii_case(name)) {
             bail!(User, "Duplicate bloom filter column '{name}'");

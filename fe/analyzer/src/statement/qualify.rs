@@ -4,8 +4,9 @@
 use std::collections::HashMap;
 
 use fe_parser::ast::sql::{
-    self, AccessExpr, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, Ident, JoinConstraint, JoinOperator, ObjectName, OrderByKind, Query,
-    SelectItem, SetExpr, Subscript, TableFactor, TableWithJoins, WindowType,
+    self, AccessExpr, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, Ident, JoinConstraint,
+    JoinOperator, ObjectName, OrderByKind, Query, SelectItem, SetExpr, Subscript, TableFactor, TableWithJoins,
+    WindowType,
 };
 
 /// Where a star stands in the text: `(line, column)`.
@@ -20,7 +21,11 @@ pub(crate) fn walk<'e>(expr: &'e Expr, f: &mut dyn FnMut(&'e Expr)) {
     while let Some(e) = pending.pop() {
         f(e);
         match e {
-            Expr::Nested(e) | Expr::UnaryOp { expr: e, .. } | Expr::IsNull(e) | Expr::IsNotNull(e) | Expr::Cast { expr: e, .. } => pending.push(e),
+            Expr::Nested(e)
+            | Expr::UnaryOp { expr: e, .. }
+            | Expr::IsNull(e)
+            | Expr::IsNotNull(e)
+            | Expr::Cast { expr: e, .. } => pending.push(e),
             Expr::BinaryOp { left, right, .. } => pending.extend([&**left, right]),
             Expr::Between { expr, low, high, .. } => pending.extend([&**expr, low, high]),
             Expr::InList { expr, list, .. } => {
@@ -117,7 +122,9 @@ impl<'a> Qualifier<'a> {
         let items = std::mem::take(&mut select.projection);
         for item in items {
             match item {
-                SelectItem::Wildcard(options) | SelectItem::QualifiedWildcard(_, options) if self.stars.contains_key(&place(&options)) => {
+                SelectItem::Wildcard(options) | SelectItem::QualifiedWildcard(_, options)
+                    if self.stars.contains_key(&place(&options)) =>
+                {
                     for (relation, column) in &self.stars[&place(&options)] {
                         let name = Ident::with_quote('`', column.clone());
                         let expr = match relation {
@@ -198,7 +205,11 @@ impl<'a> Qualifier<'a> {
                 self.expr(expr);
                 self.query(subquery);
             }
-            Expr::Nested(e) | Expr::UnaryOp { expr: e, .. } | Expr::IsNull(e) | Expr::IsNotNull(e) | Expr::Cast { expr: e, .. } => self.expr(e),
+            Expr::Nested(e)
+            | Expr::UnaryOp { expr: e, .. }
+            | Expr::IsNull(e)
+            | Expr::IsNotNull(e)
+            | Expr::Cast { expr: e, .. } => self.expr(e),
             Expr::BinaryOp { left, right, .. } => {
                 self.expr(left);
                 self.expr(right);

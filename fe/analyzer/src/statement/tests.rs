@@ -26,23 +26,41 @@ fn text_of(ctx: &AnalyzeContext<'_>, stmt: &Statement) -> Result<String> {
         Statement::Insert(insert) => {
             let a = analyze_insert(ctx, insert)?;
             let output: Vec<String> = a.output.iter().map(|(uid, id)| format!("{uid}=#{id}")).collect();
-            write!(out, "insert {}.{} overwrite={} columns [{}] written {:?}\n{}", a.db_name, a.table.name, a.overwrite, output.join(", "), a.written, plan(&a.plan, &a.columns)).unwrap();
+            write!(
+                out,
+                "insert {}.{} overwrite={} columns [{}] written {:?}\n{}",
+                a.db_name,
+                a.table.name,
+                a.overwrite,
+                output.join(", "),
+                a.written,
+                plan(&a.plan, &a.columns)
+            )
+            .unwrap();
         }
         Statement::Update(update) => {
             let a = analyze_update(ctx, update)?;
-            write!(out, "update {}.{} changed {:?}\n{}", a.db_name, a.table.name, a.changed, plan(&a.plan, &a.columns)).unwrap();
+            write!(out, "update {}.{} changed {:?}\n{}", a.db_name, a.table.name, a.changed, plan(&a.plan, &a.columns))
+                .unwrap();
         }
         Statement::Delete(delete) => {
             let a = analyze_delete(ctx, delete)?;
             match &a.form {
                 DeleteForm::Predicates { conjuncts, .. } => {
-                    let texts: Vec<String> = conjuncts.iter().map(|e| common_expr::sql::to_sql(e, &|id| a.columns.info(id).name.clone())).collect();
+                    let texts: Vec<String> = conjuncts
+                        .iter()
+                        .map(|e| common_expr::sql::to_sql(e, &|id| a.columns.info(id).name.clone()))
+                        .collect();
                     writeln!(out, "delete {}.{} where {}", a.db_name, a.table.name, texts.join(" ; ")).unwrap();
                 }
-                DeleteForm::Keys { plan: p, .. } => write!(out, "delete keys {}.{}\n{}", a.db_name, a.table.name, plan(p, &a.columns)).unwrap(),
+                DeleteForm::Keys { plan: p, .. } => {
+                    write!(out, "delete keys {}.{}\n{}", a.db_name, a.table.name, plan(p, &a.columns)).unwrap()
+                }
             }
         }
-        Statement::CreateTable(create) => spec_text(&analyze_create_table(ctx, create, &DdlDefaults::default())?, &mut out),
+        Statement::CreateTable(create) => {
+            spec_text(&analyze_create_table(ctx, create, &DdlDefaults::default())?, &mut out)
+        }
         Statement::CreateTableAsSelect(ctas) => {
             let a = analyze_ctas(ctx, ctas, &DdlDefaults::default())?;
             spec_text(&a.spec, &mut out);
@@ -64,7 +82,17 @@ fn text_of(ctx: &AnalyzeContext<'_>, stmt: &Statement) -> Result<String> {
 fn spec_text(s: &CreateTableSpec, out: &mut String) {
     writeln!(out, "table {}.{} {:?} short key {}", s.db_name, s.name, s.keys, s.short_key_columns).unwrap();
     for c in &s.columns {
-        writeln!(out, "  {} {}{}{} {:?}{}", c.name, c.ty.sql_name(), if c.nullable { "" } else { " not null" }, if c.key { " key" } else { "" }, c.default, c.generated.as_ref().map_or_else(String::new, |g| format!(" as {g}"))).unwrap();
+        writeln!(
+            out,
+            "  {} {}{}{} {:?}{}",
+            c.name,
+            c.ty.sql_name(),
+            if c.nullable { "" } else { " not null" },
+            if c.key { " key" } else { "" },
+            c.default,
+            c.generated.as_ref().map_or_else(String::new, |g| format!(" as {g}"))
+        )
+        .unwrap();
     }
     writeln!(out, "  {:?}", s.partition_info).unwrap();
     for p in &s.partitions {

@@ -11,8 +11,8 @@ use fe_plan::{ColumnFactory, LogicalNode, LogicalOp};
 use super::{insert::column_index, stored_only};
 use crate::{
     AnalyzeContext, TableUse,
-    binder::{Binder, Clause},
     bind::{with_applies, with_filter},
+    binder::{Binder, Clause},
     error, names,
     scope::Scope,
 };
@@ -40,7 +40,10 @@ pub fn analyze_update(ctx: &AnalyzeContext<'_>, update: &Update) -> Result<Analy
         if olap.keys != KeysModel::Primary {
             bail!(Analysis, "only support updating primary key table");
         }
-        let column_mode = ctx.session.variable(None, "partial_update_mode").is_some_and(|(v, _)| v.to_string().eq_ignore_ascii_case("column"));
+        let column_mode = ctx
+            .session
+            .variable(None, "partial_update_mode")
+            .is_some_and(|(v, _)| v.to_string().eq_ignore_ascii_case("column"));
         if update.selection.is_none() && !column_mode {
             bail!(Analysis, "must specify where clause to prevent full table update");
         }
@@ -48,10 +51,19 @@ pub fn analyze_update(ctx: &AnalyzeContext<'_>, update: &Update) -> Result<Analy
             Some(with) => binder.bind_with(with)?,
             None => Vec::new(),
         };
-        let ((mut plan, output, changed), _) = binder.with_frame(Scope::default(), Clause::Select, |b| b.bind_update(update, &table))?;
+        let ((mut plan, output, changed), _) =
+            binder.with_frame(Scope::default(), Clause::Select, |b| b.bind_update(update, &table))?;
         plan = binder.place_ctes(plan, producers);
         binder.fold_plan(&mut plan);
-        Ok(AnalyzedUpdate { db_name: db.name.clone(), table, plan, output, changed, columns: binder.columns, tables: binder.tables })
+        Ok(AnalyzedUpdate {
+            db_name: db.name.clone(),
+            table,
+            plan,
+            output,
+            changed,
+            columns: binder.columns,
+            tables: binder.tables,
+        })
     })
 }
 

@@ -19,7 +19,9 @@ pub(crate) fn common_type(a: &LogicalType, b: &LogicalType) -> Option<LogicalTyp
 }
 
 /// The common super type of many; NULL when all are.
-pub(crate) fn common_type_of<'t>(types: impl IntoIterator<Item = &'t LogicalType>) -> std::result::Result<LogicalType, (LogicalType, LogicalType)> {
+pub(crate) fn common_type_of<'t>(
+    types: impl IntoIterator<Item = &'t LogicalType>,
+) -> std::result::Result<LogicalType, (LogicalType, LogicalType)> {
     let mut common = T::Null;
     for ty in types {
         common = match common_type(&common, ty) {

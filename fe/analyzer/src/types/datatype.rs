@@ -79,7 +79,11 @@ fn custom(name: &sql::ObjectName, args: &[String]) -> Result<LogicalType> {
     let text = crate::names::function_name(name);
     let numbers = || -> Result<Vec<u64>> {
         args.iter()
-            .map(|a| a.trim().parse().map_err(|_| common_base::err!(Analysis, "Unsupported type specification: {name}({})", args.join(","))))
+            .map(|a| {
+                a.trim().parse().map_err(|_| {
+                    common_base::err!(Analysis, "Unsupported type specification: {name}({})", args.join(","))
+                })
+            })
             .collect()
     };
     let wide = |width: DecimalWidth, p: u64, s: u64| -> Result<T> {
@@ -109,7 +113,9 @@ fn custom(name: &sql::ObjectName, args: &[String]) -> Result<LogicalType> {
         "hll" => T::Hll,
         "bitmap" => T::Bitmap,
         "percentile" => T::Percentile,
-        "binary" | "varbinary" => T::Varbinary(numbers()?.first().map(|n| (*n).min(u64::from(MAX_VARCHAR_LENGTH)) as u32)),
+        "binary" | "varbinary" => {
+            T::Varbinary(numbers()?.first().map(|n| (*n).min(u64::from(MAX_VARCHAR_LENGTH)) as u32))
+        }
         "decimalv2" => T::decimal_of(DecimalWidth::W128, 27, 9),
         "decimal32" => wide(DecimalWidth::W32, 9, 3)?,
         "decimal64" => wide(DecimalWidth::W64, 18, 6)?,
