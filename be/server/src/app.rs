@@ -23,7 +23,7 @@ use tonic::service::{Routes, interceptor::InterceptedService};
 use tracing::info;
 
 use crate::{
-    adapt::{exchange_over_grpc::PeerTransport, scan_from_storage::StorageScans, sink_to_peers::PeerSinks, tablet_writers::TabletWriters},
+    adapt::{exchange_over_grpc::PeerTransport, filters_over_grpc::RemoteFilters, scan_from_storage::StorageScans, sink_to_peers::PeerSinks, tablet_writers::TabletWriters},
     config, http,
     identity::Identity,
     report, rpc,
@@ -56,6 +56,7 @@ pub struct Parts {
     pub storage: Arc<StorageEngine>,
     pub exec: Arc<ExecEnv>,
     pub writers: Arc<TabletWriters>,
+    pub filters: Arc<RemoteFilters>,
     pub sources: Arc<FileSources>,
     pub pool: Arc<RpcPool>,
     pub memory: Arc<MemTracker>,
@@ -124,13 +125,17 @@ pub async fn start(set: &Arc<ConfigSet>, home: &Path, seams: Seams, shutdown: Sh
     let spawner: Arc<dyn Spawner> = if threads { WorkerPool::new(workers)? } else { Arc::new(TokioSpawner) };
     let runtime = tokio::runtime::Handle::current();
     let own = identity.clone();
+    let local: Arc<dyn Fn(&Destination) -> bool + Send + Sync> =
+        Arc::new(move |d: &Destination| d.port == u32::from(ports.brpc) && d.host == own.host());
+    let filters =
+        Arc::new(RemoteFilters { pool: pool.clone(), local: local.clone(), runtime: runtime.clone(), queries: Mutex::default() });
     let exec = Arc::new(ExecEnv {
         registry,
         scans: Arc::new(StorageScans { engine: storage.clone() }),
         transport: Arc::new(PeerTransport {
             registry: exchanges.clone(),
             pool: pool.clone(),
-            local: Arc::new(move |d: &Destination| d.port == u32::from(ports.brpc) && d.host == own.host()),
+            local,
             runtime: runtime.clone(),
         }),
         exchanges,
@@ -148,6 +153,7 @@ pub async fn start(set: &Arc<ConfigSet>, home: &Path, seams: Seams, shutdown: Sh
         storage,
         exec,
         writers,
+        filters,
         sources,
         pool,
         memory,

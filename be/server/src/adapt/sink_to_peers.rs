@@ -23,6 +23,12 @@ use super::tablet_writers::{Sender, TabletWriters};
 use crate::identity::Identity;
 
 const QUEUE_BYTES: usize = 16 << 20;
+/// With more tablets rows are gathered before they are split.
+const FEW_TABLETS: usize = 4;
+/// Rows held back by one driver, times the number of tablets.
+const HELD_ROWS_PER_TABLET: usize = 1024;
+/// Bytes held back by one driver.
+const HELD_BYTES: usize = 48 << 20;
 
 /// Opens sinks.
 pub struct PeerSinks {
@@ -73,7 +79,7 @@ impl TableSinkProvider for PeerSinks {
             }
         };
         shared.drivers.fetch_add(1, Ordering::AcqRel);
-        Ok(Box::new(Writer { shared, finishing: None, left: false }))
+        Ok(Box::new(Writer { shared, held: Vec::new(), held_tablets: Vec::new(), held_bytes: 0, finishing: None, left: false }))
     }
 }
 
@@ -131,24 +137,31 @@ async fn run_remote(pool: &RpcPool, address: &str, queue: Arc<Channel<WriteTable
 
 struct Writer {
     shared: Arc<Shared>,
+    /// Rows that wait for more, with their tablets.
+    held: Vec<Chunk>,
+    held_tablets: Vec<u64>,
+    held_bytes: usize,
     finishing: Option<BoxFuture<'static, Result<Vec<TabletCommit>>>>,
     left: bool,
 }
 
-impl TableWriter for Writer {
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        for remote in self.shared.remotes.values() {
-            std::task::ready!(remote.queue.poll_ready(cx));
+impl Writer {
+    /// Sends what was held back. A chunk split over many tablets would fall into crumbs.
+    fn send_held(&mut self) -> Result<()> {
+        let (chunks, tablets) = (std::mem::take(&mut self.held), std::mem::take(&mut self.held_tablets));
+        self.held_bytes = 0;
+        match chunks.as_slice() {
+            [] => Ok(()),
+            [one] => self.send(one, &tablets),
+            many => self.send(&Chunk::concat(many), &tablets),
         }
-        Poll::Ready(Ok(()))
     }
 
-    fn write(&mut self, chunk: Chunk, tablets: &[u64]) -> Result<()> {
+    /// Routes rows to the nodes of their tablets.
+    fn send(&self, chunk: &Chunk, tablets: &[u64]) -> Result<()> {
         let shared = &self.shared;
-        shared.rows.fetch_add(chunk.rows(), Ordering::Relaxed);
-        shared.bytes.fetch_add(chunk.memory_size(), Ordering::Relaxed);
         if shared.remotes.is_empty() {
-            return write_local(shared, &chunk, tablets);
+            return write_local(shared, chunk, tablets);
         }
         let mut rows: HashMap<u64, Vec<u32>> = HashMap::new();
         for (row, tablet) in tablets.iter().enumerate() {
@@ -170,9 +183,35 @@ impl TableWriter for Writer {
         }
         Ok(())
     }
+}
+
+impl TableWriter for Writer {
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        for remote in self.shared.remotes.values() {
+            std::task::ready!(remote.queue.poll_ready(cx));
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn write(&mut self, chunk: Chunk, tablets: &[u64]) -> Result<()> {
+        let bytes = chunk.memory_size();
+        self.shared.rows.fetch_add(chunk.rows(), Ordering::Relaxed);
+        self.shared.bytes.fetch_add(bytes, Ordering::Relaxed);
+        if self.shared.nodes.len() <= FEW_TABLETS {
+            return self.send(&chunk, tablets);
+        }
+        self.held_bytes += bytes;
+        self.held.push(chunk);
+        self.held_tablets.extend_from_slice(tablets);
+        let enough = self.shared.nodes.len() * HELD_ROWS_PER_TABLET;
+        if self.held_bytes >= HELD_BYTES || self.held_tablets.len() >= enough { self.send_held() } else { Ok(()) }
+    }
 
     fn poll_finish(&mut self, cx: &mut Context<'_>, abort: bool) -> Poll<Result<(Vec<TabletCommit>, LoadCounters)>> {
         if self.finishing.is_none() {
+            if !abort {
+                self.send_held()?;
+            }
             self.left = true;
             if self.shared.drivers.fetch_sub(1, Ordering::AcqRel) > 1 {
                 return Poll::Ready(Ok((Vec::new(), LoadCounters::default())));

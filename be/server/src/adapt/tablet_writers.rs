@@ -6,7 +6,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use be_storage::{DeltaWriter, StorageEngine};
+use be_storage::{DeltaWriter, StorageEngine, rowset::writer::PendingRowset};
 use common_base::{Result, err, ids::{TabletId, TxnId}};
 use common_types::Chunk;
 use parking_lot::{Mutex, RwLock};
@@ -104,12 +104,7 @@ impl Sender {
             return Ok(Vec::new());
         }
         let writers: Vec<_> = std::mem::take(&mut *self.load.writers.write()).into_values().collect();
-        let mut pending = Vec::with_capacity(writers.len());
-        for writer in writers {
-            let writer = Arc::into_inner(writer).ok_or_else(|| err!(Internal, "a tablet writer is still in use at its close"))?;
-            pending.push(writer.close()?);
-        }
-        let written = self.all.engine.commit(pending)?;
+        let written = self.all.engine.commit(close_all(writers)?)?;
         Ok(written
             .into_iter()
             .map(|w| {
@@ -139,4 +134,36 @@ impl Drop for Sender {
             self.leave(true);
         }
     }
+}
+
+/// Closes writers, several at a time: each sorts, encodes and syncs what it still holds.
+fn close_all(writers: Vec<Arc<DeltaWriter>>) -> Result<Vec<PendingRowset>> {
+    let close = |writer: Arc<DeltaWriter>| {
+        Arc::into_inner(writer).ok_or_else(|| err!(Internal, "a tablet writer is still in use at its close"))?.close()
+    };
+    let threads = common_base::runtime::cores().min(writers.len());
+    if threads <= 1 {
+        return writers.into_iter().map(close).collect();
+    }
+    let left = Mutex::new(writers);
+    let work = || {
+        let mut closed = Vec::new();
+        loop {
+            let Some(writer) = left.lock().pop() else { return Ok(closed) };
+            closed.push(close(writer)?);
+        }
+    };
+    std::thread::scope(|scope| {
+        let running: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        let mut all = Vec::new();
+        let mut failure = None;
+        for thread in running {
+            match thread.join() {
+                Ok(Ok(closed)) => all.extend(closed),
+                Ok(Err(e)) => failure = failure.or(Some(e)),
+                Err(e) => failure = failure.or(Some(err!(Internal, "closing a tablet writer panicked: {}", common_base::runtime::panic_text(&*e)))),
+            }
+        }
+        failure.map_or(Ok(all), Err)
+    })
 }

@@ -39,9 +39,9 @@ impl BePeer for Service {
         Ok(Response::new(Box::pin(futures::stream::once(done))))
     }
 
-    async fn transmit_runtime_filter(&self, _request: Request<RuntimeFilterMessage>) -> Answer<PeerReply> {
-        // A remote filter only saves work; until merging exists its scans go without.
-        Ok(Response::new(PeerReply { status: None }))
+    async fn transmit_runtime_filter(&self, request: Request<RuntimeFilterMessage>) -> Answer<PeerReply> {
+        let received = self.parts.filters.receive(request.into_inner());
+        Ok(Response::new(PeerReply { status: status::of(&received) }))
     }
 
     async fn write_tablets(&self, request: Request<Streaming<WriteTabletsRequest>>) -> Answer<Self::WriteTabletsStream> {

@@ -15,7 +15,7 @@ use proto_services::be_service::{
 };
 use tonic::{Request, Response, Status};
 
-use crate::{app::Parts, report};
+use crate::{adapt::filters_over_grpc::QueryFilters, app::Parts, report};
 
 /// The service.
 pub struct Service {
@@ -34,10 +34,20 @@ impl BeService for Service {
 
     async fn execute(&self, request: Request<ExecuteRequest>) -> Answer<Self::ExecuteStream> {
         let request = request.into_inner();
-        let extras = QueryExtras { seed: self.parts.rng.next_u64(), ..QueryExtras::default() };
+        let mut extras = QueryExtras { seed: self.parts.rng.next_u64(), ..QueryExtras::default() };
+        let filters = request.query_id.as_ref().filter(|_| !request.runtime_filters.is_empty()).map(|id| {
+            let (filters, sender) = self.parts.filters.begin(query_id(id), &request.runtime_filters);
+            extras.filter_sender = Some(sender);
+            filters
+        });
         let started = QueryRun::start(self.parts.exec.clone(), &request, extras);
         let stream: Self::ExecuteStream = match started {
-            Ok(run) => Box::pin(results(self.parts.clone(), run)),
+            Ok(run) => {
+                if let Some(filters) = &filters {
+                    filters.attach(&run.context);
+                }
+                Box::pin(results(self.parts.clone(), run, filters))
+            }
             Err(e) => Box::pin(futures::stream::once(async move { Ok(finished_with(&e)) })),
         };
         Ok(Response::new(stream))
@@ -137,6 +147,7 @@ fn finished_with(error: &Error) -> ExecuteReply {
 struct Running {
     parts: Arc<Parts>,
     id: QueryId,
+    _filters: Option<QueryFilters>,
 }
 
 impl Drop for Running {
@@ -146,10 +157,10 @@ impl Drop for Running {
 }
 
 /// Result chunks, small ones joined, then the final report. Dropping the stream drops the run, which cancels it.
-fn results(parts: Arc<Parts>, run: QueryRun) -> impl Stream<Item = std::result::Result<ExecuteReply, Status>> {
+fn results(parts: Arc<Parts>, run: QueryRun, filters: Option<QueryFilters>) -> impl Stream<Item = std::result::Result<ExecuteReply, Status>> {
     let id = run.context.id;
     parts.queries.lock().insert(id, run.context.cancel.clone());
-    let running = Running { parts, id };
+    let running = Running { parts, id, _filters: filters };
     let mut ended = false;
     futures::stream::poll_fn(move |cx| {
         let _ = &running;
