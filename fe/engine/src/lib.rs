@@ -16,6 +16,8 @@ pub mod session;
 pub mod show;
 mod statement;
 mod statistics;
+#[cfg(test)]
+mod test_engine;
 pub mod view;
 
 pub use engine::{Engine, EngineOptions};

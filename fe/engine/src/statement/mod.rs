@@ -18,3 +18,6 @@ pub mod table;
 pub mod truncate;
 pub mod user;
 pub mod view;
+
+#[cfg(test)]
+mod ddl_tests;
