@@ -49,7 +49,7 @@ fn run() -> Result<()> {
     runtime.block_on(async {
         let shutdown = Shutdown::new();
         let app = app::start(&set, &meta_dir, seams, shutdown.clone()).await?;
-        common_base::runtime::wait_for_signal().await;
+        common_base::runtime::wait_for_signal().await?;
         tracing::info!("stopping");
         shutdown.trigger();
         app.stop().await;

@@ -108,7 +108,8 @@ impl StringTable {
         self.index.reserve(rows);
         groups.reserve(rows);
         let nulls = key.nulls().filter(|n| n.null_count() > 0);
-        let Some(view) = key.str_view() else { bail!(Internal, "string key without strings") };
+        let flat = if matches!(key.repr(), Repr::Const(_)) { key.flatten() } else { key.clone() };
+        let Some(view) = flat.str_view() else { bail!(Internal, "string key without strings") };
         if let (StrView::Dict { codes, dict }, true) = (&view, rows > 64) {
             let mut known = vec![u32::MAX; dict.len()];
             for row in 0..rows {

@@ -218,7 +218,7 @@ fn file_format(headers: &Headers<'_>, analyzed: &fe_analyzer::statement::Analyze
         kind: kind.to_owned(),
         compression,
         columns: analyzed.fields.iter().map(|f| f.name.clone()).collect(),
-        types: analyzed.fields.iter().map(|f| common_types::wire::type_to_proto(&f.ty)).collect(),
+        types: analyzed.fields.iter().map(|f| common_types::wire::type_to_proto(&raw_type(kind, &f.ty))).collect(),
         column_separator: headers.separator("column_separator", "\t")?.into(),
         row_delimiter: headers.separator("row_delimiter", "\n")?.into(),
         enclose: headers.single_byte("enclose")?.into(),
@@ -230,6 +230,11 @@ fn file_format(headers: &Headers<'_>, analyzed: &fe_analyzer::statement::Analyze
         strip_outer_array: headers.flag("strip_outer_array")?,
         ignore_json_size: headers.flag("ignore_json_size")?,
     })
+}
+
+/// What the reader makes of a field: text, or a JSON document where the column keeps one.
+fn raw_type(kind: &str, ty: &LogicalType) -> LogicalType {
+    if kind == "json" && *ty == LogicalType::Json { LogicalType::Json } else { LogicalType::varchar() }
 }
 
 /// A load has no session: what expressions in its headers may know.

@@ -176,10 +176,16 @@ pub fn explain_text(session: &Session, statement: &QueryStatement, mode: Explain
 /// Plans rows that a reader makes (a stream load): file fields → the table's columns, through a source named `source`.
 pub fn file_load(request: FileLoad<'_>) -> Result<ExecuteRequest> {
     let FileLoad { analyzed, format, source, sink, options, id } = request;
-    let fields: Vec<ColumnId> = analyzed.fields.iter().map(|f| f.id).collect();
-    let ordinal = |id: ColumnId| fields.iter().position(|f| *f == id).map_or(id, |p| p as u32);
-    let remap = |e: Expr| e.map_columns(&mut |c| ordinal(c));
-    let field_schema = schema(analyzed.fields.iter().map(|f| (f.name.clone(), f.ty.clone(), true)));
+    // The reader makes text (JSON documents for JSON columns); what a field is typed as is a conversion of it.
+    let file_types: Vec<LogicalType> = format.types.iter().map(common_types::wire::type_from_proto).collect::<Result<_>>()?;
+    let raw = |i: usize| Expr::column(i as u32, file_types[i].clone(), true);
+    let remap = |e: Expr| {
+        e.transform(&mut |node| match node.as_column().and_then(|id| analyzed.fields.iter().position(|f| f.id == id)) {
+            Some(i) => raw(i).cast_to(&analyzed.fields[i].ty),
+            None => node,
+        })
+    };
+    let field_schema = schema(analyzed.fields.iter().zip(&file_types).map(|(f, ty)| (f.name.clone(), ty.clone(), true)));
     let mut node = proto_messages::plan::PlanNode {
         id: 0,
         children: Vec::new(),
@@ -209,7 +215,10 @@ pub fn file_load(request: FileLoad<'_>) -> Result<ExecuteRequest> {
         .collect::<Result<Vec<_>>>()?;
     let mut exprs = exprs;
     if sink.strict_mode {
-        exprs.push(common_expr::wire::to_proto(&remap(conversions_hold(analyzed)))?);
+        let taken = analyzed.fields.iter().enumerate().filter_map(|(i, f)| Some((i, analyzed.columns.iter().find(|(uid, _)| Some(*uid) == f.column)?)));
+        // TRUE for rows in which every field that a column takes over kept its value through the conversion.
+        let kept = taken.map(|(i, (_, converted))| Expr::or(vec![raw(i).is_null(), remap(converted.clone()).is_not_null()])).collect();
+        exprs.push(common_expr::wire::to_proto(&Expr::and(kept))?);
     }
     let mark = sink.strict_mode.then(|| (String::new(), LogicalType::Boolean, false));
     let output = schema(analyzed.columns.iter().map(|(_, e)| (String::new(), e.ty.clone(), true)).chain(mark));
@@ -235,12 +244,6 @@ pub fn file_load(request: FileLoad<'_>) -> Result<ExecuteRequest> {
         options: Some(options),
         runtime_filters: Vec::new(),
     })
-}
-
-/// Strict mode: TRUE for rows in which every field that a column takes over unchanged kept its value through the conversion.
-fn conversions_hold(analyzed: &fe_analyzer::statement::AnalyzedLoad) -> Expr {
-    let taken = analyzed.fields.iter().filter_map(|f| Some((f, analyzed.columns.iter().find(|(uid, _)| Some(*uid) == f.column)?)));
-    Expr::and(taken.map(|(field, (_, converted))| Expr::or(vec![Expr::column(field.id, field.ty.clone(), true).is_null(), converted.clone().is_not_null()])).collect())
 }
 
 /// What [`file_load`] plans.

@@ -33,7 +33,10 @@ pub async fn ok<W: AsyncWrite + Unpin>(writer: &mut PacketWriter<W>, affected_ro
             put_lenenc(out, 0);
             out.extend_from_slice(&status(more).to_le_bytes());
             out.extend_from_slice(&[0, 0]);
-            out.extend_from_slice(info.as_bytes());
+            if !info.is_empty() {
+                // Clients read it with a length, whatever the protocol's description says.
+                put_lenenc_bytes(out, info.as_bytes());
+            }
         })
         .await
 }

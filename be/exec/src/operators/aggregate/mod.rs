@@ -11,9 +11,9 @@ use std::{
     task::{Context, Poll},
 };
 
-use common_base::{Result, bail};
+use common_base::{Result, bail, mem::MemReserve};
 use common_expr::{calls::AggregateCall, expr::Expr, wire};
-use common_types::{Chunk, LogicalType, chunk::CHUNK_ROWS};
+use common_types::{Chunk, chunk::CHUNK_ROWS};
 use parking_lot::Mutex;
 use proto_messages::plan::{AggregateNode, AggregatePhase, PlanNode};
 
@@ -34,7 +34,6 @@ const PARTITIONS: usize = 32;
 pub(super) struct Spec {
     pub query: Arc<QueryContext>,
     pub group_by: Vec<Expr>,
-    pub group_types: Vec<LogicalType>,
     pub calls: Vec<AggregateCall>,
     pub merges_input: bool,
     pub emits_states: bool,
@@ -52,13 +51,13 @@ pub fn build(b: &mut PipelineBuilder<'_>, node: &PlanNode, op: &AggregateNode) -
     let phase = op.phase();
     let spec = Arc::new(Spec {
         query: b.query.clone(),
-        group_types: group_by.iter().map(|e| e.ty.clone()).collect(),
         group_by,
         calls,
         merges_input: matches!(phase, AggregatePhase::Final | AggregatePhase::Merge),
         emits_states: matches!(phase, AggregatePhase::Partial | AggregatePhase::Merge),
     });
-    let shared = Arc::new(Shared { spec, locals: Mutex::default(), partitions: (0..PARTITIONS).map(|_| Mutex::default()).collect(), spread: AtomicBool::new(false), next: AtomicUsize::new(0) });
+    let spread_memory = Mutex::new(MemReserve::new(&spec.query.memory));
+    let shared = Arc::new(Shared { spec, spread_memory, locals: Mutex::default(), partitions: (0..PARTITIONS).map(|_| Mutex::default()).collect(), spread: AtomicBool::new(false), next: AtomicUsize::new(0) });
     Ok(b.break_at(node, chain, Arc::new(AggregateSinkFactory { shared: shared.clone() }), Arc::new(AggregateSourceFactory { shared })))
 }
 
@@ -68,6 +67,8 @@ struct Shared {
     locals: Mutex<Vec<LocalTable>>,
     /// Chunks of (keys, states) by hash.
     partitions: Vec<Mutex<Vec<Chunk>>>,
+    /// Bytes of the chunks in the partitions.
+    spread_memory: Mutex<MemReserve>,
     spread: AtomicBool,
     next: AtomicUsize,
 }
@@ -77,6 +78,8 @@ impl Shared {
     fn spread(&self, table: &mut LocalTable) -> Result<()> {
         self.spread.store(true, Ordering::Release);
         for (partition, chunks) in table.drain_partitions(PARTITIONS)?.into_iter().enumerate() {
+            let bytes = chunks.iter().map(Chunk::memory_size).sum();
+            self.spread_memory.lock().use_bytes(bytes)?;
             self.partitions[partition].lock().extend(chunks);
         }
         Ok(())
@@ -198,6 +201,7 @@ impl AggregateSource {
             let mut table = LocalTable::new(self.shared.spec.clone())?;
             for chunk in chunks {
                 table.merge(&chunk)?;
+                self.shared.spread_memory.lock().free_bytes(chunk.memory_size());
             }
             self.merged = Some(table);
             self.next_group = 0;

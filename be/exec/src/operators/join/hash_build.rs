@@ -133,6 +133,8 @@ fn publish_filters(spec: &JoinSpec, keys: &Chunk) -> Result<()> {
                     slot.publish(Some(Arc::new(built)));
                 }
             }
+            // A part of the build side must not filter rows that belong to other instances.
+            (_, true, None) if !filter.broadcast_build => slot.publish(None),
             (built, _, _) => slot.publish(built.map(Arc::new)),
         }
     }
