@@ -7,6 +7,8 @@
 pub mod column_set;
 pub mod context;
 mod cost;
+#[cfg(test)]
+mod e2e;
 mod exprs;
 pub mod fragment;
 mod join_order;

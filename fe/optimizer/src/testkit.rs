@@ -138,6 +138,11 @@ impl Kit {
         }
     }
 
+    /// A table by name.
+    pub fn table(&self, name: &str) -> Arc<Table> {
+        self.tables[name].clone()
+    }
+
     /// Splits a table into ranges of one integer-like column: `[..b0), [b0, b1), …`.
     pub fn partition_by_range(&mut self, table: &str, column: &str, bounds: Vec<Scalar>) {
         let mut t = (*self.tables[table]).clone();

@@ -32,6 +32,9 @@ pub(super) fn plan(ctx: &mut Context<'_>, node: LogicalNode) -> Result<Plans> {
         return plan_alone(ctx, node, hint);
     }
     let outer = !graph::has_dependent_outer(&node);
+    if !outer && matches!(node.op, LogicalOp::Join { kind: JoinKind::LeftOuter, .. }) {
+        return plan_alone(ctx, node, hint);
+    }
     let mut parts = Parts { inputs: Vec::new(), conditions: Vec::new(), reorder: !ctx.options.disable_join_reorder };
     graph::take_apart(node, outer, &mut parts);
     if parts.inputs.len() > 63 || parts.inputs.len() < 2 {
