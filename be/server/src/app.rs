@@ -12,7 +12,7 @@ use be_exec::{
 };
 use be_storage::{DirConfig, KvFactory, StorageEngine, StorageOptions, StorageSettings};
 use common_base::{
-    Result, SharedClock, SharedRng, bail, config::ConfigSet, err, fs::SharedFs, ids::QueryId, mem::MemTracker, metrics::Registry,
+    Result, SharedClock, SharedRng, bail, config::ConfigSet, err, fs::SharedFs, ids::QueryId, mem::MemTracker,
     net::{Listener, Net}, runtime::Shutdown,
 };
 use common_rpc::{RpcPool, TokenSource};
@@ -26,6 +26,7 @@ use crate::{
     adapt::{exchange_over_grpc::PeerTransport, filters_over_grpc::RemoteFilters, scan_from_storage::StorageScans, sink_to_peers::PeerSinks, tablet_writers::TabletWriters},
     config, http,
     identity::Identity,
+    metrics::Metrics,
     report, rpc,
     stream_load::files::FileSources,
 };
@@ -62,7 +63,8 @@ pub struct Parts {
     pub memory: Arc<MemTracker>,
     pub clock: SharedClock,
     pub rng: SharedRng,
-    pub metrics: Arc<Registry>,
+    pub metrics: Metrics,
+    pub fs: SharedFs,
     pub queries: Mutex<HashMap<QueryId, Arc<CancelToken>>>,
     pub ports: Ports,
     pub started_ms: i64,
@@ -74,6 +76,19 @@ pub struct Parts {
 /// A running backend.
 pub struct App {
     pub parts: Arc<Parts>,
+}
+
+impl App {
+    /// Waits until what runs here has ended, at most for some time.
+    pub async fn drain(&self, limit: std::time::Duration) {
+        let busy = || !self.parts.queries.lock().is_empty() || self.parts.metrics.loads_running.get() > 0;
+        let mut left = limit;
+        let step = std::time::Duration::from_millis(50);
+        while busy() && !left.is_zero() {
+            tokio::time::sleep(step).await;
+            left = left.saturating_sub(step);
+        }
+    }
 }
 
 /// Starts a backend; returns when it serves.
@@ -160,12 +175,14 @@ pub async fn start(set: &Arc<ConfigSet>, home: &Path, seams: Seams, shutdown: Sh
         started_ms: clock.now_ms(),
         clock,
         rng,
-        metrics: Arc::new(Registry::new("starrocks_be_")),
+        metrics: Metrics::default(),
+        fs,
         queries: Mutex::default(),
         ports,
         shutdown: shutdown.clone(),
         error_logs: first.join("error_log"),
     });
+    crate::metrics::watch(&parts);
     serve(&parts, [be, heartbeat, brpc], http_listener, &token);
     common_base::runtime::spawn("report", report::run(parts.clone(), set.get(&config::REPORT_INTERVAL)));
     common_base::runtime::spawn("storage upkeep", upkeep(parts.clone()));

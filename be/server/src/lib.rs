@@ -8,6 +8,9 @@ pub mod app;
 pub mod config;
 mod http;
 mod identity;
+mod metrics;
 mod report;
 mod rpc;
 mod stream_load;
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,9 @@ use common_kv_rocks::RocksStore;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// Running queries and loads get this long after a signal to stop.
+const DRAIN: std::time::Duration = std::time::Duration::from_secs(20);
+
 fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
@@ -21,6 +24,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<()> {
+    check_cpu()?;
     let home = home_argument()?;
     let set = Arc::new(ConfigSet::new(&[config::KEYS])?);
     let warnings = set.load_file(&home.join("conf/be.conf"))?;
@@ -46,12 +50,23 @@ fn run() -> Result<()> {
     let runtime = common_base::runtime::build_runtime("be", common_base::runtime::cores().max(2))?;
     runtime.block_on(async {
         let shutdown = Shutdown::new();
-        let _app = app::start(&set, &home, seams, shutdown.clone()).await?;
-        common_base::runtime::wait_for_signal().await;
+        let app = app::start(&set, &home, seams, shutdown.clone()).await?;
+        common_base::runtime::wait_for_signal().await?;
         tracing::info!("stopping");
         shutdown.trigger();
+        app.drain(DRAIN).await;
         Ok(())
     })
+}
+
+/// The binary is built for CPUs with AVX2; without it the process would die of an illegal instruction later.
+fn check_cpu() -> Result<()> {
+    let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let flags = text.lines().find(|l| l.starts_with("flags"));
+    match flags {
+        Some(flags) if !flags.split_whitespace().any(|f| f == "avx2") => bail!(NotSupported, "this CPU lacks AVX2, which the backend needs"),
+        _ => Ok(()),
+    }
 }
 
 /// `--home DIR`; the current directory without it.

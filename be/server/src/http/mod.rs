@@ -7,7 +7,7 @@ use axum::{
     extract::{Query, State},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
-    routing::{get, put},
+    routing::{any, get, put},
 };
 use common_base::{net::Listener, runtime::Shutdown};
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
@@ -21,6 +21,8 @@ pub fn router(parts: Arc<Parts>) -> Router {
         .route("/metrics", get(metrics))
         .route("/api/_load_error_log", get(error_log))
         .route("/api/{db}/{table}/_stream_load", put(stream_load::handle))
+        .route("/api/{db}/{table}/_stream_load_2pc", any(two_phase))
+        .route("/api/transaction/{op}", any(two_phase))
         .with_state(parts)
 }
 
@@ -29,7 +31,13 @@ async fn health() -> impl IntoResponse {
 }
 
 async fn metrics(State(parts): State<Arc<Parts>>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], parts.metrics.render())
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], parts.metrics.registry.render())
+}
+
+/// Loads in two phases.
+async fn two_phase() -> impl IntoResponse {
+    let body = serde_json::json!({ "Status": "FAILED", "Message": "the stream load transaction interface is not supported yet" });
+    ([(header::CONTENT_TYPE, "application/json")], body.to_string())
 }
 
 /// `?file=error_log_…`: a bare file name of the error log directory.
@@ -39,7 +47,7 @@ async fn error_log(State(parts): State<Arc<Parts>>, Query(query): Query<HashMap<
     if !plain {
         return (StatusCode::BAD_REQUEST, "file must be the name of an error log").into_response();
     }
-    match std::fs::read(parts.error_logs.join(name)) {
+    match parts.fs.read(&parts.error_logs.join(name)) {
         Ok(text) => ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response(),
         Err(_) => (StatusCode::NOT_FOUND, "there is no such error log (they are kept for a while only)").into_response(),
     }

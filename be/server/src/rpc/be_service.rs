@@ -34,6 +34,7 @@ impl BeService for Service {
 
     async fn execute(&self, request: Request<ExecuteRequest>) -> Answer<Self::ExecuteStream> {
         let request = request.into_inner();
+        self.parts.metrics.fragment_requests.inc();
         let mut extras = QueryExtras { seed: self.parts.rng.next_u64(), ..QueryExtras::default() };
         let filters = request.query_id.as_ref().filter(|_| !request.runtime_filters.is_empty()).map(|id| {
             let (filters, sender) = self.parts.filters.begin(query_id(id), &request.runtime_filters);
@@ -80,6 +81,10 @@ impl BeService for Service {
         let storage = self.parts.storage.clone();
         let request = request.into_inner();
         let published = common_base::runtime::blocking("publish", move || Ok(publish(&storage, &request))).await;
+        self.parts.metrics.publish_total.inc();
+        if published.as_ref().map_or(true, |reply| !reply.failed_tablets.is_empty()) {
+            self.parts.metrics.publish_failed.inc();
+        }
         Ok(Response::new(published.unwrap_or_else(|e| PublishReply { status: Some(status::to_message(&e)), ..PublishReply::default() })))
     }
 

@@ -32,6 +32,10 @@ use crate::app::Parts;
 
 /// A committed load is waited for at most this long.
 const PUBLISH_WAIT: Duration = Duration::from_secs(30);
+/// What a client still sends after its load has failed is read for at most this long.
+const DRAIN_WAIT: Duration = Duration::from_secs(60);
+/// A load may take this long when it does not say.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(600);
 
 #[derive(Default)]
 struct Outcome {
@@ -58,9 +62,16 @@ pub async fn handle(State(parts): State<Arc<Parts>>, Path((db, table)): Path<(St
     let mut outcome = Outcome::default();
     // The load goes on in a task of its own, so that a client that hangs up cannot stop its abort.
     let running = tokio::spawn(async move {
-        let result = load.run(body, &mut outcome).await;
+        let mut body = body;
+        let _counted = load.parts.metrics.loads_running.scope();
+        let result = load.run(&mut body, &mut outcome).await;
         if let (Err(e), Some(txn)) = (&result, outcome.txn) {
             load.abort(txn, &outcome, e).await;
+        }
+        if result.is_err() && load.header("expect").is_none() {
+            // A client that sends without asking reads no answer before it has sent everything.
+            let rest = async { while let Some(Ok(_)) = body.frame().await {} };
+            let _ = tokio::time::timeout(DRAIN_WAIT, rest).await;
         }
         (result, outcome)
     });
@@ -68,6 +79,7 @@ pub async fn handle(State(parts): State<Arc<Parts>>, Path((db, table)): Path<(St
         Ok(ended) => ended,
         Err(e) => (Err(err!(Internal, "the load's task has failed: {e}")), Outcome::default()),
     };
+    parts.metrics.load_duration_ms.observe_ms(started.elapsed());
     let text = serde_json::to_string_pretty(&answer(&db, &table, &label, &result, &outcome, started.elapsed())).unwrap_or_default();
     ([(header::CONTENT_TYPE, "application/json")], text).into_response()
 }
@@ -119,7 +131,7 @@ struct Load {
 }
 
 impl Load {
-    async fn run(&self, body: Body, outcome: &mut Outcome) -> Result<()> {
+    async fn run(&self, body: &mut Body, outcome: &mut Outcome) -> Result<()> {
         let leader = self.parts.identity.leader_address().ok_or_else(|| err!(Unavailable, "this backend has not joined a cluster yet"))?;
         let mut fe = self.parts.pool.fe(&leader)?;
         let lost = |e: tonic::Status| status::from_grpc(&e, &leader);
@@ -140,6 +152,7 @@ impl Load {
         outcome.existing = begun.existing_job_status;
         status::from_message(begun.status)?;
         outcome.txn = Some(begun.txn_id);
+        self.parts.metrics.txn_begin.inc();
         outcome.db = begun.db_id;
 
         let step = Instant::now();
@@ -162,18 +175,26 @@ impl Load {
         let ratio: f64 = self.header("max_filter_ratio").and_then(|r| r.trim().parse().ok()).unwrap_or(0.0);
 
         let step = Instant::now();
-        let log = Arc::new(ErrorLog::new(self.parts.error_logs.clone(), self.id));
+        let log = Arc::new(ErrorLog::new(self.parts.fs.clone(), &self.parts.error_logs, self.id));
         let pipe = Pipe::new();
         let _source = self.parts.sources.register(&source, pipe.clone(), log.clone());
         let extras = QueryExtras { bad_rows: Some(log.clone()), seed: self.parts.rng.next_u64(), filter_sender: None };
         let run = QueryRun::start(self.parts.exec.clone(), &plan, extras)?;
+        let _running = Running::new(&self.parts, &run);
         let feeding = self.feed(body, &pipe);
-        let (fed, ran) = tokio::join!(feeding, async {
+        let both = async { tokio::join!(feeding, async {
             let ended = drain(&run).await;
             // Whoever still feeds must not wait for a reader that has gone.
             pipe.abandon();
             ended
-        });
+        }) };
+        let limit = self.header("timeout").and_then(|t| t.trim().parse().ok()).map_or(DEFAULT_TIMEOUT, Duration::from_secs);
+        let Ok((fed, ran)) = tokio::time::timeout(limit, both).await else {
+            let e = err!(Timeout, "the load took longer than its timeout of {} s", limit.as_secs());
+            run.cancel(e.clone());
+            pipe.abandon();
+            return Err(e);
+        };
         outcome.read = step.elapsed();
         let received = match (&fed, &ran) {
             (Ok(bytes), Ok(())) => *bytes,
@@ -188,8 +209,9 @@ impl Load {
         counters.filtered_rows = log.count_all();
         counters.unselected_rows = log.unselected();
         counters.loaded_rows = counters.total_rows.saturating_sub(counters.filtered_rows + counters.unselected_rows);
-        if counters.filtered_rows > 0 {
-            counters.error_url = format!("http://{}:{}/api/_load_error_log?file={}", self.parts.identity.host(), self.parts.ports.http, log.name());
+        counters.first_error = log.first_error();
+        if let Some(file) = log.file() {
+            counters.error_url = format!("http://{}:{}/api/_load_error_log?file={}", self.parts.identity.host(), self.parts.ports.http, file);
         }
         outcome.counters = counters.clone();
         let judged = counters.total_rows.saturating_sub(counters.unselected_rows);
@@ -210,11 +232,14 @@ impl Load {
         outcome.commit = step.elapsed();
         status::from_message(committed.status)?;
         outcome.visible = committed.visible;
+        self.parts.metrics.txn_commit.inc();
+        self.parts.metrics.load_rows.add(outcome.counters.loaded_rows);
+        self.parts.metrics.load_bytes.add(outcome.received);
         Ok(())
     }
 
     /// Moves the body into the pipe; the number of bytes.
-    async fn feed(&self, mut body: Body, pipe: &Arc<Pipe>) -> Result<u64> {
+    async fn feed(&self, body: &mut Body, pipe: &Arc<Pipe>) -> Result<u64> {
         let expected: Option<u64> = self.header("content-length").and_then(|v| v.parse().ok());
         let mut received = 0;
         let fed = async {
@@ -248,6 +273,7 @@ impl Load {
     }
 
     async fn abort(&self, txn: u64, outcome: &Outcome, reason: &Error) {
+        self.parts.metrics.txn_rollback.inc();
         let Some(leader) = self.parts.identity.leader_address() else { return };
         let request = LoadAbortRequest { txn_id: txn, db_id: outcome.db, reason: reason.message().to_owned(), counters: Some(outcome.counters.clone()) };
         let aborted = match self.parts.pool.fe(&leader) {
@@ -270,6 +296,26 @@ impl Load {
         let decoded = decoded.ok_or_else(|| err!(AccessDenied, "no valid Basic authorization"))?;
         let (user, password) = decoded.split_once(':').unwrap_or((&decoded, ""));
         Ok(Auth { user: user.to_owned(), password: password.to_owned(), client_host: "%".to_owned() })
+    }
+}
+
+/// Lists a load's fragment among what runs here, so that it can be cancelled.
+struct Running<'a> {
+    parts: &'a Parts,
+    id: QueryId,
+}
+
+impl<'a> Running<'a> {
+    fn new(parts: &'a Parts, run: &QueryRun) -> Self {
+        let id = run.context.id;
+        parts.queries.lock().insert(id, run.context.cancel.clone());
+        Self { parts, id }
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.parts.queries.lock().remove(&self.id);
     }
 }
 

@@ -1,0 +1,82 @@
+//! What the backend counts and measures, under the names that dashboards know.
+
+use std::sync::{Arc, Weak};
+
+use common_base::metrics::{Counter, Gauge, Histogram, Registry, Sample, SampleKind};
+
+use crate::app::Parts;
+
+/// Counters that handlers raise.
+pub struct Metrics {
+    pub registry: Registry,
+    pub fragment_requests: Counter,
+    pub load_rows: Counter,
+    pub load_bytes: Counter,
+    pub loads_running: Gauge,
+    pub load_duration_ms: Histogram,
+    pub txn_begin: Counter,
+    pub txn_commit: Counter,
+    pub txn_rollback: Counter,
+    pub publish_total: Counter,
+    pub publish_failed: Counter,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let registry = Registry::new("starrocks_be_");
+        let txn = |kind| registry.counter("txn_request", "Requests about load transactions", &[("type", kind)]);
+        Self {
+            fragment_requests: registry.counter("fragment_requests_total", "Queries that frontends sent here", &[]),
+            load_rows: registry.counter("load_rows", "Rows that loads wrote", &[]),
+            load_bytes: registry.counter("load_bytes", "Bytes of load bodies", &[]),
+            loads_running: registry.gauge("streaming_load_current_processing", "Stream loads that run now", &[]),
+            load_duration_ms: registry.histogram("streaming_load_duration_ms", "Duration of stream loads", &[]),
+            txn_begin: txn("begin"),
+            txn_commit: txn("commit"),
+            txn_rollback: txn("rollback"),
+            publish_total: registry.counter("publish_task_request_total", "Publications of transactions", &[]),
+            publish_failed: registry.counter("publish_task_failed_total", "Publications that failed for a tablet", &[]),
+            registry,
+        }
+    }
+}
+
+/// Values that are read when somebody asks.
+pub fn watch(parts: &Arc<Parts>) {
+    let weak: Weak<Parts> = Arc::downgrade(parts);
+    parts.metrics.registry.collector(move |out| {
+        if let Some(parts) = weak.upgrade() {
+            collect(&parts, out);
+        }
+    });
+}
+
+fn collect(parts: &Parts, out: &mut Vec<Sample>) {
+    let mut gauge = |name: &str, help: &str, labels: &[(&str, &str)], value: f64| out.push(Sample::new(name, help, SampleKind::Gauge, labels, value));
+    let rows = parts.memory.rows();
+    let consumed = |label: &str| rows.iter().filter(|r| r.label == label).map(|r| r.consumed as f64).sum::<f64>();
+    let queries: f64 = rows.iter().filter(|r| r.label.starts_with("query ")).map(|r| r.consumed as f64).sum();
+    gauge("process_mem_bytes", "Memory of the process", &[], resident_bytes().unwrap_or(parts.memory.consumed() as f64));
+    gauge("query_mem_bytes", "Memory of queries", &[], queries);
+    gauge("load_mem_bytes", "Memory of loads", &[], consumed("load"));
+    gauge("storage_page_cache_mem_bytes", "Decoded pages in memory", &[], consumed("page_cache"));
+    gauge("plan_fragment_count", "Queries that run now", &[], parts.queries.lock().len() as f64);
+    gauge("process_fd_num_used", "Open files of the process", &[], std::fs::read_dir("/proc/self/fd").map_or(0.0, |d| d.count() as f64));
+    gauge("process_thread_num", "Threads of the process", &[], std::fs::read_dir("/proc/self/task").map_or(0.0, |d| d.count() as f64));
+    gauge("tablet_num", "Tablets here", &[], parts.storage.tablets().len() as f64);
+    let score = parts.storage.compaction_candidates().first().map_or(0.0, |(_, score)| *score);
+    gauge("tablet_cumulative_max_compaction_score", "Score of the tablet that needs compaction most", &[], score);
+    for disk in crate::report::disks(&parts.storage) {
+        let path = [("path", disk.path.as_str())];
+        gauge("disks_total_capacity", "Size of the disk", &path, disk.total_bytes as f64);
+        gauge("disks_avail_capacity", "Bytes free on the disk", &path, disk.available_bytes as f64);
+        gauge("disks_data_used_capacity", "Bytes used on the disk", &path, disk.total_bytes.saturating_sub(disk.available_bytes) as f64);
+        gauge("disks_state", "1 when the disk works", &path, f64::from(u8::from(!disk.broken)));
+    }
+}
+
+fn resident_bytes() -> Option<f64> {
+    let text = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: f64 = text.split_whitespace().nth(1)?.parse().ok()?;
+    Some(pages * 4096.0)
+}
