@@ -154,6 +154,11 @@ start_process() {
         exec "$program" --home "$home" "${pass[@]}"
     fi
 
+    local port path i
+    port="$(http_port_of "$home" "$role")"
+    path="$(health_path_of "$role")"
+    ! port_in_use "$port" || die "port $port of $home is in use by another process"
+
     # What the process prints itself (start-up errors, panics); its log rolls by itself.
     local out="$log_dir/$role.out"
     if [[ -f $out && $(stat -c %s "$out") -gt $((64 << 20)) ]]; then
@@ -167,9 +172,6 @@ start_process() {
     echo "$pid" >"$home/$role.pid"
 
     # A bad start shows within moments; a frontend that waits for the others of its group is left alone.
-    local port path i
-    port="$(http_port_of "$home" "$role")"
-    path="$(health_path_of "$role")"
     for ((i = 0; i < 400; i++)); do
         if ! kill -0 "$pid" 2>/dev/null; then
             rm -f "$home/$role.pid"

@@ -57,7 +57,7 @@ class Clients(ClusterTest):
         self.assertEqual(done.stdout.split(), ["count(*)", "2", "***************************", "1.", "row", "***************************", "1:", "1"])
         done = run(*command, "-e", "SELECT FROM", check=False)
         self.assertEqual(done.returncode, 1)
-        self.assertTrue(done.stderr.startswith("ERROR 1064 (HY000)"), done.stderr)
+        self.assertIn("ERROR 1064 (HY000)", done.stderr)
 
     def test_pymysql(self):
         with self.cluster.connect(database="clients") as connection:

@@ -8,7 +8,7 @@ import time
 
 import pymysql
 
-from harness import HOST, ROOT, ClusterTest, kill, main, pid_of, run, wait_until
+from harness import HOST, ROOT, ClusterTest, free_port_base, kill, main, pid_of, run, wait_until
 
 ONE_COPY = 'PROPERTIES ("replication_num" = "1")'
 
@@ -77,14 +77,12 @@ class EndToEnd(ClusterTest):
             (fe["rpc"], "mirrorship.fe_service.FeService/Report"),
             (fe["edit_log"], "mirrorship.fe_peer.FePeer/Vote"),
             (be["be"], "mirrorship.be_service.BeService/Cancel"),
-            (be["brpc"], "mirrorship.be_peer.BePeer/Transmit"),
-            (be["heartbeat"], "mirrorship.be_service.Heartbeat/Beat"),
+            (be["brpc"], "mirrorship.be_peer.BePeer/TransmitRuntimeFilter"),
         ]
-        empty_message = "\0" * 5
         for port, method in calls:
             for headers in ([], ["-H", "mirrorship-token: guessed"]):
                 command = ["curl", "-sS", "-i", "-m", "10", "--http2-prior-knowledge", "-H", "content-type: application/grpc", "-H", "te: trailers"]
-                done = run(*command, *headers, "--data-binary", "@-", f"http://{HOST}:{port}/{method}", text=empty_message)
+                done = run(*command, *headers, "-X", "POST", f"http://{HOST}:{port}/{method}")
                 # 16 is UNAUTHENTICATED.
                 self.assertIn("grpc-status: 16", done.stdout.lower(), method)
 
@@ -295,7 +293,7 @@ class EndToEnd(ClusterTest):
         home = os.path.join(self.cluster.dir, "bad")
         os.makedirs(os.path.join(home, "conf"), exist_ok=True)
         with open(os.path.join(home, "conf/fe.conf"), "w", encoding="utf-8") as f:
-            f.write("# ports\nquery_port = many\n")
+            f.write(f"# ports\nquery_port = many\nhttp_port = {free_port_base()}\n")
         done = run(f"{ROOT}/bin/start_fe.sh", "--home", home, "--daemon", check=False)
         self.assertEqual(done.returncode, 1)
         self.assertIn("conf/fe.conf:2: bad value of query_port", done.stderr)

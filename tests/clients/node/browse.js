@@ -10,7 +10,6 @@ async function main() {
     user: "root",
     password: "",
     supportBigNumbers: true,
-    bigNumberStrings: true,
     dateStrings: true,
     multipleStatements: true,
   });
