@@ -115,3 +115,88 @@ fn hits_queries() {
 fn tpcds_queries() {
     query_set("tpcds", "tpcds_schema.sql", "none", &[]);
 }
+
+fn scanned(kit: &Kit, sql: &str) -> (usize, usize) {
+    let plan = kit.optimize(sql).unwrap();
+    let mut found = (0, 0);
+    plan.physical.visit(&mut |n| {
+        if let fe_plan::PhysicalOp::Scan(s) = &n.op {
+            found = (s.partitions.len(), s.partitions.iter().map(|p| p.tablets.len()).sum());
+        }
+    });
+    found
+}
+
+#[test]
+fn partitions_and_buckets_are_pruned() {
+    let mut kit = Kit::new(1);
+    kit.load("create table t (k int not null, d int, v int) distributed by hash(k) buckets 6");
+    kit.partition_by_range("t", "d", [10, 20, 30].map(common_types::Scalar::Int).into());
+    let pruned = |sql: &str| scanned(&kit, sql);
+    assert_eq!(pruned("select v from t"), (3, 18));
+    assert_eq!(pruned("select v from t where d < 10"), (1, 6));
+    assert_eq!(pruned("select v from t where d <= 10"), (2, 12));
+    assert_eq!(pruned("select v from t where d >= 20 and d < 25"), (1, 6));
+    assert_eq!(pruned("select v from t where d in (5, 25)"), (2, 12));
+    assert_eq!(pruned("select v from t where d between 12 and 13 and k = 7"), (1, 1));
+    assert_eq!(pruned("select v from t where d is null"), (1, 6));
+    assert_eq!(pruned("select v from t where k = 7"), (3, 3));
+    assert_eq!(pruned("select v from t where k = 7 or k = 7 + 1 and d = 1").0, 3);
+    // Beyond every partition: nothing is read.
+    assert_eq!(pruned("select v from t where d > 100"), (0, 0));
+    // Every chosen bucket is where the row would have been stored.
+    for key in 0..50 {
+        let sql = format!("select v from t where k = {key} and d = 1");
+        let plan = kit.optimize(&sql).unwrap();
+        let mut hash = Vec::new();
+        let column = common_types::Scalar::Int(key).to_column(&common_types::LogicalType::Int, 1);
+        common_types::hash::bucket_hash(&[column], 1, &mut hash);
+        plan.physical.visit(&mut |n| {
+            if let fe_plan::PhysicalOp::Scan(s) = &n.op {
+                assert_eq!(s.partitions[0].tablets[0].0, hash[0] % 6);
+            }
+        });
+    }
+}
+
+#[test]
+fn assignment_covers_every_tablet_once() {
+    let mut kit = Kit::new(3);
+    kit.load("create table t (k int not null, v int) distributed by hash(k) buckets 6; create table u (j int not null, m int) distributed by hash(j) buckets 6");
+    let plan = kit.fragments("select t.k, sum(u.m) from t join u on t.k = u.m group by t.k").unwrap();
+    let requests = crate::assign(&plan, &kit.cluster, common_base::ids::QueryId(1), &Default::default()).unwrap();
+    assert_eq!(requests.len(), 3);
+    let mut tablets: Vec<u64> = Vec::new();
+    let mut gathers = 0;
+    for r in &requests {
+        for i in &r.request.instances {
+            tablets.extend(i.scan_ranges.iter().flat_map(|s| s.ranges.iter().map(|r| r.tablet_id)));
+            gathers += usize::from(i.instance_count == 1);
+            for s in &i.senders {
+                assert_eq!(s.count, 3, "every exchange here is fed by three instances");
+            }
+        }
+    }
+    assert_eq!(gathers, 1);
+    let total = tablets.len();
+    tablets.sort_unstable();
+    tablets.dedup();
+    assert_eq!((total, tablets.len()), (12, 12));
+}
+
+#[test]
+fn simple_queries_plan_quickly() {
+    let mut kit = Kit::new(1);
+    kit.load("create table t (k int not null, d int, v int) distributed by hash(k) buckets 6");
+    let sql = "select v, count(*) from t where k = 3 and d > 7 group by v order by 2 limit 5";
+    let inputs: Vec<_> = (0..300).map(|_| kit.analyze(sql).unwrap()).collect();
+    let start = Instant::now();
+    for query in inputs {
+        let plan = crate::optimize(kit.input(query)).unwrap();
+        crate::build_fragments(plan, crate::RootSink::Result).unwrap();
+    }
+    let each = start.elapsed() / 300;
+    println!("{each:?} a query");
+    // Generous: the machine may be busy.
+    assert!(each.as_millis() < 5, "{each:?}");
+}

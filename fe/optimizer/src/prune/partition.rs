@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use common_base::ids::ColumnUid;
-use common_expr::predicate::{Bound, ColumnPredicate, order::compare_scalars};
+use common_expr::predicate::{Bound, ColumnPredicate, PredicateKind, order::compare_scalars};
 use common_types::Scalar;
 use fe_catalog::model::{OlapTable, Partition, PartitionBound, PartitionInfo, PartitionItem};
 use fe_plan::logical::LogicalScan;
@@ -67,6 +67,9 @@ fn overlaps(p: &ColumnPredicate, low: Option<&Scalar>, high: Option<&Scalar>, hi
     // NULLs live in the lowest partition.
     if low.is_none_or(Scalar::is_null) && p.accepts_null() {
         return true;
+    }
+    if p.kind == PredicateKind::IsNull {
+        return false;
     }
     let inside = |v: &Scalar| {
         let above = low.is_none_or(|l| l.is_null() || compare_scalars(v, l) != Some(Ordering::Less));
