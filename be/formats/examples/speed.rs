@@ -1,5 +1,6 @@
 //! How fast a CSV file is split and parsed on one core: `speed FILE COLUMNS`.
 
+use std::io::Write;
 use std::time::Instant;
 
 use be_formats::Format;
@@ -26,6 +27,6 @@ fn main() -> Result<()> {
     }
     let parsed = started.elapsed();
     let rate = |t: std::time::Duration| file.len() as f64 / t.as_secs_f64() / 1e6;
-    println!("{rows} rows, {bad} bad; split {:.0} MB/s, parse {:.0} MB/s", rate(split), rate(parsed));
+    writeln!(std::io::stdout(), "{rows} rows, {bad} bad; split {:.0} MB/s, parse {:.0} MB/s", rate(split), rate(parsed))?;
     Ok(())
 }

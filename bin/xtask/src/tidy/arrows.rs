@@ -82,6 +82,9 @@ const DEPARTURES: &[(&str, &str, &str)] = &[
     ("fe_engine", "be_exec", "constant queries and system tables run in the FE on the same executor: one semantics"),
     ("be_server", "proto_messages", "its RPC handlers read and write the messages the services carry"),
     ("fe_server", "proto_messages", "its RPC handlers read and write the messages the services carry"),
+    ("be_formats", "proto_messages", "a format is described by the plan's message; a second description would only be copied"),
+    ("fe_server", "be_exec", "it composes the executor that runs fragments without tablets"),
+    ("fe_server", "fe_parser", "the MySQL edge splits a packet into statements"),
     ("fe_server", "common_expr", "the function registry is made in the server and passed down"),
 ];
 

@@ -14,11 +14,11 @@ const SHOWN: &str = "CREATE TABLE `events` (
   `ok` boolean NULL COMMENT \"\",
   `big` largeint(40) NULL COMMENT \"\",
   INDEX i (`id`) USING BITMAP COMMENT 'c'
-) ENGINE=OLAP 
+) ENGINE=OLAP\x20
 DUPLICATE KEY(`dt`, `id`)
 COMMENT \"e\"
 PARTITION BY date_trunc('day', `dt`)
-DISTRIBUTED BY HASH(`id`) BUCKETS 3 
+DISTRIBUTED BY HASH(`id`) BUCKETS 3\x20
 PROPERTIES (
 \"compression\" = \"LZ4\",
 \"fast_schema_evolution\" = \"true\",
