@@ -81,7 +81,8 @@ impl RpcPool {
             .map_err(|e| err!(InvalidArgument, "'{address}' is not an address: {e}"))?
             .connect_timeout(self.connect_timeout)
             .initial_stream_window_size(Some(4 << 20))
-            .initial_connection_window_size(Some(16 << 20))
+            // Far above the sum of the streams' windows: streams that nobody reads now must not stop the others of the connection.
+            .initial_connection_window_size(Some(1 << 30))
             .http2_keep_alive_interval(Duration::from_secs(10))
             .keep_alive_timeout(Duration::from_secs(10));
         let net = self.net.clone();

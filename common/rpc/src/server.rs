@@ -62,7 +62,8 @@ pub async fn serve(listener: Box<dyn Listener>, routes: Routes, shutdown: impl F
     let address = listener.local_addr()?;
     Server::builder()
         .initial_stream_window_size(Some(4 << 20))
-        .initial_connection_window_size(Some(16 << 20))
+        // Far above the sum of the streams' windows: streams that nobody reads now must not stop the others of the connection.
+        .initial_connection_window_size(Some(1 << 30))
         .http2_keepalive_interval(Some(std::time::Duration::from_secs(10)))
         .add_routes(routes)
         .serve_with_incoming_shutdown(Incoming::new(listener), shutdown)

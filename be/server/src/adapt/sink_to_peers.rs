@@ -86,6 +86,7 @@ impl TableSinkProvider for PeerSinks {
 impl PeerSinks {
     fn connect(&self, query: QueryId, sink: &TableSink, txn: TxnId) -> Result<Shared> {
         let node_id = self.identity.node_id();
+        let senders = self.writers.take_expected(txn);
         let mut nodes = HashMap::new();
         for tablet in sink.partitions.iter().flat_map(|p| &p.targets).flat_map(|t| &t.tablets) {
             nodes.insert(tablet.tablet_id, tablet.node_ids.clone());
@@ -94,15 +95,15 @@ impl PeerSinks {
         let mut remotes = BTreeMap::new();
         for node in wanted {
             let Some(address) = sink.nodes.iter().find(|n| n.node_id == node).map(|n| format!("{}:{}", n.host, n.port)) else { continue };
-            remotes.insert(node, self.remote(query.clone(), sink, node, address));
+            remotes.insert(node, self.remote(query.clone(), sink, node, address, senders));
         }
-        let local = nodes.values().flatten().any(|n| *n == node_id).then(|| self.writers.open(txn));
+        let local = nodes.values().flatten().any(|n| *n == node_id).then(|| self.writers.open(txn, senders));
         Ok(Shared { node_id, nodes, local: Mutex::new(local), remotes, drivers: AtomicUsize::new(0), rows: AtomicUsize::new(0), bytes: AtomicUsize::new(0) })
     }
 
-    fn remote(&self, query: QueryId, sink: &TableSink, node: u64, address: String) -> Remote {
+    fn remote(&self, query: QueryId, sink: &TableSink, node: u64, address: String, senders: usize) -> Remote {
         let queue: Arc<Channel<WriteTabletsRequest>> = Channel::new(QUEUE_BYTES, 1);
-        let open = WriterOpen { txn_id: sink.txn_id, load_id: Some(query), sender: 0, sink: None, node_id: node };
+        let open = WriterOpen { txn_id: sink.txn_id, load_id: Some(query), sender: 0, sink: None, node_id: node, senders: senders as u32 };
         queue.push(WriteTabletsRequest { kind: Some(Kind::Open(open)) }, 64);
         let (answer, done) = oneshot::channel();
         let failure = Arc::new(Mutex::new(None));

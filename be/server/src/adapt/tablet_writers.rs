@@ -7,7 +7,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use be_storage::{DeltaWriter, StorageEngine, rowset::writer::PendingRowset};
-use common_base::{Result, err, ids::{TabletId, TxnId}};
+use common_base::{Result, bail, err, ids::{TabletId, TxnId}};
 use common_types::Chunk;
 use parking_lot::{Mutex, RwLock};
 use proto_messages::chunk::TabletCommit;
@@ -16,6 +16,8 @@ use proto_messages::chunk::TabletCommit;
 pub struct TabletWriters {
     engine: Arc<StorageEngine>,
     loads: Mutex<HashMap<TxnId, Arc<Load>>>,
+    /// How many backends send rows of a load, for loads that several of them run.
+    expected: Mutex<HashMap<TxnId, usize>>,
 }
 
 struct Load {
@@ -23,8 +25,8 @@ struct Load {
     state: Mutex<State>,
 }
 
-#[derive(Default)]
 struct State {
+    /// Senders that have not closed, whether they have opened or not.
     senders: usize,
     aborted: bool,
 }
@@ -32,14 +34,33 @@ struct State {
 impl TabletWriters {
     /// No loads yet.
     pub fn new(engine: Arc<StorageEngine>) -> Arc<Self> {
-        Arc::new(Self { engine, loads: Mutex::default() })
+        Arc::new(Self { engine, loads: Mutex::default(), expected: Mutex::default() })
     }
 
-    /// One more sender of a transaction.
-    pub fn open(self: &Arc<Self>, txn: TxnId) -> Sender {
+    /// A load that `senders` backends run begins here.
+    pub fn expect(&self, txn: TxnId, senders: usize) {
+        self.expected.lock().insert(txn, senders);
+    }
+
+    /// What was said of the load; one sender when nothing was.
+    pub fn take_expected(&self, txn: TxnId) -> usize {
+        self.expected.lock().remove(&txn).unwrap_or(1)
+    }
+
+    /// A load has ended elsewhere: a sender that never came is not waited for.
+    pub fn forget(&self, txn: TxnId) {
+        self.expected.lock().remove(&txn);
+        if let Some(load) = self.loads.lock().remove(&txn) {
+            load.state.lock().aborted = true;
+            load.writers.write().clear();
+        }
+    }
+
+    /// One of the `senders` of a transaction.
+    pub fn open(self: &Arc<Self>, txn: TxnId, senders: usize) -> Sender {
         let mut loads = self.loads.lock();
-        let load = loads.entry(txn).or_insert_with(|| Arc::new(Load { writers: RwLock::default(), state: Mutex::default() })).clone();
-        load.state.lock().senders += 1;
+        let new = || Arc::new(Load { writers: RwLock::default(), state: Mutex::new(State { senders: senders.max(1), aborted: false }) });
+        let load = loads.entry(txn).or_insert_with(new).clone();
         Sender { all: self.clone(), txn, load, closed: false }
     }
 
@@ -48,6 +69,9 @@ impl TabletWriters {
             return Ok(writer.clone());
         }
         let mut writers = load.writers.write();
+        if load.state.lock().aborted {
+            bail!(Cancelled, "another sender has given up the load of transaction {txn}");
+        }
         if let Some(writer) = writers.get(&tablet) {
             return Ok(writer.clone());
         }
@@ -87,7 +111,6 @@ impl Handle {
         }
         Ok(())
     }
-
 }
 
 impl Sender {
@@ -100,6 +123,9 @@ impl Sender {
     pub fn close(mut self, node_id: u64, abort: bool) -> Result<Vec<TabletCommit>> {
         self.closed = true;
         let (last, aborted) = self.leave(abort);
+        if aborted {
+            self.load.writers.write().clear();
+        }
         if !last || aborted {
             return Ok(Vec::new());
         }
@@ -119,7 +145,7 @@ impl Sender {
     fn leave(&self, abort: bool) -> (bool, bool) {
         let mut loads = self.all.loads.lock();
         let mut state = self.load.state.lock();
-        state.senders -= 1;
+        state.senders = state.senders.saturating_sub(1);
         state.aborted |= abort;
         if state.senders == 0 {
             loads.remove(&self.txn);
@@ -132,6 +158,7 @@ impl Drop for Sender {
     fn drop(&mut self) {
         if !self.closed {
             self.leave(true);
+            self.load.writers.write().clear();
         }
     }
 }

@@ -99,7 +99,7 @@ async fn write(parts: &Parts, mut messages: Streaming<WriteTabletsRequest>) -> R
         match message.kind {
             Some(Kind::Open(open)) => {
                 node = open.node_id;
-                sender = Some(parts.writers.open(TxnId(open.txn_id)));
+                sender = Some(parts.writers.open(TxnId(open.txn_id), open.senders as usize));
             }
             Some(Kind::Chunk(part)) => {
                 let Some(sender) = &sender else { bail!(InvalidArgument, "rows before the load was opened") };

@@ -8,7 +8,7 @@ use common_base::{Error, Result, err, ids::{QueryId, TabletId, TxnId}};
 use common_rpc::status;
 use common_types::{Chunk, chunk::CHUNK_ROWS};
 use futures::Stream;
-use proto_messages::{chunk::{ChunkData, ExecuteReply, Finished, execute_reply::Kind}, fragment::ExecuteRequest};
+use proto_messages::{chunk::{ChunkData, ExecuteReply, Finished, execute_reply::Kind}, fragment::{ExecuteRequest, sink::Kind as SinkKind}};
 use proto_services::be_service::{
     BeReply, CancelRequest, ClearTxnRequest, CreateTabletsRequest, DropTabletsRequest, PrepareDeleteReply, PrepareDeleteRequest, PublishReply,
     PublishRequest, TabletStatsReply, TabletStatsRequest, be_service_server::BeService,
@@ -41,6 +41,11 @@ impl BeService for Service {
             extras.filter_sender = Some(sender);
             filters
         });
+        for instance in &request.instances {
+            if let Some(SinkKind::Table(sink)) = instance.sink.as_ref().and_then(|s| s.kind.as_ref()) {
+                self.parts.writers.expect(TxnId(sink.txn_id), instance.instance_count.max(1) as usize);
+            }
+        }
         let started = QueryRun::start(self.parts.exec.clone(), &request, extras);
         let stream: Self::ExecuteStream = match started {
             Ok(run) => {
@@ -91,6 +96,7 @@ impl BeService for Service {
     async fn clear_txn(&self, request: Request<ClearTxnRequest>) -> Answer<BeReply> {
         let storage = self.parts.storage.clone();
         let request = request.into_inner();
+        self.parts.writers.forget(TxnId(request.txn_id));
         let tablets: Vec<TabletId> = request.tablet_ids.into_iter().map(TabletId).collect();
         reply(common_base::runtime::blocking("clear txn", move || storage.clear_txn(TxnId(request.txn_id), &tablets)).await)
     }
