@@ -1,12 +1,15 @@
 //! Which cluster this backend belongs to: learned from the first heartbeat, kept on disk, demanded ever after.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use common_base::{Result, bail, err, fs::SharedFs};
 use common_rpc::TokenSource;
 use parking_lot::RwLock;
 use proto_services::be_service::HeartbeatRequest;
 use serde_json::json;
+
+/// How long a load waits for the first heartbeat after a start: two intervals of heartbeats.
+const LEADER_WAIT: Duration = Duration::from_secs(10);
 
 /// The leader as the last heartbeat named it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -81,6 +84,21 @@ impl Identity {
     pub fn leader_address(&self) -> Option<String> {
         let known = self.known.read();
         (known.leader.rpc_port != 0).then(|| format!("{}:{}", known.leader.host, known.leader.rpc_port))
+    }
+
+    /// The leader's rpc address. After a start the next heartbeat brings it, which is waited for.
+    pub async fn wait_for_leader(&self) -> Result<String> {
+        let mut changed = self.watch();
+        let arrival = async {
+            loop {
+                if let Some(address) = self.leader_address() {
+                    return address;
+                }
+                // The sender lives in self, so the channel stays open.
+                let _ = changed.changed().await;
+            }
+        };
+        tokio::time::timeout(LEADER_WAIT, arrival).await.map_err(|_| err!(Unavailable, "this backend has not heard from a frontend yet"))
     }
 
     /// This backend's id in the cluster; 0 = not yet known.

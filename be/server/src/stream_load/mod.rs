@@ -132,7 +132,7 @@ struct Load {
 
 impl Load {
     async fn run(&self, body: &mut Body, outcome: &mut Outcome) -> Result<()> {
-        let leader = self.parts.identity.leader_address().ok_or_else(|| err!(Unavailable, "this backend has not joined a cluster yet"))?;
+        let leader = self.parts.identity.wait_for_leader().await?;
         let mut fe = self.parts.pool.fe(&leader)?;
         let lost = |e: tonic::Status| status::from_grpc(&e, &leader);
         let auth = self.auth()?;
