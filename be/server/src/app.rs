@@ -1,7 +1,7 @@
 //! Composition of a backend: every part is made here and nowhere else, over seams that a simulation can replace.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -66,6 +66,8 @@ pub struct Parts {
     pub metrics: Metrics,
     pub fs: SharedFs,
     pub queries: Mutex<HashMap<QueryId, Arc<CancelToken>>>,
+    /// Queries that ended here lately: rows that still come for them are not needed.
+    pub ended: Mutex<VecDeque<QueryId>>,
     pub ports: Ports,
     pub started_ms: i64,
     pub shutdown: Shutdown,
@@ -76,6 +78,19 @@ pub struct Parts {
 /// A running backend.
 pub struct App {
     pub parts: Arc<Parts>,
+}
+
+impl Parts {
+    /// A query has ended here.
+    pub fn query_ended(&self, id: QueryId) {
+        const KEPT: usize = 4096;
+        self.queries.lock().remove(&id);
+        let mut ended = self.ended.lock();
+        if ended.len() >= KEPT {
+            ended.pop_front();
+        }
+        ended.push_back(id);
+    }
 }
 
 impl App {
@@ -178,6 +193,7 @@ pub async fn start(set: &Arc<ConfigSet>, home: &Path, seams: Seams, shutdown: Sh
         metrics: Metrics::default(),
         fs,
         queries: Mutex::default(),
+        ended: Mutex::default(),
         ports,
         shutdown: shutdown.clone(),
         error_logs: first.join("error_log"),

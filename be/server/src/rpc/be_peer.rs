@@ -2,8 +2,8 @@
 
 use std::{pin::Pin, sync::Arc};
 
-use be_exec::{exchange::ExchangeKey, runtime::query::query_id};
-use common_base::{Error, Result, bail, ids::TxnId};
+use be_exec::{exchange::{ExchangeKey, ExchangeReceiver}, runtime::query::query_id};
+use common_base::{Result, bail, ids::TxnId};
 use common_rpc::status;
 use common_types::Chunk;
 use futures::Stream;
@@ -13,7 +13,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use crate::app::Parts;
 
-/// A receiver that is not there after this long belongs to a query that has ended.
+/// A query that has not begun here after this long does not come.
 const RECEIVER_WAIT: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// The service.
@@ -56,20 +56,27 @@ impl BePeer for Service {
     }
 }
 
-/// Takes one sender's chunks; true when the receiver needed no more.
-async fn receive(parts: &Parts, mut messages: Streaming<TransmitRequest>) -> Result<bool> {
+/// Takes one sender's chunks; true when the receiver needed no more. However the stream breaks off, its query here ends with it.
+async fn receive(parts: &Parts, messages: Streaming<TransmitRequest>) -> Result<bool> {
     let mut receiver = None;
+    let result = receive_into(parts, messages, &mut receiver).await;
+    if let (Err(e), Some(receiver)) = (&result, &receiver) {
+        receiver.fail(e);
+    }
+    result
+}
+
+async fn receive_into(parts: &Parts, mut messages: Streaming<TransmitRequest>, receiver: &mut Option<Arc<ExchangeReceiver>>) -> Result<bool> {
     while let Some(message) = messages.message().await.map_err(|e| status::from_grpc(&e, "a peer"))? {
         let Some(id) = &message.query_id else { bail!(InvalidArgument, "chunks without a query id") };
         if receiver.is_none() {
             let key = ExchangeKey { query: query_id(id), exchange_id: message.exchange_id, instance: message.instance };
-            let get = std::future::poll_fn(|cx| parts.exec.exchanges.poll_get(key, cx));
-            match tokio::time::timeout(RECEIVER_WAIT, get).await {
-                Ok(found) => receiver = Some(found),
-                Err(_) => return Ok(true),
+            match wait_for_receiver(parts, key).await? {
+                Some(found) => *receiver = Some(found),
+                None => return Ok(true),
             }
         }
-        let Some(receiver) = &receiver else { continue };
+        let Some(receiver) = receiver.as_ref() else { continue };
         if receiver.is_abandoned() {
             return Ok(true);
         }
@@ -86,10 +93,22 @@ async fn receive(parts: &Parts, mut messages: Streaming<TransmitRequest>) -> Res
             return Ok(false);
         }
     }
-    if let Some(receiver) = receiver {
-        receiver.fail(&Error::new(common_base::ErrorCode::Unavailable, "a backend that sent rows of this query has gone"));
+    bail!(Unavailable, "a backend that sent rows of this query has gone")
+}
+
+/// The receiver, which may come a little after the first rows; `None` when its query has ended here.
+async fn wait_for_receiver(parts: &Parts, key: ExchangeKey) -> Result<Option<Arc<ExchangeReceiver>>> {
+    const LOOKS: u32 = 50;
+    for _ in 0..LOOKS {
+        let get = std::future::poll_fn(|cx| parts.exec.exchanges.poll_get(key, cx));
+        if let Ok(found) = tokio::time::timeout(RECEIVER_WAIT / LOOKS, get).await {
+            return Ok(Some(found));
+        }
+        if parts.ended.lock().contains(&key.query) {
+            return Ok(None);
+        }
     }
-    Ok(false)
+    bail!(Timeout, "rows came for query {}, which did not begin here within {} s", key.query, RECEIVER_WAIT.as_secs())
 }
 
 async fn write(parts: &Parts, mut messages: Streaming<WriteTabletsRequest>) -> Result<Vec<proto_messages::chunk::TabletCommit>> {

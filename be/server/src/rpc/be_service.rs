@@ -163,7 +163,7 @@ struct Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.parts.queries.lock().remove(&self.id);
+        self.parts.query_ended(self.id);
     }
 }
 
