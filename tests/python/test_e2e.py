@@ -192,7 +192,7 @@ class EndToEnd(ClusterTest):
         accepted = self.cluster.stream_load("e2e", "bad_rows", body, column_separator=",", max_filter_ratio="0.05")
         self.assertEqual((accepted["Status"], accepted["NumberLoadedRows"], accepted["NumberFilteredRows"]), ("Success", 98, 2), accepted)
         shown = run("curl", "-sS", accepted["ErrorURL"]).stdout
-        self.assertIn("not a date", shown)
+        self.assertIn("NULL value in non-nullable column 'day'", shown)
 
     def test_json_and_column_mapping(self):
         self.make_orders("json")

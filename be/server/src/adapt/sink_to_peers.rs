@@ -1,7 +1,7 @@
 //! Table sinks: rows to the backends that hold their tablets — straight into the writers here, over a stream to others.
 //!
 //! The drivers of one load on this backend share one set of connections; the last driver to finish closes it and learns what was
-//! written where. A replica that fails is left out; the commit fails later if a tablet lacks its majority.
+//! written where. A replica that fails is left out; a tablet that loses its majority by that fails the load.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -53,6 +53,8 @@ pub struct Shared {
 
 struct Remote {
     address: String,
+    /// Rows sent so far.
+    rows: AtomicUsize,
     queue: Arc<Channel<WriteTabletsRequest>>,
     done: Mutex<Option<oneshot::Receiver<Result<Vec<TabletCommit>>>>>,
     failure: Arc<Mutex<Option<Error>>>,
@@ -116,7 +118,7 @@ impl PeerSinks {
             }
             let _ = answer.send(result);
         });
-        Remote { address, queue, done: Mutex::new(Some(done)), failure }
+        Remote { address, rows: AtomicUsize::new(0), queue, done: Mutex::new(Some(done)), failure }
     }
 }
 
@@ -179,6 +181,7 @@ impl Writer {
                 let data = ChunkData { body: part.to_ipc(), rows: part.rows() as u32, uncompressed: 0 };
                 let message = WriteTabletsRequest { kind: Some(Kind::Chunk(WriterChunk { data: Some(data), tablet_of_row: tablets })) };
                 let bytes = weight(&message);
+                remote.rows.fetch_add(part.rows(), Ordering::Relaxed);
                 remote.queue.push(message, bytes);
             }
         }
@@ -259,16 +262,38 @@ async fn finish(shared: Arc<Shared>, abort: bool) -> Result<Vec<TabletCommit>> {
         Some(local) => local.close(shared.node_id, abort)?,
         None => Vec::new(),
     };
-    for remote in shared.remotes.values() {
+    let mut failed: BTreeMap<u64, Error> = BTreeMap::new();
+    for (node, remote) in &shared.remotes {
         let done = remote.done.lock().take();
         match done {
             Some(done) => match done.await {
                 Ok(Ok(tablets)) => written.extend(tablets),
-                Ok(Err(e)) => tracing::warn!("replicas on {} did not take the load: {e}", remote.address),
-                Err(_) => tracing::warn!("replicas on {} did not answer the load", remote.address),
+                Ok(Err(e)) => drop(failed.insert(*node, e)),
+                Err(_) => drop(failed.insert(*node, common_base::err!(NetworkError, "{} did not answer the load", remote.address))),
             },
             None => tracing::debug!(failure = ?remote.failure.lock().is_some(), "remote writer closed twice"),
         }
     }
+    if !abort {
+        check_majorities(&shared, &failed)?;
+    }
     Ok(written)
+}
+
+/// Nobody else knows of rows that reached no replica at all: what was written there is not in the answer.
+fn check_majorities(shared: &Shared, failed: &BTreeMap<u64, Error>) -> Result<()> {
+    for (node, error) in failed {
+        let Some(remote) = shared.remotes.get(node) else { continue };
+        tracing::warn!("replicas on {} did not take the load: {error}", remote.address);
+        if remote.rows.load(Ordering::Acquire) == 0 {
+            continue;
+        }
+        for (tablet, nodes) in shared.nodes.iter().filter(|(_, nodes)| nodes.contains(node)) {
+            let good = nodes.iter().filter(|n| !failed.contains_key(n)).count();
+            if good < nodes.len() / 2 + 1 {
+                bail!(Unavailable, "{good} of {} replicas of tablet {tablet} took the load, fewer than a majority: {error}", nodes.len());
+            }
+        }
+    }
+    Ok(())
 }

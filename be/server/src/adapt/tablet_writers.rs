@@ -126,6 +126,10 @@ impl Sender {
         if aborted {
             self.load.writers.write().clear();
         }
+        if aborted && !abort {
+            // An empty list would read as "no rows came here".
+            bail!(Cancelled, "another sender has given up the load of transaction {}", self.txn);
+        }
         if !last || aborted {
             return Ok(Vec::new());
         }
