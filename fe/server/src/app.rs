@@ -10,7 +10,7 @@ use be_exec::{
 };
 use common_base::{
     Result, SharedClock, SharedRng, config::ConfigSet, err, fs::SharedFs, ids::{NodeId, QueryId}, kv::SharedKv, mem::MemTracker,
-    metrics::Registry, net::{Listener, Net}, runtime::Shutdown,
+    net::{Listener, Net}, runtime::Shutdown,
 };
 use common_rpc::{RpcPool, TokenSource};
 use fe_catalog::model::{Frontend, FrontendRole};
@@ -19,7 +19,7 @@ use fe_meta::{MetaOptions, bootstrap::FirstStart};
 use proto_messages::{fragment::{Destination, QueryId as WireQueryId, TableSink}, plan::FileScanNode};
 use tracing::info;
 
-use crate::{config, http, mysql, rpc};
+use crate::{config, http, metrics::{self, Metrics}, mysql, rpc};
 
 /// The world as this process sees it.
 pub struct Seams {
@@ -128,7 +128,9 @@ pub async fn start(set: &Arc<ConfigSet>, meta_dir: &Path, seams: Seams, shutdown
     };
     let engine = Engine::new(options, meta, registry, pool, local, clock, rng);
     engine.start(&shutdown);
-    let metrics = Arc::new(Registry::new("starrocks_fe_"));
+    let metrics = Arc::new(Metrics::default());
+    metrics::watch(&metrics, &engine);
+    crate::metrics::watch(&metrics, &engine);
     serve(&engine, &metrics, ports, &token, &shutdown);
     info!(query_port, "frontend is ready");
     Ok(App { engine, query_port })
@@ -138,7 +140,7 @@ fn spawner(threads: bool) -> Result<Arc<dyn Spawner>> {
     if threads { Ok(WorkerPool::new(common_base::runtime::cores())?) } else { Ok(Arc::new(TokioSpawner)) }
 }
 
-fn serve(engine: &Arc<Engine>, metrics: &Arc<Registry>, ports: Ports, token: &TokenSource, shutdown: &Shutdown) {
+fn serve(engine: &Arc<Engine>, metrics: &Arc<Metrics>, ports: Ports, token: &TokenSource, shutdown: &Shutdown) {
     let stopped = |shutdown: Shutdown| async move { shutdown.wait().await };
     for listener in [ports.rpc, ports.edit_log] {
         let (routes, stop) = (rpc::routes(engine, token), stopped(shutdown.clone()));
@@ -150,7 +152,7 @@ fn serve(engine: &Arc<Engine>, metrics: &Arc<Registry>, ports: Ports, token: &To
     }
     let router = http::router(engine.clone(), metrics.clone());
     common_base::runtime::spawn("http", http::serve(ports.http, router, shutdown.clone()));
-    common_base::runtime::spawn("mysql", mysql::listener::serve(engine.clone(), ports.query, shutdown.clone()));
+    common_base::runtime::spawn("mysql", mysql::listener::serve(engine.clone(), metrics.clone(), ports.query, shutdown.clone()));
 }
 
 fn uuid_text(value: u128) -> String {

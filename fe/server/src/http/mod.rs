@@ -12,20 +12,21 @@ use axum::{
     routing::{get, put},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use common_base::metrics::Registry;
 use fe_engine::{Engine, auth};
 use serde_json::{Value, json};
+
+use crate::metrics::Metrics;
 
 /// What handlers share.
 #[derive(Clone)]
 pub struct HttpState {
     pub engine: Arc<Engine>,
-    pub metrics: Arc<Registry>,
+    pub metrics: Arc<Metrics>,
     next_backend: Arc<AtomicUsize>,
 }
 
 /// All routes.
-pub fn router(engine: Arc<Engine>, metrics: Arc<Registry>) -> Router {
+pub fn router(engine: Arc<Engine>, metrics: Arc<Metrics>) -> Router {
     let state = HttpState { engine, metrics, next_backend: Arc::default() };
     Router::new()
         .route("/api/bootstrap", get(bootstrap))
@@ -47,7 +48,7 @@ async fn health(State(state): State<HttpState>) -> impl IntoResponse {
 }
 
 async fn metrics_text(State(state): State<HttpState>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], state.metrics.render())
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], state.metrics.registry.render())
 }
 
 /// Names in a 307: `Location` keeps path and query.

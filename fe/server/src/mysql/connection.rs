@@ -14,6 +14,8 @@ use tokio::{
     sync::mpsc,
 };
 
+use crate::metrics::Metrics;
+
 use super::{
     encode,
     handshake::{self, PacketSource},
@@ -67,6 +69,7 @@ struct Statement {
 
 struct Connection {
     session: Session,
+    metrics: Arc<Metrics>,
     packets: Packets,
     writer: PacketWriter<WriteHalf<BoxedStream>>,
     statements: HashMap<u32, Statement>,
@@ -74,7 +77,7 @@ struct Connection {
 }
 
 /// Serves one client until it leaves.
-pub async fn serve(engine: Arc<Engine>, stream: BoxedStream, client_host: &str) -> Result<()> {
+pub async fn serve(engine: Arc<Engine>, metrics: Arc<Metrics>, stream: BoxedStream, client_host: &str) -> Result<()> {
     let (mut reader, writer) = tokio::io::split(stream);
     let mut writer = PacketWriter::new(writer);
     let session = handshake::run(&mut reader, &mut writer, &engine, client_host).await?;
@@ -85,7 +88,7 @@ pub async fn serve(engine: Arc<Engine>, stream: BoxedStream, client_host: &str) 
         info.kill_query(err!(Cancelled, "the client has gone"));
     });
     let mut killed = session.info.disconnected();
-    let mut connection = Connection { session, packets: Packets { queue, failure: None }, writer, statements: HashMap::new(), next_statement: 1 };
+    let mut connection = Connection { session, metrics, packets: Packets { queue, failure: None }, writer, statements: HashMap::new(), next_statement: 1 };
     let ended = tokio::select! {
         ended = connection.run() => ended,
         _ = killed.wait_for(|k| *k) => Ok(()),
@@ -115,8 +118,14 @@ impl Connection {
             if payload.first() == Some(&QUIT) {
                 return Ok(());
             }
+            self.metrics.requests.inc();
+            let clock = self.session.engine.clock.clone();
+            let begun = clock.monotonic();
             let answered = self.command(&payload).await;
             self.session.end();
+            if matches!(payload.first(), Some(&(QUERY | STMT_EXECUTE))) {
+                self.metrics.query_ended(clock.monotonic().saturating_sub(begun), answered.as_ref().err());
+            }
             if let Err(e) = answered {
                 encode::error(&mut self.writer, &e).await?;
             }

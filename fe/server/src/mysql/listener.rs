@@ -7,9 +7,10 @@ use fe_engine::Engine;
 use tracing::{debug, warn};
 
 use super::connection;
+use crate::metrics::Metrics;
 
 /// Serves until shutdown. Each client is a task; a broken client ends only itself.
-pub async fn serve(engine: Arc<Engine>, mut listener: Box<dyn Listener>, shutdown: Shutdown) {
+pub async fn serve(engine: Arc<Engine>, metrics: Arc<Metrics>, mut listener: Box<dyn Listener>, shutdown: Shutdown) {
     loop {
         let accepted = tokio::select! {
             () = shutdown.wait() => return,
@@ -17,11 +18,11 @@ pub async fn serve(engine: Arc<Engine>, mut listener: Box<dyn Listener>, shutdow
         };
         match accepted {
             Ok((stream, peer)) => {
-                let (engine, shutdown) = (engine.clone(), shutdown.clone());
+                let (engine, metrics, shutdown) = (engine.clone(), metrics.clone(), shutdown.clone());
                 tokio::spawn(async move {
                     let host = peer.ip().to_string();
                     tokio::select! {
-                        ended = connection::serve(engine, stream, &host) => {
+                        ended = connection::serve(engine, metrics, stream, &host) => {
                             if let Err(e) = ended {
                                 debug!(%peer, "connection ended: {e}");
                             }
