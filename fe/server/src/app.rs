@@ -130,7 +130,6 @@ pub async fn start(set: &Arc<ConfigSet>, meta_dir: &Path, seams: Seams, shutdown
     engine.start(&shutdown);
     let metrics = Arc::new(Metrics::default());
     metrics::watch(&metrics, &engine);
-    crate::metrics::watch(&metrics, &engine);
     serve(&engine, &metrics, ports, &token, &shutdown);
     info!(query_port, "frontend is ready");
     Ok(App { engine, query_port })

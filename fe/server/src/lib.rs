@@ -4,6 +4,5 @@ pub mod app;
 pub mod config;
 pub mod http;
 pub mod metrics;
-pub mod metrics;
 pub mod mysql;
 pub mod rpc;

@@ -14,14 +14,13 @@ use tokio::{
     sync::mpsc,
 };
 
-use crate::metrics::Metrics;
-
 use super::{
     encode,
     handshake::{self, PacketSource},
     packet::{self, PacketWriter, Reader},
     params,
 };
+use crate::metrics::Metrics;
 
 const QUIT: u8 = 0x01;
 const INIT_DB: u8 = 0x02;
