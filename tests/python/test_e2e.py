@@ -281,12 +281,12 @@ class EndToEnd(ClusterTest):
         wait_until("all versions are visible", lambda: self.cluster.sql(f"SELECT count(*) FROM e2e.{table}")[0][0] >= acknowledged)
         self.check_orders(table, acknowledged)
 
-    def test_a_cold_start_takes_less_than_a_second(self):
+    def test_a_cold_start_is_quick(self):
         for process in self.cluster.processes:
             kill(process)
             started = time.monotonic()
             run(f"{ROOT}/bin/start_{process['role']}.sh", "--home", process["home"], "--daemon")
-            self.assertLess(time.monotonic() - started, 3.0, "start_*.sh returns when the process answers")
+            self.assertLess(time.monotonic() - started, 2.0, "start_*.sh returns when the process answers")
         self.cluster.wait_alive()
 
     def test_a_bad_conf_file_names_the_line(self):
