@@ -101,12 +101,24 @@ make_home() {
     } >"$home/conf/$role.conf"
 }
 
+# A home made in this call goes again when its ports are taken, so that the next try can name others.
+new_homes=()
+new_home() {
+    if [[ ! -f $2/conf/$1.conf ]]; then
+        make_home "$@"
+        new_homes+=("$2")
+    fi
+}
+
 check_ports() {
     local role="$1" home="$2" spec name key default port
     for spec in $(ports_of "$role"); do
         IFS=: read -r name key default <<<"$spec"
         port="$(conf_value "$home/conf/$role.conf" "$key" "$default")"
-        ! port_in_use "$port" || die "port $port ($key of $home) is in use; choose another --port-base"
+        if port_in_use "$port"; then
+            [[ ${#new_homes[@]} -eq 0 ]] || rm -rf "${new_homes[@]}"
+            die "port $port ($key of $home) is in use; choose another --port-base"
+        fi
     done
 }
 
@@ -148,10 +160,10 @@ up() {
 
     local role home i
     for ((i = 1; i <= fe_count; i++)); do
-        [[ -f $dir/fe$i/conf/fe.conf ]] || make_home fe "$dir/fe$i" $((port_base + 10 * (i - 1)))
+        new_home fe "$dir/fe$i" $((port_base + 10 * (i - 1)))
     done
     for ((i = 1; i <= be_count; i++)); do
-        [[ -f $dir/be$i/conf/be.conf ]] || make_home be "$dir/be$i" $((port_base + 100 + 10 * (i - 1)))
+        new_home be "$dir/be$i" $((port_base + 100 + 10 * (i - 1)))
     done
     while read -r role home; do
         running_pid "$home" "$role" >/dev/null || check_ports "$role" "$home"
