@@ -27,6 +27,8 @@ pub struct TabletTemplate<'a> {
     pub sort_key: Vec<u32>,
     pub compression: String,
     pub medium: String,
+    /// Tables of one group keep equal buckets on equal backends.
+    pub colocate_group: Option<&'a str>,
 }
 
 /// A partition to make.
@@ -55,14 +57,15 @@ pub async fn create_partitions(engine: &Arc<Engine>, template: &TabletTemplate<'
         next += 1;
         next - 1
     };
-    // Start at a different node for every table so that small tables spread.
-    let mut turn = template.table.0 as usize;
+    // Start at a different node for every table so that small tables spread; equal buckets of all partitions, and of all tables of
+    // a colocate group, meet on one node.
+    let first = template.colocate_group.map_or(template.table.0 as usize, |group| common_types::hash::hash_bytes(group.as_bytes()) as usize >> 1);
     let mut made = Vec::with_capacity(plans.len());
     for plan in plans {
         let id = PartitionId(take());
         let tablets = (0..plan.buckets)
-            .map(|_| {
-                turn += 1;
+            .map(|bucket| {
+                let turn = first % alive.len() + bucket as usize;
                 let replicas = (0..usize::from(plan.replication_num))
                     .map(|r| Replica { id: ReplicaId(take()), node: alive[(turn + r) % alive.len()].id, version: INITIAL_VERSION, bad: false })
                     .collect();

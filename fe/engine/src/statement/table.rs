@@ -195,7 +195,7 @@ fn check_supported(spec: &CreateTableSpec) -> Result<()> {
 }
 
 /// What new tablets of a table look like.
-pub(crate) fn template<'a>(table: &'a Table, olap: &OlapTable) -> TabletTemplate<'a> {
+pub(crate) fn template<'a>(table: &'a Table, olap: &'a OlapTable) -> TabletTemplate<'a> {
     let ordinal = |uid| table.columns.iter().position(|c| c.uid == uid).map(|i| i as u32);
     let compression = olap.property("compression").unwrap_or("LZ4").to_ascii_uppercase();
     TabletTemplate {
@@ -208,6 +208,7 @@ pub(crate) fn template<'a>(table: &'a Table, olap: &OlapTable) -> TabletTemplate
         sort_key: olap.sort_key.iter().filter_map(|uid| ordinal(*uid)).collect(),
         compression: storage_compression(&compression).to_owned(),
         medium: olap.property("storage_medium").unwrap_or_default().to_ascii_uppercase(),
+        colocate_group: olap.colocate_group.as_deref(),
     }
 }
 
