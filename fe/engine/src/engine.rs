@@ -1,9 +1,6 @@
 //! What every statement and every background task of this FE shares.
 
-use std::{
-    sync::{Arc, atomic::AtomicU64},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use be_exec::runtime::ExecEnv;
 use common_base::{SharedClock, SharedRng, ids::QueryId, runtime::Shutdown};
@@ -28,13 +25,6 @@ pub struct EngineOptions {
     pub started_ms: i64,
 }
 
-/// What this FE has done since it started.
-#[derive(Default)]
-pub struct Counters {
-    pub statements: AtomicU64,
-    pub failures: AtomicU64,
-}
-
 /// The engine of one FE.
 pub struct Engine {
     pub options: EngineOptions,
@@ -49,7 +39,6 @@ pub struct Engine {
     pub sessions: Sessions,
     pub statistics: StatisticsCache,
     pub loads: LoadService,
-    pub counters: Counters,
 }
 
 impl Engine {
@@ -75,7 +64,6 @@ impl Engine {
             sessions: Sessions::default(),
             statistics: StatisticsCache::default(),
             loads: LoadService::default(),
-            counters: Counters::default(),
         })
     }
 

@@ -183,10 +183,6 @@ impl Session {
         let query_id = self.engine.new_query_id();
         self.begin(statement, query_id);
         let result = dispatch::run(self, statement, parameters, query_id).await;
-        self.engine.counters.statements.fetch_add(1, Ordering::Relaxed);
-        if result.is_err() {
-            self.engine.counters.failures.fetch_add(1, Ordering::Relaxed);
-        }
         self.last_query_id = Some(query_id);
         if !matches!(result, Ok(StatementResult::Rows(_))) {
             self.end();
