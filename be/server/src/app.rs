@@ -38,6 +38,8 @@ pub struct Seams {
     pub fs: SharedFs,
     pub net: Arc<dyn Net>,
     pub kv: KvFactory,
+    /// Memory of the machine in bytes.
+    pub memory: u64,
     /// Worker threads for queries; false = run them on the calling runtime (simulations).
     pub threads: bool,
 }
@@ -108,7 +110,7 @@ impl App {
 
 /// Starts a backend; returns when it serves.
 pub async fn start(set: &Arc<ConfigSet>, home: &Path, seams: Seams, shutdown: Shutdown) -> Result<App> {
-    let Seams { clock, rng, fs, net, kv, threads } = seams;
+    let Seams { clock, rng, fs, net, kv, memory: machine_memory, threads } = seams;
     let bind = |name: &'static str, port: u16| {
         let net = net.clone();
         async move { net.bind(&format!("0.0.0.0:{port}")).await.map_err(|e| err!(Unavailable, "{name} {port} cannot be used: {}", e.message())) }
@@ -120,7 +122,7 @@ pub async fn start(set: &Arc<ConfigSet>, home: &Path, seams: Seams, shutdown: Sh
     let port = |l: &dyn Listener| l.local_addr().map(|a| a.port());
     let ports = Ports { be: port(&*be)?, heartbeat: port(&*heartbeat)?, brpc: port(&*brpc)?, http: port(&*http_listener)? };
 
-    let limit = memory_limit(&set.get(&config::MEM_LIMIT), machine_memory()?)?;
+    let limit = memory_limit(&set.get(&config::MEM_LIMIT), machine_memory)?;
     let memory = MemTracker::root("process", limit as i64);
     let page_cache = memory_limit(&set.get(&config::PAGE_CACHE_LIMIT), limit)?;
     let dirs = storage_dirs(&set.get(&config::STORAGE_ROOT_PATH), home)?;
@@ -287,13 +289,4 @@ fn memory_limit(text: &str, whole: u64) -> Result<u64> {
         _ => return Err(bad()),
     };
     Ok(number << unit)
-}
-
-/// Memory this process may use at most: the machine's, or its control group's when that is less.
-fn machine_memory() -> Result<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo")?;
-    let line = text.lines().find_map(|l| l.strip_prefix("MemTotal:")).ok_or_else(|| err!(Internal, "/proc/meminfo has no MemTotal"))?;
-    let kilobytes: u64 = line.trim().trim_end_matches("kB").trim().parse().map_err(|_| err!(Internal, "/proc/meminfo: '{line}'"))?;
-    let group = std::fs::read_to_string("/sys/fs/cgroup/memory.max").ok().and_then(|t| t.trim().parse::<u64>().ok());
-    Ok((kilobytes << 10).min(group.unwrap_or(u64::MAX)))
 }

@@ -45,6 +45,7 @@ fn run() -> Result<()> {
         fs: LocalFs::shared(),
         net: Arc::new(TokioNet),
         kv: Arc::new(|path| RocksStore::open_shared(path)),
+        memory: common_base::machine::memory_bytes()?,
         threads: true,
     };
     let runtime = common_base::runtime::build_runtime("be", common_base::runtime::cores().max(2))?;

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Weak};
 
-use common_base::metrics::{Counter, Gauge, Histogram, Registry, Sample, SampleKind};
+use common_base::{machine, metrics::{Counter, Gauge, Histogram, Registry, Sample, SampleKind}};
 
 use crate::app::Parts;
 
@@ -56,13 +56,13 @@ fn collect(parts: &Parts, out: &mut Vec<Sample>) {
     let rows = parts.memory.rows();
     let consumed = |label: &str| rows.iter().filter(|r| r.label == label).map(|r| r.consumed as f64).sum::<f64>();
     let queries: f64 = rows.iter().filter(|r| r.label.starts_with("query ")).map(|r| r.consumed as f64).sum();
-    gauge("process_mem_bytes", "Memory of the process", &[], resident_bytes().unwrap_or(parts.memory.consumed() as f64));
+    gauge("process_mem_bytes", "Memory of the process", &[], machine::resident_bytes().map_or(parts.memory.consumed() as f64, |b| b as f64));
     gauge("query_mem_bytes", "Memory of queries", &[], queries);
     gauge("load_mem_bytes", "Memory of loads", &[], consumed("load"));
     gauge("storage_page_cache_mem_bytes", "Decoded pages in memory", &[], consumed("page_cache"));
     gauge("plan_fragment_count", "Queries that run now", &[], parts.queries.lock().len() as f64);
-    gauge("process_fd_num_used", "Open files of the process", &[], std::fs::read_dir("/proc/self/fd").map_or(0.0, |d| d.count() as f64));
-    gauge("process_thread_num", "Threads of the process", &[], std::fs::read_dir("/proc/self/task").map_or(0.0, |d| d.count() as f64));
+    gauge("process_fd_num_used", "Open files of the process", &[], machine::open_files() as f64);
+    gauge("process_thread_num", "Threads of the process", &[], machine::threads() as f64);
     gauge("tablet_num", "Tablets here", &[], parts.storage.tablets().len() as f64);
     let score = parts.storage.compaction_candidates().first().map_or(0.0, |(_, score)| *score);
     gauge("tablet_cumulative_max_compaction_score", "Score of the tablet that needs compaction most", &[], score);
@@ -73,10 +73,4 @@ fn collect(parts: &Parts, out: &mut Vec<Sample>) {
         gauge("disks_data_used_capacity", "Bytes used on the disk", &path, disk.total_bytes.saturating_sub(disk.available_bytes) as f64);
         gauge("disks_state", "1 when the disk works", &path, f64::from(u8::from(!disk.broken)));
     }
-}
-
-fn resident_bytes() -> Option<f64> {
-    let text = std::fs::read_to_string("/proc/self/statm").ok()?;
-    let pages: f64 = text.split_whitespace().nth(1)?.parse().ok()?;
-    Some(pages * 4096.0)
 }

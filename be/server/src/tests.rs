@@ -171,6 +171,7 @@ impl Cluster {
             fs: Arc::new(MemFs::new()),
             net,
             kv: Arc::new(move |path: &Path| Ok(kvs.lock().entry(path.to_owned()).or_insert_with(|| Arc::new(MemKv::default())).clone())),
+            memory: 8 << 30,
             threads: true,
         };
         let home = tempfile::tempdir().unwrap();

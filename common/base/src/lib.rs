@@ -14,6 +14,7 @@ pub mod ids;
 pub mod invariant;
 pub mod kv;
 pub mod limits;
+pub mod machine;
 pub mod mem;
 pub mod metrics;
 pub mod net;

@@ -2,7 +2,7 @@
 //! The traits return boxed futures instead of using an async-trait macro, which keeps them object safe and cheap to compile.
 
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -35,6 +35,8 @@ pub trait Net: Send + Sync + 'static {
     fn connect<'a>(&'a self, addr: &'a str) -> BoxFuture<'a, Result<BoxedStream>>;
     /// Listens on `host:port`; port 0 picks a free one.
     fn bind<'a>(&'a self, addr: &'a str) -> BoxFuture<'a, Result<Box<dyn Listener>>>;
+    /// The IPv4 addresses of this machine, loopback among them.
+    fn local_addresses(&self) -> Vec<Ipv4Addr>;
 }
 
 /// TCP of the machine.
@@ -60,6 +62,10 @@ impl Net for TokioNet {
                 TcpListener::bind(addr).await.map_err(|e| err!(NetworkError, "cannot listen on {addr}: {e}"))?;
             Ok(Box::new(TcpAcceptor(listener)) as Box<dyn Listener>)
         })
+    }
+
+    fn local_addresses(&self) -> Vec<Ipv4Addr> {
+        crate::net_address::of_machine()
     }
 }
 

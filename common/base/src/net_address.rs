@@ -2,13 +2,17 @@
 
 use std::net::Ipv4Addr;
 
-use crate::{Result, bail, err};
+use crate::{Result, bail, err, net::Net};
 
 /// The first local IPv4 address in one of the networks (`10.1.0.0/16`, or a bare address); without networks the first that is not
 /// loopback, else loopback.
-pub fn choose(networks: &[String]) -> Result<String> {
-    let table = std::fs::read_to_string("/proc/net/fib_trie").unwrap_or_default();
-    pick(&local_addresses(&table), networks)
+pub fn choose(net: &dyn Net, networks: &[String]) -> Result<String> {
+    pick(&net.local_addresses(), networks)
+}
+
+/// What the kernel says.
+pub(crate) fn of_machine() -> Vec<Ipv4Addr> {
+    local_addresses(&std::fs::read_to_string("/proc/net/fib_trie").unwrap_or_default())
 }
 
 fn pick(addresses: &[Ipv4Addr], networks: &[String]) -> Result<String> {

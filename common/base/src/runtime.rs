@@ -176,14 +176,24 @@ pub fn spawn<T: Send + 'static>(name: &'static str, work: impl Future<Output = T
     tokio::spawn(work.instrument(tracing::info_span!("task", name)))
 }
 
-/// Runs blocking work (files, key-value store, long computation) off the async threads.
+/// Whether this is a runtime of one thread, as simulations use: work stays on it, in one order, and nothing waits for another thread.
+pub fn single_threaded() -> bool {
+    let flavor = tokio::runtime::Handle::try_current().map(|h| h.runtime_flavor());
+    matches!(flavor, Ok(tokio::runtime::RuntimeFlavor::CurrentThread))
+}
+
+/// Runs blocking work (files, key-value store, long computation) off the async threads; in place on a runtime of one thread.
 pub async fn blocking<T: Send + 'static>(
     name: &'static str,
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
+    let panicked = |payload: &(dyn std::any::Any + Send)| Err(err!(Internal, "{name} panicked: {}", panic_text(payload)));
+    if single_threaded() {
+        return std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or_else(|payload| panicked(&*payload));
+    }
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
-        Err(e) if e.is_panic() => Err(err!(Internal, "{name} panicked: {}", panic_text(&*e.into_panic()))),
+        Err(e) if e.is_panic() => panicked(&*e.into_panic()),
         Err(_) => Err(err!(Cancelled, "{name} was cancelled by shutdown")),
     }
 }
@@ -210,8 +220,11 @@ pub fn build_runtime(name: &str, workers: usize) -> Result<tokio::runtime::Runti
         .context("building the tokio runtime")
 }
 
-/// Cores this process may use.
+/// Cores this process may use; one on a runtime of one thread.
 pub fn cores() -> usize {
+    if single_threaded() {
+        return 1;
+    }
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 

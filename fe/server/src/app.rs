@@ -61,6 +61,7 @@ pub async fn start(set: &Arc<ConfigSet>, meta_dir: &Path, seams: Seams, shutdown
         let net = net.clone();
         async move { net.bind(&format!("0.0.0.0:{port}")).await.map_err(|e| err!(Unavailable, "{name} {port} cannot be used: {}", e.message())) }
     };
+    fs.mkdir_all(meta_dir)?;
     let ports = Ports {
         query: bind("query_port", set.get(&config::QUERY_PORT)).await?,
         http: bind("http_port", set.get(&config::HTTP_PORT)).await?,
@@ -68,7 +69,7 @@ pub async fn start(set: &Arc<ConfigSet>, meta_dir: &Path, seams: Seams, shutdown
         edit_log: bind("edit_log_port", set.get(&config::EDIT_LOG_PORT)).await?,
     };
     let query_port = ports.query.local_addr()?.port();
-    let host = common_base::net_address::choose(&set.get(&config::PRIORITY_NETWORKS))?;
+    let host = common_base::net_address::choose(&*net, &set.get(&config::PRIORITY_NETWORKS))?;
     let token = TokenSource::default();
     let pool = RpcPool::new(net.clone(), token.clone(), set.get(&config::HEARTBEAT_TIMEOUT));
     let frontend = Frontend {

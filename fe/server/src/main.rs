@@ -36,7 +36,6 @@ fn run() -> Result<()> {
         eprintln!("mirrorship-fe: warning: {warning}");
     }
     let meta_dir = under_home(set.get(&config::META_DIR));
-    std::fs::create_dir_all(&meta_dir)?;
     let seams = app::Seams {
         clock,
         rng: SharedRng::from_entropy(),

@@ -5,7 +5,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use common_base::Result;
@@ -53,7 +53,7 @@ impl Driver {
     }
 
     fn poll_run(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        let started = Instant::now();
+        let started = self.now();
         loop {
             self.query.check()?;
             if let Some(chunk) = self.stalled.take() {
@@ -77,9 +77,9 @@ impl Driver {
                         self.phase = Phase::Finishing { at: 0 };
                         continue;
                     }
-                    let before = Instant::now();
+                    let before = self.now();
                     let next = self.source.poll_next(cx);
-                    self.timing[0].busy += before.elapsed();
+                    self.add_busy(0, before);
                     match next {
                         Poll::Pending => return self.park(cx),
                         Poll::Ready(chunk) => match chunk? {
@@ -98,9 +98,9 @@ impl Driver {
                 }
                 Phase::Finishing { .. } => self.phase = Phase::Closing,
                 Phase::Closing => {
-                    let before = Instant::now();
+                    let before = self.now();
                     let closed = self.sink.poll_finish(cx);
-                    self.timing[self.transforms.len() + 1].busy += before.elapsed();
+                    self.add_busy(self.transforms.len() + 1, before);
                     return match closed {
                         Poll::Pending => self.park(cx),
                         Poll::Ready(result) => {
@@ -111,19 +111,28 @@ impl Driver {
                     };
                 }
             }
-            if started.elapsed() > SLICE {
+            if self.now().saturating_sub(started) > SLICE {
                 return yield_now(cx).map(Ok);
             }
         }
     }
 
+    fn now(&self) -> Duration {
+        self.query.env.clock.monotonic()
+    }
+
+    fn add_busy(&mut self, stage: usize, since: Duration) {
+        let busy = self.now().saturating_sub(since);
+        self.timing[stage].busy += busy;
+    }
+
     /// Gives a chunk to transform `at`, or holds it for the sink behind the last one.
     fn push_at(&mut self, at: usize, chunk: Chunk) -> Result<()> {
+        let before = self.now();
         match self.transforms.get_mut(at) {
             Some(transform) => {
-                let before = Instant::now();
                 let pushed = transform.push(chunk);
-                self.timing[at + 1].busy += before.elapsed();
+                self.add_busy(at + 1, before);
                 pushed
             }
             None => {
@@ -140,9 +149,9 @@ impl Driver {
         }
         let mut at = self.transforms.len();
         while at > 0 {
-            let before = Instant::now();
+            let before = self.now();
             let pulled = self.transforms[at - 1].pull();
-            self.timing[at].busy += before.elapsed();
+            self.add_busy(at, before);
             match pulled? {
                 Some(chunk) => {
                     self.timing[at].rows_out += chunk.rows() as u64;
@@ -160,9 +169,9 @@ impl Driver {
     }
 
     fn push_sink(&mut self, chunk: Chunk) -> Result<()> {
-        let before = Instant::now();
+        let before = self.now();
         let pushed = self.sink.push(chunk);
-        self.timing[self.transforms.len() + 1].busy += before.elapsed();
+        self.add_busy(self.transforms.len() + 1, before);
         pushed
     }
 

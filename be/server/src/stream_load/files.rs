@@ -77,23 +77,49 @@ impl FileSourceProvider for FileSources {
     }
 }
 
-/// A pipe of the plain bytes of a compressed one; a thread of its own decodes, since decoders pull.
+/// A pipe of the plain bytes of a compressed one; a thread of its own decodes, since decoders pull. Where there is no other
+/// thread to wait for, the body is gathered first.
 fn decompressed(compressed: Arc<Pipe>, codec: String) -> Arc<Pipe> {
     let plain = Pipe::new();
     let out = plain.clone();
-    tokio::task::spawn_blocking(move || match decode(compressed, &codec, &out) {
+    let end = move |decoded: Result<()>, out: &Pipe| match decoded {
         Ok(()) => out.end(),
         Err(e) => out.fail(e),
-    });
+    };
+    if common_base::runtime::single_threaded() {
+        common_base::runtime::spawn("decompress", async move { end(decode_gathered(&compressed, &codec, &out).await, &out) });
+    } else {
+        tokio::task::spawn_blocking(move || {
+            let push = |piece| futures::executor::block_on(out.push(piece));
+            end(decode(PipeReader { pipe: compressed, piece: Bytes::new() }, &codec, push), &out);
+        });
+    }
     plain
 }
 
-fn decode(compressed: Arc<Pipe>, codec: &str, out: &Pipe) -> Result<()> {
+async fn decode_gathered(compressed: &Pipe, codec: &str, out: &Pipe) -> Result<()> {
+    let mut body = Vec::new();
+    while let Some(piece) = std::future::poll_fn(|cx| compressed.poll_next(cx)).await? {
+        body.extend_from_slice(&piece);
+    }
+    let mut plain = Vec::new();
+    decode(std::io::Cursor::new(body), codec, |piece| {
+        plain.push(piece);
+        true
+    })?;
+    for piece in plain {
+        if !out.push(piece).await {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn decode(input: impl Read + Send + 'static, codec: &str, mut push: impl FnMut(Bytes) -> bool) -> Result<()> {
     let broken = |e: std::io::Error| match e.downcast::<Error>() {
         Ok(inner) => inner,
         Err(e) => err!(InvalidArgument, "the compressed body does not decode: {e}"),
     };
-    let input = PipeReader { pipe: compressed, piece: Bytes::new() };
     let mut reader = decompress::reader(codec, input)?;
     loop {
         let mut piece = vec![0; PIECE_BYTES];
@@ -102,7 +128,7 @@ fn decode(compressed: Arc<Pipe>, codec: &str, out: &Pipe) -> Result<()> {
             return Ok(());
         }
         piece.truncate(read);
-        if !futures::executor::block_on(out.push(Bytes::from(piece))) {
+        if !push(Bytes::from(piece)) {
             return Ok(());
         }
     }

@@ -9,7 +9,7 @@ mod pipe;
 
 use std::{
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use axum::{
@@ -54,7 +54,7 @@ struct Outcome {
 
 /// `PUT /api/{db}/{table}/_stream_load`.
 pub async fn handle(State(parts): State<Arc<Parts>>, Path((db, table)): Path<(String, String)>, request: Request) -> Response {
-    let started = Instant::now();
+    let (clock, started) = (parts.clock.clone(), parts.clock.monotonic());
     let (head, body) = request.into_parts();
     let id = QueryId(parts.rng.uuid());
     let label = head.headers.get("label").and_then(|v| v.to_str().ok()).map_or_else(|| id.to_string(), str::to_owned);
@@ -79,8 +79,8 @@ pub async fn handle(State(parts): State<Arc<Parts>>, Path((db, table)): Path<(St
         Ok(ended) => ended,
         Err(e) => (Err(err!(Internal, "the load's task has failed: {e}")), Outcome::default()),
     };
-    parts.metrics.load_duration_ms.observe_ms(started.elapsed());
-    let text = serde_json::to_string_pretty(&answer(&db, &table, &label, &result, &outcome, started.elapsed())).unwrap_or_default();
+    parts.metrics.load_duration_ms.observe_ms(clock.monotonic().saturating_sub(started));
+    let text = serde_json::to_string_pretty(&answer(&db, &table, &label, &result, &outcome, clock.monotonic().saturating_sub(started))).unwrap_or_default();
     ([(header::CONTENT_TYPE, "application/json")], text).into_response()
 }
 
@@ -137,7 +137,7 @@ impl Load {
         let lost = |e: tonic::Status| status::from_grpc(&e, &leader);
         let auth = self.auth()?;
 
-        let step = Instant::now();
+        let step = self.now();
         let begin = LoadBeginRequest {
             auth: Some(auth.clone()),
             database: self.db.clone(),
@@ -148,14 +148,14 @@ impl Load {
             request_id: Some(query_id_to_proto(self.id)),
         };
         let begun = fe.load_begin(begin).await.map_err(lost)?.into_inner();
-        outcome.begin = step.elapsed();
+        outcome.begin = self.now().saturating_sub(step);
         outcome.existing = begun.existing_job_status;
         status::from_message(begun.status)?;
         outcome.txn = Some(begun.txn_id);
         self.parts.metrics.txn_begin.inc();
         outcome.db = begun.db_id;
 
-        let step = Instant::now();
+        let step = self.now();
         let source = self.id.to_string();
         let plan = LoadPlanRequest {
             txn_id: begun.txn_id,
@@ -169,12 +169,12 @@ impl Load {
             query_id: Some(query_id_to_proto(self.id)),
         };
         let planned = fe.load_plan(plan).await.map_err(lost)?.into_inner();
-        outcome.plan = step.elapsed();
+        outcome.plan = self.now().saturating_sub(step);
         status::from_message(planned.status)?;
         let plan = planned.plan.ok_or_else(|| err!(Internal, "the frontend sent no plan"))?;
         let ratio: f64 = self.header("max_filter_ratio").and_then(|r| r.trim().parse().ok()).unwrap_or(0.0);
 
-        let step = Instant::now();
+        let step = self.now();
         let log = Arc::new(ErrorLog::new(self.parts.fs.clone(), &self.parts.error_logs, self.id));
         let pipe = Pipe::new();
         let _source = self.parts.sources.register(&source, pipe.clone(), log.clone());
@@ -195,7 +195,7 @@ impl Load {
             pipe.abandon();
             return Err(e);
         };
-        outcome.read = step.elapsed();
+        outcome.read = self.now().saturating_sub(step);
         let received = match (&fed, &ran) {
             (Ok(bytes), Ok(())) => *bytes,
             // The fragment's own error tells more than the pipe's.
@@ -203,7 +203,7 @@ impl Load {
             (Err(e), _) => return Err(e.clone()),
         };
         outcome.received = received;
-        outcome.write = step.elapsed();
+        outcome.write = self.now().saturating_sub(step);
         let (tablets, mut counters) = run.load_totals();
         counters.total_rows = log.seen();
         counters.filtered_rows = log.count_all();
@@ -219,7 +219,7 @@ impl Load {
             bail!(TooManyFilteredRows, "too many filtered rows");
         }
 
-        let step = Instant::now();
+        let step = self.now();
         let commit = LoadCommitRequest {
             txn_id: begun.txn_id,
             db_id: begun.db_id,
@@ -229,7 +229,7 @@ impl Load {
             prepare_only: false,
         };
         let committed = fe.load_commit(commit).await.map_err(lost)?.into_inner();
-        outcome.commit = step.elapsed();
+        outcome.commit = self.now().saturating_sub(step);
         status::from_message(committed.status)?;
         outcome.visible = committed.visible;
         self.parts.metrics.txn_commit.inc();
@@ -284,6 +284,10 @@ impl Load {
             // The frontend ends it when its timeout comes.
             tracing::warn!(txn, "a failed load could not be aborted now: {e}");
         }
+    }
+
+    fn now(&self) -> Duration {
+        self.parts.clock.monotonic()
     }
 
     fn header(&self, name: &str) -> Option<&str> {

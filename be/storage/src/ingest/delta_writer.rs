@@ -163,7 +163,7 @@ impl DeltaWriter {
         if !state.memtable.is_empty() && state.failure.is_none() {
             let rest = self.take(&mut state);
             drop(state);
-            let threads = std::thread::available_parallelism().map_or(1, |n| n.get().min(4));
+            let threads = common_base::runtime::cores().min(4);
             self.flush(rest, threads)?;
             state = self.state.lock();
         }
