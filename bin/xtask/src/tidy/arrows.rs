@@ -89,7 +89,7 @@ const DEPARTURES: &[(&str, &str, &str)] = &[
 ];
 
 /// Crates on top of everything.
-const FREE: &[&str] = &["tests", "benches"];
+const FREE: &[&str] = &["tests", "tests_sim", "benches"];
 
 /// Foreign libraries with one home each.
 const HOMES: &[(&str, &[&str])] = &[
