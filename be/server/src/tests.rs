@@ -87,7 +87,7 @@ impl FeService for Frontend {
         let sink = TableSink {
             txn_id: request.txn_id,
             columns: columns(),
-            indexes: vec![IndexSchema { index_id: 3, schema_version: 1, column_uids: vec![1, 2] }],
+            indexes: vec![IndexSchema { index_id: 3, schema_version: 1, column_uids: vec![1, 2], ..Default::default() }],
             partitions: Some(PartitionScheme {
                 targets: vec![PartitionTarget { partition_id: 2, tablets, bucket_count: 2, ..Default::default() }],
                 distribution_columns: vec![0],
@@ -125,7 +125,7 @@ impl FeService for Frontend {
 }
 
 fn columns() -> Vec<ScanColumn> {
-    let column = |uid, name: &str| ScanColumn { uid, name: name.to_owned(), r#type: Some(wire::type_to_proto(&LogicalType::varchar())), nullable: true };
+    let column = |uid, name: &str| ScanColumn { uid, name: name.to_owned(), r#type: Some(wire::type_to_proto(&LogicalType::varchar())), nullable: true, before: None };
     vec![column(1, "k"), column(2, "v")]
 }
 

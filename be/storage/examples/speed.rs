@@ -64,7 +64,7 @@ fn main() {
         ("everything", all, vec![]),
     ] {
         let spec = ReadSpec {
-            columns: types.iter().enumerate().map(|(i, (_, ty))| ReadColumn { uid: i as u64 + 1, ty: ty.clone() }).collect(),
+            columns: types.iter().enumerate().map(|(i, (_, ty))| ReadColumn::new(i as u64 + 1, ty.clone())).collect(),
             output,
             predicates,
             ..Default::default()

@@ -266,9 +266,25 @@ impl StorageEngine {
         Ok(())
     }
 
-    /// Opens a load into a tablet.
+    /// Opens a load into a tablet, in the tablet's own schema.
     pub fn open_writer(&self, tablet: TabletId, txn: TxnId) -> Result<DeltaWriter> {
+        self.open_writer_as(tablet, txn, None)
+    }
+
+    /// Opens a load planned against a schema. A tablet that knows only an older one learns it, so that its schema is never older
+    /// than any of its rowsets; a load with an older schema than the tablet's writes the columns its plan knew.
+    pub fn open_writer_as(&self, tablet: TabletId, txn: TxnId, schema: Option<&proto_messages::tablet::TabletSchema>) -> Result<DeltaWriter> {
         let tablet = self.tablets.get(tablet)?;
+        let known = tablet.schema();
+        let schema = match schema {
+            Some(schema) if schema.version != known.version => {
+                if schema.version > known.version {
+                    self.update_schema(tablet.id(), schema)?;
+                }
+                Arc::new(TabletSchema::from_proto(schema)?)
+            }
+            _ => known,
+        };
         let versions = tablet.versions().current().len();
         ensure!(
             versions < self.shared.settings.max_versions,
@@ -278,7 +294,7 @@ impl StorageEngine {
             self.shared.settings.max_versions
         );
         ensure!(!tablet.pending.lock().contains_key(&txn), AlreadyExists, "transaction {txn} has written tablet {} already", tablet.id());
-        DeltaWriter::new(&tablet, txn)
+        DeltaWriter::new(&tablet, txn, schema)
     }
 
     /// State of one tablet.

@@ -133,9 +133,9 @@ pub fn publish(engine: &StorageEngine, tablet: u64, txn: u64, version: i64) -> R
 /// What [`read`] reads when nothing else is said.
 pub fn spec() -> ReadSpec {
     let columns = vec![
-        ReadColumn { uid: 1, ty: LogicalType::Int },
-        ReadColumn { uid: 2, ty: LogicalType::varchar() },
-        ReadColumn { uid: 3, ty: LogicalType::decimal(10, 2) },
+        ReadColumn::new(1, LogicalType::Int),
+        ReadColumn::new(2, LogicalType::varchar()),
+        ReadColumn::new(3, LogicalType::decimal(10, 2)),
     ];
     ReadSpec { output: vec![0, 1, 2], columns, ..Default::default() }
 }

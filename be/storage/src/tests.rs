@@ -264,7 +264,7 @@ fn a_column_added_later_reads_its_default() {
     machine.crash();
     let engine = machine.start();
     let spec = crate::ReadSpec {
-        columns: vec![crate::ReadColumn { uid: 9, ty: LogicalType::BigInt }, crate::ReadColumn { uid: 1, ty: LogicalType::BigInt }],
+        columns: vec![crate::ReadColumn::new(9, LogicalType::BigInt), crate::ReadColumn::new(1, LogicalType::BigInt)],
         output: vec![0, 1],
         ..Default::default()
     };

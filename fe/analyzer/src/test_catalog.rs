@@ -41,6 +41,7 @@ impl TestCatalog {
             key: false,
             aggregation: None,
             default: DefaultValue::None,
+            before: common_types::Scalar::Null,
             auto_increment: false,
             generated: None,
             comment: String::new(),
@@ -76,6 +77,7 @@ impl TestCatalog {
                         key: false,
                         aggregation: None,
                         default: DefaultValue::None,
+                        before: common_types::Scalar::Null,
                         auto_increment: false,
                         generated: None,
                         comment: String::new(),
@@ -143,6 +145,7 @@ impl TestCatalog {
             properties: spec.properties.clone(),
             indexes_ddl: Vec::new(),
             colocate_group: None,
+            further: Vec::new(),
             next_column_uid: spec.columns.len() as u64 + 1,
         };
         let t = table(
@@ -176,6 +179,7 @@ impl TestCatalog {
                     Some(ast::ColumnDefault::Expr(e)) => DefaultValue::Expression(e.to_string()),
                     _ => DefaultValue::None,
                 },
+                before: Scalar::Null,
                 auto_increment: c.auto_increment,
                 generated: c.generated.as_ref().map(ToString::to_string),
                 comment: String::new(),
@@ -208,6 +212,7 @@ impl TestCatalog {
             properties: Vec::new(),
             indexes_ddl: Vec::new(),
             colocate_group: None,
+            further: Vec::new(),
             next_column_uid: columns.len() as u64 + 1,
         };
         let id = 1000 + self.tables.len() as u64;

@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
-use common_base::ids::{DbId, NodeId, PartitionId, TableId, TabletId, TxnId};
+use common_base::ids::{ColumnUid, DbId, IndexId, NodeId, PartitionId, TableId, TabletId, TxnId};
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Backend, Database, Frontend, Partition, Table, TableStatistics, Transaction, User};
+use crate::model::{AlterJob, Backend, Column, Database, Frontend, Partition, Table, TableIndex, TableStatistics, TabletIndex, Transaction, User};
 
 /// A change of the catalog.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,7 +25,17 @@ pub enum Op {
     CreateTable(Arc<Table>),
     DropTable { table: TableId },
     RenameTable { table: TableId, name: String },
-    RenameColumn { table: TableId, from: String, to: String, now_ms: i64 },
+    /// The texts are those of expressions that name the column, with its new name.
+    RenameColumn {
+        table: TableId,
+        from: String,
+        to: String,
+        #[serde(default)]
+        generated: Vec<(ColumnUid, String)>,
+        #[serde(default)]
+        partition_exprs: Option<Vec<String>>,
+        now_ms: i64,
+    },
     RenamePartition { table: TableId, from: String, to: String },
     /// Replaces the definition of a view (ALTER VIEW, CREATE OR REPLACE VIEW).
     ReplaceView(Arc<Table>),
@@ -54,6 +64,34 @@ pub enum Op {
     AbortTxn { txn: TxnId, reason: String, now_ms: i64 },
     /// Forgets finished transactions (label_keep_max_second).
     ForgetTxns { txns: Vec<TxnId> },
+
+    /// A change of columns that no stored row notices; refused when the schema is no longer at `base_version`. The job is its record.
+    ChangeColumns {
+        table: TableId,
+        base_version: u32,
+        columns: Vec<Column>,
+        sort_key: Vec<ColumnUid>,
+        indexes_ddl: Vec<String>,
+        properties: Vec<(String, String)>,
+        next_column_uid: u64,
+        job: Option<Box<AlterJob>>,
+    },
+    /// Adds an index under construction with its tablets, and the job that completes it.
+    BeginAlter { job: Box<AlterJob>, base_version: u32, index: Box<TableIndex>, tablets: Vec<(PartitionId, TabletIndex)> },
+    /// All loads that did not know the index have ended.
+    StartConversion { job: u64 },
+    /// The index is complete: it is swapped in or becomes readable. `converted` = replicas and the
+    /// version they hold at least, `lost` = those that could not be converted.
+    FinishAlter { job: u64, converted: Vec<(TabletId, NodeId, i64)>, lost: Vec<(TabletId, NodeId)>, now_ms: i64 },
+    CancelAlter { job: u64, reason: String, now_ms: i64 },
+    /// What holds a job up, for users to see.
+    NoteAlter { job: u64, message: String },
+    /// The tablets a job left behind are gone.
+    ForgetAlterGarbage { job: u64 },
+    ForgetAlterJobs { jobs: Vec<u64> },
+    /// A rollup or synchronous materialized view goes.
+    DropIndex { table: TableId, index: IndexId },
+    RenameIndex { table: TableId, index: IndexId, name: String },
 
     UpdateStatistics { table: TableId, statistics: Arc<TableStatistics> },
     SetGlobalVariable { name: String, value: String },

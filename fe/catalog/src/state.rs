@@ -6,7 +6,7 @@ use common_base::ids::{DbId, NodeId, PartitionId, TableId, TabletId, TxnId};
 use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Backend, Database, Frontend, OlapTable, Partition, Table, TableStatistics, Transaction, User};
+use crate::model::{AlterJob, Backend, Database, Frontend, OlapTable, Partition, Table, TableStatistics, Transaction, User};
 
 /// An immutable view: what readers hold.
 pub type CatalogSnapshot = Arc<CatalogState>;
@@ -38,6 +38,8 @@ pub struct CatalogState {
     pub statistics: OrdMap<TableId, Arc<TableStatistics>>,
     pub variables: OrdMap<String, String>,
     pub users: OrdMap<(String, String), Arc<User>>,
+    /// Schema changes and index builds, also finished ones for a while.
+    pub alter_jobs: OrdMap<u64, Arc<AlterJob>>,
 }
 
 impl CatalogState {

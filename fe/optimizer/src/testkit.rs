@@ -79,6 +79,7 @@ impl Kit {
                 key: i == 0,
                 aggregation: None,
                 default: DefaultValue::None,
+                before: common_types::Scalar::Null,
                 auto_increment: false,
                 generated: None,
                 comment: String::new(),
@@ -101,6 +102,7 @@ impl Kit {
             properties: Vec::new(),
             indexes_ddl: Vec::new(),
             colocate_group,
+            further: Vec::new(),
             next_column_uid: columns.len() as u64 + 1,
         };
         let table = Table {

@@ -16,6 +16,7 @@ pub mod result_sink;
 pub mod scan;
 pub mod sort;
 pub mod table_function;
+mod table_indexes;
 mod table_route;
 pub mod table_sink;
 pub mod union;

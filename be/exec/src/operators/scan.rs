@@ -28,7 +28,8 @@ pub fn build(b: &mut PipelineBuilder<'_>, node: &PlanNode, op: &ScanNode) -> Res
         .iter()
         .map(|c| {
             let ty = wire::type_from_proto(c.r#type.as_ref().ok_or_else(|| err!(Internal, "scan column without a type"))?)?;
-            Ok(ScanColumn { uid: c.uid, name: c.name.clone(), ty, nullable: c.nullable })
+            let before = c.before.as_ref().map(wire::scalar_from_proto).transpose()?.unwrap_or_default();
+            Ok(ScanColumn { uid: c.uid, name: c.name.clone(), ty, nullable: c.nullable, before })
         })
         .collect::<Result<Vec<_>>>()?;
     let output = if op.output_all { (0..columns.len() as u32).collect() } else { op.output_columns.clone() };

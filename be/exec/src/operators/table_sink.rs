@@ -12,7 +12,7 @@ use common_base::Result;
 use common_types::Chunk;
 use proto_messages::fragment::TableSink as TableSinkNode;
 
-use super::table_route::Router;
+use super::{table_indexes::{FurtherIndexes, IndexRows}, table_route::Router};
 use crate::{
     operator::{Sink, SinkFactory},
     pipeline::builder::PipelineBuilder,
@@ -23,7 +23,8 @@ use crate::{
 /// The sink of a load.
 pub fn make(b: &PipelineBuilder<'_>, node: &TableSinkNode) -> Result<Arc<dyn SinkFactory>> {
     let router = Arc::new(Router::new(node)?);
-    Ok(Arc::new(TableSinkFactory { query: b.query.clone(), node: node.clone(), router, counts: Arc::default() }))
+    let further = Arc::new(FurtherIndexes::new(b, node)?);
+    Ok(Arc::new(TableSinkFactory { further, query: b.query.clone(), node: node.clone(), router, counts: Arc::default() }))
 }
 
 #[derive(Default)]
@@ -34,6 +35,7 @@ struct Counts {
 }
 
 struct TableSinkFactory {
+    further: Arc<FurtherIndexes>,
     query: Arc<QueryContext>,
     node: TableSinkNode,
     router: Arc<Router>,
@@ -48,11 +50,13 @@ impl SinkFactory for TableSinkFactory {
     fn make(&self, driver: usize) -> Result<Box<dyn Sink>> {
         let id = crate::runtime::query::query_id_to_proto(self.query.id);
         let writer = self.query.env.tables.open(id, &self.node, driver as u32)?;
-        Ok(Box::new(TableSink { query: self.query.clone(), router: self.router.clone(), counts: self.counts.clone(), writer }))
+        Ok(Box::new(TableSink { indexes: self.further.open(), further: self.further.clone(), query: self.query.clone(), router: self.router.clone(), counts: self.counts.clone(), writer }))
     }
 }
 
 struct TableSink {
+    further: Arc<FurtherIndexes>,
+    indexes: Vec<IndexRows>,
     query: Arc<QueryContext>,
     router: Arc<Router>,
     counts: Arc<Counts>,
@@ -76,7 +80,14 @@ impl Sink for TableSink {
         };
         self.counts.loaded.fetch_add(chunk.rows() as u64, Ordering::Relaxed);
         if chunk.rows() > 0 {
-            self.writer.write(self.router.stored(chunk), &routed.tablets)?;
+            let chunk = self.router.stored(chunk);
+            for (i, index) in self.indexes.iter_mut().enumerate() {
+                let (rows, tablets) = index.of(&self.further, &self.query.eval, &chunk, &routed.tablets)?;
+                if rows.rows() > 0 {
+                    self.writer.write(i + 1, rows, &tablets)?;
+                }
+            }
+            self.writer.write(0, chunk, &routed.tablets)?;
         }
         Ok(())
     }

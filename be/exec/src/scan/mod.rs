@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use common_base::{Result, ids::TableId, mem::MemTracker};
 use common_expr::{expr::Expr, scalar_fn::EvalContext};
-use common_types::{Bounds, Chunk, LogicalType};
+use common_types::{Bounds, Chunk, LogicalType, Scalar};
 use proto_messages::fragment::ScanRange;
 
 use crate::runtime::{filter_hub::FilterSlot, top_n_bound::TopNBound};
@@ -16,6 +16,8 @@ pub struct ScanColumn {
     pub name: String,
     pub ty: LogicalType,
     pub nullable: bool,
+    /// What rows written before the column existed have.
+    pub before: Scalar,
 }
 
 /// A runtime filter that applies to rows of the scan; `probe` is over the scan's columns. It may arrive mid-scan.

@@ -16,8 +16,8 @@ pub trait TableSinkProvider: Send + Sync {
 pub trait TableWriter: Send {
     /// Room for another chunk.
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>>;
-    /// Row `i` goes to tablet `tablets[i]`.
-    fn write(&mut self, chunk: Chunk, tablets: &[u64]) -> Result<()>;
+    /// Row `i`, in the columns of index `index` of the sink, goes to tablet `tablets[i]`.
+    fn write(&mut self, index: usize, chunk: Chunk, tablets: &[u64]) -> Result<()>;
     /// Makes everything written durable on a quorum of replicas and names it; or drops it.
     fn poll_finish(&mut self, cx: &mut Context<'_>, abort: bool) -> Poll<Result<(Vec<TabletCommit>, LoadCounters)>>;
 }

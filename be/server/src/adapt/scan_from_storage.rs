@@ -34,7 +34,7 @@ impl ScanProvider for StorageScans {
         }
         let metrics = Arc::new(ScanMetrics::default());
         let spec = ReadSpec {
-            columns: request.columns.iter().map(|c| ReadColumn { uid: c.uid, ty: c.ty.clone() }).collect(),
+            columns: request.columns.iter().map(|c| ReadColumn { uid: c.uid, ty: c.ty.clone(), before: Some(c.before.clone()) }).collect(),
             output: request.output.iter().map(|c| *c as usize).collect(),
             predicates,
             residuals: residual(&rest, &request.eval).into_iter().collect(),

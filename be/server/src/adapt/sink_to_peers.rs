@@ -81,7 +81,7 @@ impl TableSinkProvider for PeerSinks {
             }
         };
         shared.drivers.fetch_add(1, Ordering::AcqRel);
-        Ok(Box::new(Writer { shared, held: Vec::new(), held_tablets: Vec::new(), held_bytes: 0, finishing: None, left: false }))
+        Ok(Box::new(Writer { shared, held: (0..sink.indexes.len().max(1)).map(|_| Held::default()).collect(), finishing: None, left: false }))
     }
 }
 
@@ -99,13 +99,13 @@ impl PeerSinks {
             let Some(address) = sink.nodes.iter().find(|n| n.node_id == node).map(|n| format!("{}:{}", n.host, n.port)) else { continue };
             remotes.insert(node, self.remote(query.clone(), sink, node, address, senders));
         }
-        let local = nodes.values().flatten().any(|n| *n == node_id).then(|| self.writers.open(txn, senders));
+        let local = nodes.values().flatten().any(|n| *n == node_id).then(|| self.writers.open(txn, senders, &sink.indexes));
         Ok(Shared { node_id, nodes, local: Mutex::new(local), remotes, drivers: AtomicUsize::new(0), rows: AtomicUsize::new(0), bytes: AtomicUsize::new(0) })
     }
 
     fn remote(&self, query: QueryId, sink: &TableSink, node: u64, address: String, senders: usize) -> Remote {
         let queue: Arc<Channel<WriteTabletsRequest>> = Channel::new(QUEUE_BYTES, 1);
-        let open = WriterOpen { txn_id: sink.txn_id, load_id: Some(query), sender: 0, sink: None, node_id: node, senders: senders as u32 };
+        let open = WriterOpen { txn_id: sink.txn_id, load_id: Some(query), sender: 0, sink: Some(TableSink { indexes: sink.indexes.clone(), ..TableSink::default() }), node_id: node, senders: senders as u32 };
         queue.push(WriteTabletsRequest { kind: Some(Kind::Open(open)) }, 64);
         let (answer, done) = oneshot::channel();
         let failure = Arc::new(Mutex::new(None));
@@ -138,21 +138,26 @@ async fn run_remote(pool: &RpcPool, address: &str, queue: Arc<Channel<WriteTable
     Ok(written)
 }
 
+/// Rows that wait for more, with their tablets.
+#[derive(Default)]
+struct Held {
+    chunks: Vec<Chunk>,
+    tablets: Vec<u64>,
+    bytes: usize,
+}
+
 struct Writer {
     shared: Arc<Shared>,
-    /// Rows that wait for more, with their tablets.
-    held: Vec<Chunk>,
-    held_tablets: Vec<u64>,
-    held_bytes: usize,
+    /// Per index.
+    held: Vec<Held>,
     finishing: Option<BoxFuture<'static, Result<Vec<TabletCommit>>>>,
     left: bool,
 }
 
 impl Writer {
     /// Sends what was held back. A chunk split over many tablets would fall into crumbs.
-    fn send_held(&mut self) -> Result<()> {
-        let (chunks, tablets) = (std::mem::take(&mut self.held), std::mem::take(&mut self.held_tablets));
-        self.held_bytes = 0;
+    fn send_held(&mut self, index: usize) -> Result<()> {
+        let Held { chunks, tablets, .. } = std::mem::take(&mut self.held[index]);
         match chunks.as_slice() {
             [] => Ok(()),
             [one] => self.send(one, &tablets),
@@ -197,24 +202,27 @@ impl TableWriter for Writer {
         Poll::Ready(Ok(()))
     }
 
-    fn write(&mut self, chunk: Chunk, tablets: &[u64]) -> Result<()> {
+    fn write(&mut self, index: usize, chunk: Chunk, tablets: &[u64]) -> Result<()> {
         let bytes = chunk.memory_size();
-        self.shared.rows.fetch_add(chunk.rows(), Ordering::Relaxed);
-        self.shared.bytes.fetch_add(bytes, Ordering::Relaxed);
+        if index == 0 {
+            self.shared.rows.fetch_add(chunk.rows(), Ordering::Relaxed);
+            self.shared.bytes.fetch_add(bytes, Ordering::Relaxed);
+        }
         if self.shared.nodes.len() <= FEW_TABLETS {
             return self.send(&chunk, tablets);
         }
-        self.held_bytes += bytes;
-        self.held.push(chunk);
-        self.held_tablets.extend_from_slice(tablets);
-        let enough = self.shared.nodes.len() * HELD_ROWS_PER_TABLET;
-        if self.held_bytes >= HELD_BYTES || self.held_tablets.len() >= enough { self.send_held() } else { Ok(()) }
+        let limits = (HELD_BYTES / self.held.len(), self.shared.nodes.len() / self.held.len() * HELD_ROWS_PER_TABLET);
+        let held = &mut self.held[index];
+        held.bytes += bytes;
+        held.chunks.push(chunk);
+        held.tablets.extend_from_slice(tablets);
+        if held.bytes >= limits.0 || held.tablets.len() >= limits.1 { self.send_held(index) } else { Ok(()) }
     }
 
     fn poll_finish(&mut self, cx: &mut Context<'_>, abort: bool) -> Poll<Result<(Vec<TabletCommit>, LoadCounters)>> {
         if self.finishing.is_none() {
             if !abort {
-                self.send_held()?;
+                (0..self.held.len()).try_for_each(|index| self.send_held(index))?;
             }
             self.left = true;
             if self.shared.drivers.fetch_sub(1, Ordering::AcqRel) > 1 {

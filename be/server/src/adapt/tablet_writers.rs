@@ -10,7 +10,7 @@ use be_storage::{DeltaWriter, StorageEngine, rowset::writer::PendingRowset};
 use common_base::{Result, bail, err, ids::{TabletId, TxnId}};
 use common_types::Chunk;
 use parking_lot::{Mutex, RwLock};
-use proto_messages::chunk::TabletCommit;
+use proto_messages::{chunk::TabletCommit, fragment::IndexSchema, tablet::TabletSchema};
 
 /// Writers of all running loads.
 pub struct TabletWriters {
@@ -21,6 +21,8 @@ pub struct TabletWriters {
 }
 
 struct Load {
+    /// What is written to tablets of each index.
+    schemas: HashMap<u64, TabletSchema>,
     writers: RwLock<HashMap<TabletId, Arc<DeltaWriter>>>,
     state: Mutex<State>,
 }
@@ -56,10 +58,11 @@ impl TabletWriters {
         }
     }
 
-    /// One of the `senders` of a transaction.
-    pub fn open(self: &Arc<Self>, txn: TxnId, senders: usize) -> Sender {
+    /// One of the `senders` of a transaction, with the schemas its plan knows.
+    pub fn open(self: &Arc<Self>, txn: TxnId, senders: usize, indexes: &[IndexSchema]) -> Sender {
         let mut loads = self.loads.lock();
-        let new = || Arc::new(Load { writers: RwLock::default(), state: Mutex::new(State { senders: senders.max(1), aborted: false }) });
+        let schemas = || indexes.iter().filter_map(|i| Some((i.index_id, i.schema.clone()?))).collect();
+        let new = || Arc::new(Load { schemas: schemas(), writers: RwLock::default(), state: Mutex::new(State { senders: senders.max(1), aborted: false }) });
         let load = loads.entry(txn).or_insert_with(new).clone();
         Sender { all: self.clone(), txn, load, closed: false }
     }
@@ -75,7 +78,8 @@ impl TabletWriters {
         if let Some(writer) = writers.get(&tablet) {
             return Ok(writer.clone());
         }
-        let writer = Arc::new(self.engine.open_writer(tablet, txn)?);
+        let index = self.engine.tablet(tablet)?.create_request().index_id;
+        let writer = Arc::new(self.engine.open_writer_as(tablet, txn, load.schemas.get(&index))?);
         writers.insert(tablet, writer.clone());
         Ok(writer)
     }

@@ -117,6 +117,9 @@ impl BeService for Service {
 /// Gives each tablet a rowset that only hides rows of lower versions.
 fn prepare_delete(storage: &be_storage::StorageEngine, request: &PrepareDeleteRequest) -> Result<PrepareDeleteReply> {
     let predicate = request.predicate.clone().ok_or_else(|| err!(InvalidArgument, "a delete needs a predicate"))?;
+    for (schema, id) in request.schema.iter().flat_map(|s| request.tablet_ids.iter().map(move |id| (s, id))) {
+        storage.update_schema(TabletId(*id), schema)?;
+    }
     let prepare = |id: &u64| storage.prepare_delete(TxnId(request.txn_id), TabletId(*id), predicate.clone());
     let rowsets = request.tablet_ids.iter().map(prepare).collect::<Result<Vec<_>>>()?;
     let written = storage.commit(rowsets)?;

@@ -69,7 +69,7 @@ fn compact(tablet: &Arc<Tablet>, run: Range<usize>) -> Result<()> {
     let versions = (first.versions().0, last.versions().1);
     let schema = tablet.schema();
     let spec = ReadSpec {
-        columns: schema.columns.iter().map(|c| ReadColumn { uid: c.uid, ty: c.ty.clone() }).collect(),
+        columns: schema.columns.iter().map(|c| ReadColumn::new(c.uid, c.ty.clone())).collect(),
         output: (0..schema.columns.len()).collect(),
         ..Default::default()
     };

@@ -55,9 +55,9 @@ struct State {
 }
 
 impl DeltaWriter {
-    pub(crate) fn new(tablet: &Arc<Tablet>, txn: TxnId) -> Result<Self> {
+    /// A load that writes the columns of `schema`: what the load's plan knew. Columns added since read as their default.
+    pub(crate) fn new(tablet: &Arc<Tablet>, txn: TxnId, schema: Arc<TabletSchema>) -> Result<Self> {
         tablet.check()?;
-        let schema = tablet.schema();
         crate::engine::need_duplicate(&schema)?;
         Ok(Self {
             rowset: RowsetWriter::new(tablet),

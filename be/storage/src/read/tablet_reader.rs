@@ -20,6 +20,15 @@ use crate::tablet::{Tablet, TabletSchema};
 pub struct ReadColumn {
     pub uid: u64,
     pub ty: LogicalType,
+    /// What rows written before the column existed have; `None` = what the tablet's schema says.
+    pub before: Option<Scalar>,
+}
+
+impl ReadColumn {
+    /// A column the tablet's schema knows.
+    pub fn new(uid: u64, ty: LogicalType) -> Self {
+        Self { uid, ty, before: None }
+    }
 }
 
 /// What to read of a tablet.
@@ -186,7 +195,7 @@ impl Tablet {
             let mut conjuncts = Vec::new();
             let mut touches = true;
             for (uid, predicate) in delete.conjuncts() {
-                let read = ReadColumn { uid, ty: predicate.ty.clone() };
+                let read = ReadColumn::new(uid, predicate.ty.clone());
                 let column = self.scan_column(segment, schema, &read)?;
                 let zone = zone_of(segment, &column);
                 touches &= predicate.may_match(&zone.min, &zone.max, zone.nulls, zone.rows);
@@ -228,6 +237,10 @@ impl Tablet {
     fn scan_column(&self, segment: &Segment, schema: &TabletSchema, column: &ReadColumn) -> Result<ScanColumn> {
         if let Some(at) = segment.position_of(column.uid) {
             return Ok(ScanColumn::Stored(at, column.ty.clone()));
+        }
+        // The catalog may know columns that no load has brought here yet.
+        if let Some(before) = &column.before {
+            return Ok(ScanColumn::Constant(before.clone(), column.ty.clone()));
         }
         let at = schema
             .position_of(column.uid)

@@ -134,6 +134,7 @@ impl Binder<'_> {
             key: def.is_key,
             aggregation,
             default,
+            before: Scalar::Null,
             auto_increment: def.auto_increment,
             generated: def.generated.as_ref().map(fe_parser::print::expr_sql),
             comment: def.comment.clone().unwrap_or_default(),
@@ -205,17 +206,17 @@ impl Binder<'_> {
             if let fe_parser::ast::sql::Expr::Identifier(i) = e {
                 match others.iter().find(|c| c.name.eq_ignore_ascii_case(&i.value)) {
                     Some(c) if c.generated.is_some() => {
-                        problem = Some("Expression can not refers to other generated columns")
+                        problem = Some(format!("Expression can not refers to other generated columns: {}", c.name));
                     }
                     Some(c) if c.auto_increment => {
-                        problem = Some("Expression can not refers to AUTO_INCREMENT columns")
+                        problem = Some(format!("Expression can not refers to AUTO_INCREMENT columns: {}", c.name));
                     }
                     _ => {}
                 }
             }
             if let fe_parser::ast::sql::Expr::Function(f) = e {
                 if self.ctx.registry.is_aggregate(&crate::names::function_name(&f.name)) {
-                    problem = Some("Generated Column don't support aggregation function");
+                    problem = Some("Generated Column don't support aggregation function".to_owned());
                 }
             }
         });

@@ -3,9 +3,9 @@
 use common_base::{Result, bail, err, ids::ColumnUid};
 use common_types::{LogicalType, STRING_DDL_LENGTH};
 use fe_catalog::model::{Column, DefaultValue, Distribution, KeysModel, PartitionInfo, PartitionItem};
-use fe_parser::ast::{self, CreateTable, CreateTableAsSelect, DistributionKind, IndexKind, KeyModel, sql};
+use fe_parser::ast::{self, CreateTable, CreateTableAsSelect, DistributionKind, KeyModel, sql};
 
-use super::{columns::finish_column, create_view::target};
+use super::{columns::finish_column, create_view::target, secondary_index};
 use crate::{AnalyzeContext, AnalyzedQuery, binder::Binder, error, types::datatype::debug_text};
 
 /// Leading columns of an implicit key, and bytes they may take.
@@ -113,6 +113,7 @@ pub fn analyze_ctas(
                 key: false,
                 aggregation: None,
                 default: DefaultValue::None,
+                before: common_types::Scalar::Null,
                 auto_increment: false,
                 generated: None,
                 comment: String::new(),
@@ -369,7 +370,7 @@ fn implicit_key_count(columns: &[&Column]) -> usize {
 }
 
 /// Columns of the prefix index over the sort columns.
-fn short_key_count(columns: &[&Column]) -> u32 {
+pub(super) fn short_key_count(columns: &[&Column]) -> u32 {
     let mut bytes = 0;
     let mut count = 0;
     for c in columns {
@@ -466,35 +467,9 @@ fn indexes(create: &CreateTable, columns: &[Column], keys: KeysModel) -> Result<
             bail!(User, "Duplicate index name '{}'", index.name.value);
         }
         seen.push(&index.name.value);
-        let kind = match index.kind {
-            IndexKind::Bitmap => "BITMAP",
-            IndexKind::NgramBf => "NGRAMBF",
-            IndexKind::Gin => "GIN",
-            IndexKind::Vector => "VECTOR",
-        };
-        if matches!(index.kind, IndexKind::Gin | IndexKind::Vector) {
-            bail!(NotSupported, "{kind} index is not supported yet");
-        }
-        let [name] = index.columns.as_slice() else {
-            bail!(User, "{} index can only be built on one column", kind.to_lowercase())
-        };
-        let at = position(columns, name, |n| err!(User, "{kind} column does not exist in table. invalid column: {n}"))?;
-        let column = &columns[at];
-        if matches!(keys, KeysModel::Aggregate | KeysModel::Unique) && !column.key {
-            bail!(
-                User,
-                "{kind} index only used in columns of DUP_KEYS/PRIMARY_KEYS table or key columns of UNIQUE_KEYS/AGG_KEYS table. invalid column: {}",
-                column.name
-            );
-        }
-        let properties: Vec<String> =
-            index.properties.iter().map(|p| format!("\"{}\" = \"{}\"", p.key, p.value)).collect();
-        let properties = if properties.is_empty() { String::new() } else { format!("({})", properties.join(", ")) };
-        let comment = index.comment.as_deref().unwrap_or("");
-        out.push(format!(
-            "INDEX {} (`{}`) USING {kind}{properties} COMMENT '{comment}'",
-            index.name.value, column.name
-        ));
+        out.push(secondary_index::clause(index, columns, keys)?);
     }
+    let bloom = create.properties.iter().find(|p| p.key.trim().eq_ignore_ascii_case("bloom_filter_columns"));
+    secondary_index::check_together(&out, bloom.map_or("", |p| p.value.as_str()))?;
     Ok(out)
 }

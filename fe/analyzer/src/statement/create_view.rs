@@ -138,6 +138,7 @@ fn view_columns(names: &[ViewColumn], output: &[OutputColumn]) -> Result<Vec<Col
             key: false,
             aggregation: None,
             default: DefaultValue::None,
+            before: common_types::Scalar::Null,
             auto_increment: false,
             generated: None,
             comment,

@@ -1,25 +1,31 @@
 //! Statements that are not a bare query: legality and normalisation. Execution is elsewhere.
 
+mod alter_columns;
 mod columns;
 mod create_table;
 mod create_view;
 mod delete;
+mod index_columns;
 mod insert;
 mod load;
 mod partition;
 mod properties;
 mod qualify;
+mod secondary_index;
 mod update;
 
 pub(crate) use qualify::{StarColumns, StarPlace, place as star_place};
 
+pub use alter_columns::{ColumnsChange, analyze_alter_columns, changes_columns, names_column, rename_in_text};
 pub use columns::analyze_column;
 pub use create_table::{AnalyzedCtas, CreateTableSpec, DdlDefaults, PartitionSpec, analyze_create_table, analyze_ctas};
 pub use create_view::{CreateViewSpec, analyze_alter_view, analyze_create_view};
 pub use delete::{AnalyzedDelete, DeleteForm, analyze_delete};
+pub use index_columns::{IndexRows, RowsAre, bind_index_rows};
 pub use insert::{AnalyzedInsert, analyze_insert};
 pub use load::{AnalyzedLoad, LoadField, LoadRequest, analyze_load};
 pub use partition::{analyze_add_partition, partition_values};
+pub use secondary_index::index_clause;
 pub use update::{AnalyzedUpdate, analyze_update};
 
 use common_base::{Result, bail, err};

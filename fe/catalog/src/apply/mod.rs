@@ -1,5 +1,6 @@
 //! Applying ops. Each refuses (with the error the user sees) before it changes anything, so a refused op leaves no trace.
 
+mod alter;
 mod database;
 mod node;
 mod table;
@@ -37,7 +38,9 @@ impl CatalogState {
             Op::CreateTable(table) => self.create_table(&table),
             Op::DropTable { table } => self.drop_table(table),
             Op::RenameTable { table, name } => self.rename_table(table, name),
-            Op::RenameColumn { table, from, to, now_ms } => self.rename_column(table, &from, &to, now_ms),
+            Op::RenameColumn { table, from, to, generated, partition_exprs, now_ms } => {
+                self.rename_column(table, &from, &to, generated, partition_exprs, now_ms)
+            }
             Op::RenamePartition { table, from, to } => self.rename_partition(table, &from, &to),
             Op::ReplaceView(view) => self.replace_view(&view),
             Op::AlterTableProperties { table, properties } => self.alter_table_properties(table, properties),
@@ -57,6 +60,18 @@ impl CatalogState {
             Op::MakeVisible { txn, published, now_ms } => self.make_visible(txn, &published, now_ms),
             Op::AbortTxn { txn, reason, now_ms } => self.abort_txn(txn, reason, now_ms),
             Op::ForgetTxns { txns } => self.forget_txns(&txns),
+            Op::ChangeColumns { table, base_version, columns, sort_key, indexes_ddl, properties, next_column_uid, job } => {
+                self.change_columns(table, alter::ColumnChange { base_version, columns, sort_key, indexes_ddl, properties, next_column_uid, job })
+            }
+            Op::BeginAlter { job, base_version, index, tablets } => self.begin_alter(*job, base_version, *index, tablets),
+            Op::StartConversion { job } => self.start_conversion(job),
+            Op::FinishAlter { job, converted, lost, now_ms } => self.finish_alter(job, &converted, &lost, now_ms),
+            Op::CancelAlter { job, reason, now_ms } => self.cancel_alter(job, reason, now_ms),
+            Op::NoteAlter { job, message } => self.note_alter(job, message),
+            Op::ForgetAlterGarbage { job } => self.forget_alter_garbage(job),
+            Op::ForgetAlterJobs { jobs } => self.forget_alter_jobs(&jobs),
+            Op::DropIndex { table, index } => self.drop_index(table, index),
+            Op::RenameIndex { table, index, name } => self.rename_index(table, index, name),
             Op::UpdateStatistics { table, statistics } => {
                 // The table may be gone by now; then there is nothing to know.
                 if self.tables.contains_key(&table) {

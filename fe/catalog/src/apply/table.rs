@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use common_base::{Result, bail, err, ids::{PartitionId, TableId}};
+use common_base::{Result, bail, err, ids::{ColumnUid, PartitionId, TableId}};
 
 use super::database::merge_properties;
-use crate::{Reply, model::{OlapTable, Partition, PartitionInfo, Table, TableKind}, state::CatalogState};
+use crate::{Reply, model::{ColumnSource, OlapTable, Partition, PartitionInfo, Table, TableKind}, state::CatalogState};
 
 impl CatalogState {
     fn existing(&self, id: TableId) -> Result<&Arc<Table>> {
@@ -58,15 +58,46 @@ impl CatalogState {
         Ok(Reply::Done)
     }
 
-    pub(super) fn rename_column(&mut self, id: TableId, from: &str, to: &str, now_ms: i64) -> Result<Reply> {
+    pub(super) fn rename_column(
+        &mut self,
+        id: TableId,
+        from: &str,
+        to: &str,
+        generated: Vec<(ColumnUid, String)>,
+        partition_exprs: Option<Vec<String>>,
+        now_ms: i64,
+    ) -> Result<Reply> {
         let mut table = Table::clone(self.existing(id)?);
         if table.column(to).is_some_and(|c| !c.name.eq_ignore_ascii_case(from)) {
             bail!(DuplicateColumn, "Column name[{to}] is already used");
+        }
+        if table.as_olap().is_some_and(|o| o.is_changing()) {
+            bail!(User, "Table[{}]'s state(SCHEMA_CHANGE) is not NORMAL. Do not allow doing ALTER ops", table.name);
         }
         let Some(column) = table.columns.iter_mut().find(|c| c.name.eq_ignore_ascii_case(from)) else {
             bail!(User, "Column[{from}] does not exists");
         };
         to.clone_into(&mut column.name);
+        let renamed = column.uid;
+        for (uid, text) in generated {
+            for column in table.columns.iter_mut().filter(|c| c.uid == uid) {
+                column.generated = Some(text.clone());
+            }
+        }
+        if let TableKind::Olap(olap) = &mut table.kind {
+            let olap = Arc::make_mut(olap);
+            if let (PartitionInfo::Expression { exprs, .. }, Some(texts)) = (&mut olap.partition_info, partition_exprs) {
+                *exprs = texts;
+            }
+            // Rollups call a column as the table does.
+            for index in &mut olap.further {
+                for column in &mut Arc::make_mut(index).columns {
+                    if column.source == ColumnSource::Column(renamed) && column.column.name.eq_ignore_ascii_case(from) {
+                        to.clone_into(&mut column.column.name);
+                    }
+                }
+            }
+        }
         table.updated_ms = now_ms;
         self.put_table(table);
         Ok(Reply::Done)
@@ -128,6 +159,7 @@ impl CatalogState {
         if let Some(taken) = partitions.iter().find(|p| olap.partition_by_name(&p.name, p.temporary).is_some()) {
             bail!(User, "Duplicate partition {}", taken.name);
         }
+        self.check_indexes(id, partitions.iter())?;
         for partition in &partitions {
             self.index_partition(id, partition);
         }
@@ -150,6 +182,7 @@ impl CatalogState {
         if let Some((old, _)) = pairs.iter().find(|(old, _)| !olap.partitions.contains_key(old)) {
             bail!(UnknownPartition, "partition {old} of table '{}' is gone", table.name);
         }
+        self.check_indexes(id, pairs.iter().map(|(_, p)| p))?;
         let mut table = Table::clone(table);
         table.updated_ms = now_ms;
         let old: Vec<Arc<Partition>> = pairs.iter().filter_map(|(old, _)| olap.partitions.get(old).cloned()).collect();

@@ -43,6 +43,9 @@ pub struct Column {
     pub key: bool,
     pub aggregation: Option<Aggregation>,
     pub default: DefaultValue,
+    /// What rows written before the column was added have.
+    #[serde(default, with = "crate::wire::scalar")]
+    pub before: Scalar,
     pub auto_increment: bool,
     /// `AS (expr)`: SQL text of a generated column.
     pub generated: Option<String>,

@@ -1,15 +1,19 @@
 //! What the catalog holds. Plain values: cloning is cheap where readers need it (`Arc`), and nothing here does I/O.
 
+pub mod alter;
 pub mod column;
 pub mod distribution;
+pub mod index;
 pub mod node;
 pub mod partition;
 pub mod statistics;
 pub mod table;
 pub mod txn;
 
+pub use alter::{AlterChange, AlterJob, AlterKind, AlterState};
 pub use column::{Aggregation, Column, DefaultValue};
 pub use distribution::Distribution;
+pub use index::{ColumnSource, IndexColumn, IndexState, TableIndex};
 pub use node::{Backend, Frontend, FrontendRole, User};
 pub use partition::{Partition, PartitionBound, PartitionInfo, PartitionItem, Replica, Tablet, TabletIndex};
 pub use statistics::{ColumnStatistics, PartitionStatistics, TableStatistics};

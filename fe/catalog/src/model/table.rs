@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use common_base::ids::{ColumnUid, DbId, IndexId, PartitionId, TableId};
 
-use super::{Column, Distribution, Partition, PartitionInfo};
+use super::{Column, Distribution, Partition, PartitionInfo, TableIndex};
 
 /// A database. Tables are found through the catalog state by `(DbId, name)`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -64,6 +64,10 @@ pub struct OlapTable {
     pub properties: Vec<(String, String)>,
     pub indexes_ddl: Vec<String>,
     pub colocate_group: Option<String>,
+    /// Indexes beside the base index (rollups, synchronous materialized views, what a schema change is building), in the order of
+    /// [`Partition::indexes`] after the base index.
+    #[serde(default)]
+    pub further: Vec<Arc<TableIndex>>,
     pub next_column_uid: u64,
 }
 
@@ -99,6 +103,21 @@ impl OlapTable {
     /// A partition by name, case-insensitively; temporary ones only when asked for.
     pub fn partition_by_name(&self, name: &str, temporary: bool) -> Option<&Arc<Partition>> {
         self.partitions.values().find(|p| p.temporary == temporary && p.name.eq_ignore_ascii_case(name))
+    }
+
+    /// A further index by name, case-insensitively.
+    pub fn index_by_name(&self, name: &str) -> Option<&Arc<TableIndex>> {
+        self.further.iter().find(|i| i.name.eq_ignore_ascii_case(name))
+    }
+
+    /// Whether a schema change or an index build runs.
+    pub fn is_changing(&self) -> bool {
+        self.further.iter().any(|i| i.state == super::IndexState::Building)
+    }
+
+    /// Ids of all indexes, the base index first.
+    pub fn index_ids(&self) -> impl Iterator<Item = IndexId> + '_ {
+        std::iter::once(self.base_index).chain(self.further.iter().map(|i| i.id))
     }
 
     /// A table property by its lower-case key.

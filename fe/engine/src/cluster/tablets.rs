@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use common_base::{Result, bail, err, ids::{IndexId, NodeId, PartitionId, ReplicaId, TableId, TabletId}};
 use common_rpc::status;
 use common_types::wire;
-use fe_catalog::model::{Aggregation, Column, KeysModel, Partition, PartitionItem, Replica, Tablet, TabletIndex};
+use fe_catalog::model::{Aggregation, Column, KeysModel, Partition, PartitionItem, Replica, TableIndex, Tablet, TabletIndex};
 use proto_messages::tablet as pb;
 use proto_services::be_service::{CreateTabletsRequest, DropTabletsRequest};
 use tracing::warn;
@@ -29,6 +29,24 @@ pub struct TabletTemplate<'a> {
     pub medium: String,
     /// Tables of one group keep equal buckets on equal backends.
     pub colocate_group: Option<&'a str>,
+    /// The table's further indexes; each has a tablet beside every tablet of the base index.
+    pub further: &'a [Arc<TableIndex>],
+}
+
+impl TabletTemplate<'_> {
+    /// The schema of the base index's tablets.
+    pub fn schema(&self) -> pb::TabletSchema {
+        let columns = self.columns.iter().map(column_message).collect();
+        schema_message(self.schema_version, self.keys, columns, self.short_key_columns, self.sort_key.clone(), &self.compression)
+    }
+
+    /// The schema of a further index's tablets.
+    pub fn schema_of(&self, index: &TableIndex) -> pb::TabletSchema {
+        let ordinal = |uid| index.columns.iter().position(|c| c.column.uid == uid).map(|i| i as u32);
+        let columns = index.columns.iter().map(|c| column_message(&c.column)).collect();
+        let sort_key = index.sort_key.iter().filter_map(|uid| ordinal(*uid)).collect();
+        schema_message(index.schema_version, index.keys, columns, index.short_key_columns, sort_key, &self.compression)
+    }
 }
 
 /// A partition to make.
@@ -50,8 +68,9 @@ pub async fn create_partitions(engine: &Arc<Engine>, template: &TabletTemplate<'
         let ids: Vec<String> = alive.iter().map(|b| b.id.to_string()).collect();
         bail!(User, "Table replication num should be less than or equal to the number of available BE nodes. You can change this default by setting the replication_num table properties. Current alive backend is [{}]. ", ids.join(","));
     }
-    let tablet_count: u64 = plans.iter().map(|p| u64::from(p.buckets)).sum();
-    let replica_count: u64 = plans.iter().map(|p| u64::from(p.buckets) * u64::from(p.replication_num)).sum();
+    let indexes = 1 + template.further.len() as u64;
+    let tablet_count: u64 = plans.iter().map(|p| indexes * u64::from(p.buckets)).sum();
+    let replica_count: u64 = plans.iter().map(|p| indexes * u64::from(p.buckets) * u64::from(p.replication_num)).sum();
     let mut next = engine.meta.next_ids(plans.len() as u64 + tablet_count + replica_count).await?;
     let mut take = || {
         next += 1;
@@ -63,7 +82,7 @@ pub async fn create_partitions(engine: &Arc<Engine>, template: &TabletTemplate<'
     let mut made = Vec::with_capacity(plans.len());
     for plan in plans {
         let id = PartitionId(take());
-        let tablets = (0..plan.buckets)
+        let tablets: Vec<Tablet> = (0..plan.buckets)
             .map(|bucket| {
                 let turn = first % alive.len() + bucket as usize;
                 let replicas = (0..usize::from(plan.replication_num))
@@ -72,6 +91,11 @@ pub async fn create_partitions(engine: &Arc<Engine>, template: &TabletTemplate<'
                 Tablet { id: TabletId(take()), replicas }
             })
             .collect();
+        let mut made_indexes = vec![Arc::new(TabletIndex { index_id: template.index, tablets })];
+        for index in template.further {
+            let beside = counterparts(&made_indexes[0].tablets, INITIAL_VERSION, &mut take);
+            made_indexes.push(Arc::new(TabletIndex { index_id: index.id, tablets: beside }));
+        }
         made.push(Partition {
             id,
             name: plan.name,
@@ -81,7 +105,7 @@ pub async fn create_partitions(engine: &Arc<Engine>, template: &TabletTemplate<'
             visible_version: INITIAL_VERSION,
             next_version: INITIAL_VERSION + 1,
             visible_time_ms: engine.clock.now_ms(),
-            indexes: vec![Arc::new(TabletIndex { index_id: template.index, tablets })],
+            indexes: made_indexes,
             temporary: plan.temporary,
         });
     }
@@ -92,8 +116,18 @@ pub async fn create_partitions(engine: &Arc<Engine>, template: &TabletTemplate<'
     Ok(made)
 }
 
+/// New tablets on the nodes of others, bucket by bucket.
+pub fn counterparts(tablets: &[Tablet], version: i64, take: &mut impl FnMut() -> u64) -> Vec<Tablet> {
+    let beside = |tablet: &Tablet| {
+        let replicas = tablet.replicas.iter().map(|r| Replica { id: ReplicaId(take()), node: r.node, version, bad: false }).collect();
+        Tablet { id: TabletId(take()), replicas }
+    };
+    tablets.iter().map(beside).collect()
+}
+
 async fn create_on_backends(engine: &Arc<Engine>, template: &TabletTemplate<'_>, partitions: &[Partition]) -> Result<()> {
-    let schema = schema_message(template);
+    let mut schemas: BTreeMap<IndexId, pb::TabletSchema> = BTreeMap::from([(template.index, template.schema())]);
+    schemas.extend(template.further.iter().map(|i| (i.id, template.schema_of(i))));
     let mut per_node: BTreeMap<NodeId, Vec<pb::CreateTablet>> = BTreeMap::new();
     for (partition, index, tablet, replica) in replicas(partitions) {
         per_node.entry(replica.node).or_default().push(pb::CreateTablet {
@@ -101,11 +135,17 @@ async fn create_on_backends(engine: &Arc<Engine>, template: &TabletTemplate<'_>,
             table_id: template.table.0,
             partition_id: partition.id.0,
             index_id: index.index_id.0,
-            schema: Some(schema.clone()),
+            schema: schemas.get(&index.index_id).cloned(),
             medium: template.medium.clone(),
             initial_version: INITIAL_VERSION,
+            converting: false,
         });
     }
+    send_creates(engine, per_node).await
+}
+
+/// Creates tablets on their backends.
+pub async fn send_creates(engine: &Arc<Engine>, per_node: BTreeMap<NodeId, Vec<pb::CreateTablet>>) -> Result<()> {
     let catalog = engine.meta.snapshot();
     let calls = per_node.into_iter().map(|(node, tablets)| {
         let address = catalog.backends.get(&node).map(|b| format!("{}:{}", b.host, b.be_port));
@@ -129,6 +169,11 @@ pub fn drop_tablets(engine: &Arc<Engine>, partitions: &[Partition]) {
     for (_, _, tablet, replica) in replicas(partitions) {
         per_node.entry(replica.node).or_default().push(tablet.id.0);
     }
+    drop_on_backends(engine, per_node);
+}
+
+/// The same for tablets by backend.
+pub fn drop_on_backends(engine: &Arc<Engine>, per_node: BTreeMap<NodeId, Vec<u64>>) {
     let catalog = engine.meta.snapshot();
     for (node, tablet_ids) in per_node {
         let Some(address) = catalog.backends.get(&node).map(|b| format!("{}:{}", b.host, b.be_port)) else { continue };
@@ -145,34 +190,32 @@ pub fn drop_tablets(engine: &Arc<Engine>, partitions: &[Partition]) {
     }
 }
 
-fn schema_message(template: &TabletTemplate<'_>) -> pb::TabletSchema {
-    let keys = match template.keys {
+fn schema_message(version: u32, keys: KeysModel, columns: Vec<pb::TabletColumn>, short_key_columns: u32, sort_key: Vec<u32>, compression: &str) -> pb::TabletSchema {
+    let keys = match keys {
         KeysModel::Duplicate => pb::KeysModel::Duplicate,
         KeysModel::Aggregate => pb::KeysModel::Aggregate,
         KeysModel::Unique => pb::KeysModel::Unique,
         KeysModel::Primary => pb::KeysModel::Primary,
     };
-    pb::TabletSchema {
-        version: template.schema_version,
-        keys: keys.into(),
-        columns: template
-            .columns
-            .iter()
-            .map(|c| pb::TabletColumn {
-                uid: c.uid.0,
-                name: c.name.clone(),
-                r#type: Some(wire::type_to_proto(&c.ty)),
-                nullable: c.nullable,
-                key: c.key,
-                default_value: None,
-                aggregation: c.aggregation.map(aggregation_name).unwrap_or_default().to_owned(),
-                bloom_filter: false,
-            })
-            .collect(),
-        short_key_columns: template.short_key_columns,
-        sort_key: template.sort_key.clone(),
-        compression: template.compression.clone(),
+    pb::TabletSchema { version, keys: keys.into(), columns, short_key_columns, sort_key, compression: compression.to_owned() }
+}
+
+fn column_message(c: &Column) -> pb::TabletColumn {
+    pb::TabletColumn {
+        uid: c.uid.0,
+        name: c.name.clone(),
+        r#type: Some(wire::type_to_proto(&c.ty)),
+        nullable: c.nullable,
+        key: c.key,
+        default_value: before_message(c),
+        aggregation: c.aggregation.map(aggregation_name).unwrap_or_default().to_owned(),
+        bloom_filter: false,
     }
+}
+
+/// What rows written before the column existed have; absent for NULL.
+pub fn before_message(c: &Column) -> Option<proto_messages::types::Scalar> {
+    (!c.before.is_null()).then(|| wire::scalar_to_proto(&c.before, &c.ty))
 }
 
 /// How DDL spells an aggregation.

@@ -142,6 +142,7 @@ fn table_of(index: usize, provider: &Provider) -> Table {
         key: false,
         aggregation: None,
         default: DefaultValue::None,
+        before: Scalar::Null,
         auto_increment: false,
         generated: None,
         comment: String::new(),

@@ -2,14 +2,22 @@
 
 use common_base::{Result, bail, err, ids::{ColumnUid, TxnId}};
 use common_types::wire;
+use fe_analyzer::statement::RowsAre;
 use fe_catalog::{CatalogState, model::{Distribution, KeysModel, OlapTable, Partition, PartitionBound, PartitionInfo, PartitionItem, Table}};
 use proto_messages::{fragment as pb, plan::ScanColumn, types::ScalarList};
 
-use crate::engine::Engine;
+use super::index_rows;
+use crate::{engine::Engine, statement::table::template};
 
 /// Builds the sink of a transaction for all partitions of a table, or the named ones.
 pub fn table_sink(engine: &Engine, catalog: &CatalogState, table: &Table, txn: TxnId, label: &str, only: Option<&[String]>, timeout_ms: u64) -> Result<pb::TableSink> {
+    // The plan was made a moment ago; indexes and partitions are taken as they are now, after the transaction began.
+    let planned = table.as_olap().map(|o| (o.base_index, o.schema_version));
+    let table = catalog.tables.get(&table.id).ok_or_else(|| err!(UnknownTable, "Unknown table '{}'", table.name))?;
     let olap = table.as_olap().ok_or_else(|| err!(User, "'{}' is not a native table", table.name))?;
+    if planned != Some((olap.base_index, olap.schema_version)) {
+        bail!(User, "the columns of table '{}' were changed while the statement was planned, try again", table.name);
+    }
     if olap.keys != KeysModel::Duplicate {
         bail!(NotSupported, "loading into {:?} key tables is not supported yet", olap.keys);
     }
@@ -39,9 +47,9 @@ pub fn table_sink(engine: &Engine, catalog: &CatalogState, table: &Table, txn: T
         columns: table
             .columns
             .iter()
-            .map(|c| ScanColumn { uid: c.uid.0, name: c.name.clone(), r#type: Some(wire::type_to_proto(&c.ty)), nullable: c.nullable })
+            .map(|c| ScanColumn { uid: c.uid.0, name: c.name.clone(), r#type: Some(wire::type_to_proto(&c.ty)), nullable: c.nullable, before: None })
             .collect(),
-        indexes: vec![pb::IndexSchema { index_id: olap.base_index.0, schema_version: olap.schema_version, column_uids: table.columns.iter().map(|c| c.uid.0).collect() }],
+        indexes: index_schemas(engine, catalog, table, olap)?,
         partitions: Some(pb::PartitionScheme {
             partition_columns,
             list: matches!(olap.partition_info, PartitionInfo::List { .. }),
@@ -59,6 +67,30 @@ pub fn table_sink(engine: &Engine, catalog: &CatalogState, table: &Table, txn: T
         write_quorum: 0,
         timeout_ms,
     })
+}
+
+/// The indexes a load writes, the base index first.
+fn index_schemas(engine: &Engine, catalog: &CatalogState, table: &Table, olap: &OlapTable) -> Result<Vec<pb::IndexSchema>> {
+    let template = template(table, olap);
+    let mut indexes = vec![pb::IndexSchema {
+        index_id: olap.base_index.0,
+        schema_version: olap.schema_version,
+        column_uids: table.columns.iter().map(|c| c.uid.0).collect(),
+        schema: Some(template.schema()),
+        ..Default::default()
+    }];
+    for index in &olap.further {
+        let rows = index_rows::bind(engine, catalog, table, index, RowsAre::Loaded)?;
+        indexes.push(pb::IndexSchema {
+            index_id: index.id.0,
+            schema_version: index.schema_version,
+            column_uids: index.columns.iter().map(|c| c.column.uid.0).collect(),
+            schema: Some(template.schema_of(index)),
+            exprs: common_expr::wire::list_to_proto(&rows.exprs)?,
+            predicate: rows.predicate.as_ref().map(common_expr::wire::to_proto).transpose()?,
+        });
+    }
+    Ok(indexes)
 }
 
 fn partitions<'a>(olap: &'a OlapTable, only: Option<&[String]>) -> Result<Vec<&'a Partition>> {

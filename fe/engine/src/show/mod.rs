@@ -92,7 +92,7 @@ fn table(session: &Session, kind: &ShowKind) -> Result<Table> {
         ShowKind::CreateView(name) => create_view::create_view(session, name),
         ShowKind::Data { table } => data::data(session, table.as_ref()),
         ShowKind::DataDistribution { table, partitions } => data::distribution(session, table, partitions.as_ref()),
-        ShowKind::AlterJobs { kind, .. } => Ok(alter_jobs::jobs(*kind)),
+        ShowKind::AlterJobs { kind, db } => alter_jobs::jobs(session, *kind, db.as_ref()),
         ShowKind::Variables { scope, verbose } => Ok(variables::variables(session, *scope, *verbose)),
         ShowKind::ProcessList { full, user } => Ok(processlist::processlist(session, *full, user.as_deref())),
         ShowKind::RunningQueries => Ok(processlist::running(session)),

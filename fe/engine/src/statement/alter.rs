@@ -1,15 +1,15 @@
 //! ALTER TABLE: names, comment, properties, swap and partitions: what is a catalog change, with tablets made before or dropped after.
 
 use common_base::{Result, bail, err, ids::PartitionId};
-use fe_analyzer::statement::analyze_add_partition;
+use fe_analyzer::statement::{analyze_add_partition, changes_columns, names_column, rename_in_text};
 use fe_catalog::{
     Op,
-    model::{OlapTable, Partition, PartitionInfo, Table},
+    model::{ColumnSource, OlapTable, Partition, PartitionInfo, Table},
 };
 use fe_parser::ast::{AddPartition, AlterTable, AlterTableClause, PartitionSelection, Properties, sql};
 
 use super::{
-    names,
+    alter_columns, names,
     table::{analyze, ddl_defaults, partition_plans, refuse_system_database, template},
     truncate,
 };
@@ -55,7 +55,19 @@ const NEEDS_WORK: &[&str] = &[
 pub async fn run(session: &mut Session, statement: &AlterTable) -> Result<StatementResult> {
     let (db_name, mut name) = names::qualified(session, &statement.table)?;
     refuse_system_database(&db_name)?;
-    for clause in &statement.clauses {
+    let mut at = 0;
+    while let Some(clause) = statement.clauses.get(at) {
+        // Clauses about columns are one change.
+        let together = statement.clauses[at..].iter().take_while(|c| changes_columns(c)).count();
+        if together > 0 {
+            session.wait_for_own_changes().await?;
+            let table = names::find_table(&session.engine.meta.snapshot(), &db_name, &name)?;
+            let olap = names::olap(&table)?.clone();
+            alter_columns::change_columns(session, &table, &olap, &statement.clauses[at..at + together]).await?;
+            at += together;
+            continue;
+        }
+        at += 1;
         session.wait_for_own_changes().await?;
         let table = names::find_table(&session.engine.meta.snapshot(), &db_name, &name)?;
         let olap = names::olap(&table)?.clone();
@@ -100,7 +112,9 @@ async fn alter(
             drop_partitions(session, table, olap, *temporary, *if_exists, selection).await
         }
         AlterTableClause::TruncatePartition(names) => truncate::truncate(session, &statement.table, Some(names)).await,
-        other => bail!(NotSupported, "ALTER TABLE {} is not supported yet: comes with schema change", clause_name(other)),
+        AlterTableClause::AddIndex(index) => alter_columns::add_index(session, table, olap, index).await,
+        AlterTableClause::DropIndex(name) => alter_columns::drop_index(session, table, olap, &name.value).await,
+        other => bail!(NotSupported, "ALTER TABLE {} is not supported yet", clause_name(other)),
     }
 }
 
@@ -197,21 +211,21 @@ async fn rename_column(session: &mut Session, table: &Table, olap: &OlapTable, f
     if table.columns.iter().any(|c| c.name.eq_ignore_ascii_case(to) && c.uid != column.uid) {
         bail!(DuplicateColumn, "Duplicate column name '{to}'");
     }
-    // Texts of expressions name columns: they would not follow.
-    let partition_texts: &[String] = match &olap.partition_info {
-        PartitionInfo::Expression { exprs, .. } => exprs,
-        _ => &[],
-    };
-    let texts = table.columns.iter().filter_map(|c| c.generated.as_ref()).chain(partition_texts);
-    if texts.into_iter().any(|text| names_column(text, from)) {
-        bail!(User, "Column[{from}] can not be renamed: an expression of the table uses it");
+    for index in &olap.further {
+        let texts = index.columns.iter().filter_map(|c| if let ColumnSource::Expr(text) = &c.source { Some(text) } else { None });
+        if texts.chain(&index.predicate).any(|text| names_column(text, from)) {
+            bail!(User, "Column[{from}] can not be renamed: materialized view {} uses it", index.name);
+        }
     }
-    let op = Op::RenameColumn { table: table.id, from: from.to_owned(), to: to.to_owned(), now_ms: session.engine.clock.now_ms() };
+    let using = table.columns.iter().filter_map(|c| Some((c.uid, c.generated.as_ref()?))).filter(|(_, text)| names_column(text, from));
+    let generated = using.map(|(uid, text)| (uid, rename_in_text(text, from, to))).collect();
+    let partition_exprs = match &olap.partition_info {
+        PartitionInfo::Expression { exprs, .. } => Some(exprs.iter().map(|text| rename_in_text(text, from, to)).collect()),
+        _ => None,
+    };
+    let now_ms = session.engine.clock.now_ms();
+    let op = Op::RenameColumn { table: table.id, from: from.to_owned(), to: to.to_owned(), generated, partition_exprs, now_ms };
     session.change(op).await
-}
-
-fn names_column(text: &str, column: &str) -> bool {
-    text.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word.eq_ignore_ascii_case(column))
 }
 
 fn partitioned(table: &Table, olap: &OlapTable) -> Result<()> {
@@ -286,15 +300,4 @@ fn named(olap: &OlapTable, temporary: bool, if_exists: bool, names: &[sql::Ident
         }
     }
     Ok(chosen)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::names_column;
-
-    #[test]
-    fn columns_in_texts_are_whole_words() {
-        assert!(names_column("date_trunc('day', `dt`)", "DT"));
-        assert!(!names_column("date_trunc('day', `dt2`)", "dt"));
-    }
 }

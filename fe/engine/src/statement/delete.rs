@@ -18,11 +18,11 @@ use fe_catalog::model::{LoadSource, OlapTable, Partition, PartitionBound, Partit
 use fe_parser::ast::Delete;
 use proto_messages::{
     chunk::{LoadCounters, TabletCommit},
-    tablet::DeletePredicate,
+    tablet::{DeletePredicate, TabletSchema},
 };
 use proto_services::be_service::PrepareDeleteRequest;
 
-use super::{names, table::analyze};
+use super::{names, table::{analyze, template}};
 use crate::{
     engine::Engine,
     load::{Begin, Committed},
@@ -52,9 +52,18 @@ pub async fn run(session: &mut Session, statement: &Delete, parameters: &[(Scala
         coordinator: format!("FE: {}", engine.options.host),
     };
     let predicate = predicate_message(&analyzed.table, conjuncts, columns)?;
+    if !olap.further.is_empty() {
+        // Its columns need not be those of the condition.
+        let name = &analyzed.table.name;
+        if olap.is_changing() {
+            bail!(User, "Table[{name}]'s state(SCHEMA_CHANGE) is not NORMAL. Do not allow doing DELETE");
+        }
+        bail!(NotSupported, "DELETE from table '{name}' with rollups or synchronous materialized views is not supported yet");
+    }
+    let schema = template(&analyzed.table, &olap).schema();
     let txn = engine.loads.begin(&engine, begin).await?;
     let wait = Duration::from_secs(session.variables.get_int("tx_visible_wait_timeout").max(1) as u64);
-    let outcome = match write(&engine, txn, &partitions, &predicate).await {
+    let outcome = match write(&engine, txn, &partitions, &predicate, &schema).await {
         Ok(written) => engine.loads.commit(&engine, txn, &written, &LoadCounters::default(), wait).await,
         Err(e) => Err(e),
     };
@@ -74,7 +83,7 @@ pub async fn run(session: &mut Session, statement: &Delete, parameters: &[(Scala
 }
 
 /// Writes the predicate to every replica that answers; a tablet without any is an error, the commit checks for majorities.
-async fn write(engine: &Arc<Engine>, txn: TxnId, partitions: &[Arc<Partition>], predicate: &DeletePredicate) -> Result<Vec<TabletCommit>> {
+async fn write(engine: &Arc<Engine>, txn: TxnId, partitions: &[Arc<Partition>], predicate: &DeletePredicate, schema: &TabletSchema) -> Result<Vec<TabletCommit>> {
     let catalog = engine.meta.snapshot();
     let mut places: BTreeMap<u64, (PartitionId, u64)> = BTreeMap::new();
     let mut per_node: BTreeMap<NodeId, Vec<u64>> = BTreeMap::new();
@@ -92,7 +101,7 @@ async fn write(engine: &Arc<Engine>, txn: TxnId, partitions: &[Arc<Partition>], 
         let address = catalog.backends.get(&node).map(|b| format!("{}:{}", b.host, b.be_port));
         async move {
             let address = address.ok_or_else(|| err!(Unavailable, "backend {node} is gone"))?;
-            let request = PrepareDeleteRequest { txn_id: txn.0, tablet_ids, predicate: Some(predicate.clone()) };
+            let request = PrepareDeleteRequest { txn_id: txn.0, tablet_ids, predicate: Some(predicate.clone()), schema: Some(schema.clone()) };
             let reply = engine.pool.be(&address)?.prepare_delete(request).await.map_err(|e| status::from_grpc(&e, &address))?.into_inner();
             status::from_message(reply.status)?;
             Ok::<_, common_base::Error>((node, reply.prepared))

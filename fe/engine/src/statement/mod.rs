@@ -2,6 +2,7 @@
 //! statement.
 
 pub mod alter;
+pub mod alter_columns;
 pub mod cluster;
 pub mod database;
 pub mod delete;

@@ -145,6 +145,7 @@ async fn create_analyzed(session: &mut Session, spec: CreateTableSpec) -> Result
         properties: spec.properties,
         indexes_ddl: spec.indexes_ddl,
         colocate_group: spec.colocate_group,
+        further: Vec::new(),
         next_column_uid: spec.columns.len() as u64 + 1,
     };
     let mut table = Table {
@@ -209,6 +210,7 @@ pub(crate) fn template<'a>(table: &'a Table, olap: &'a OlapTable) -> TabletTempl
         compression: storage_compression(&compression).to_owned(),
         medium: olap.property("storage_medium").unwrap_or_default().to_ascii_uppercase(),
         colocate_group: olap.colocate_group.as_deref(),
+        further: &olap.further,
     }
 }
 

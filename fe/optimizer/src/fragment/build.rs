@@ -272,6 +272,7 @@ impl Builder<'_> {
                     name: column.name.clone(),
                     r#type: Some(types_wire::type_to_proto(&column.ty)),
                     nullable: column.nullable,
+                    before: (!column.before.is_null()).then(|| types_wire::scalar_to_proto(&column.before, &column.ty)),
                 })
             })
             .collect::<Result<_>>()?;

@@ -1,0 +1,53 @@
+//! Rows of further indexes, bound outside any session: by the catalog and the clock alone.
+
+use common_base::Result;
+use common_expr::scalar_fn::EvalContext;
+use common_types::{LogicalType, Scalar};
+use fe_analyzer::{
+    AnalyzeContext, SessionFacts,
+    statement::{IndexRows, RowsAre, bind_index_rows},
+};
+use fe_catalog::{
+    CatalogState,
+    model::{Table, TableIndex},
+};
+use fe_parser::ast::VariableScope;
+use fe_plan::ColumnFactory;
+
+use crate::{engine::Engine, session::variables, view::SnapshotView};
+
+/// What an index gets of rows of its table.
+pub fn bind(engine: &Engine, catalog: &CatalogState, table: &Table, index: &TableIndex, rows: RowsAre) -> Result<IndexRows> {
+    let database = catalog.databases.get(&table.db_id).map(|d| d.name.clone()).unwrap_or_default();
+    let facts = NoSession { eval: EvalContext { now_us: engine.clock.now_us(), database, ..EvalContext::default() } };
+    let view = SnapshotView { engine, catalog: engine.meta.snapshot() };
+    let ctx = AnalyzeContext { view: &view, registry: &engine.registry, session: &facts, columns: ColumnFactory::default(), parameters: &[] };
+    bind_index_rows(&ctx, table, index, rows)
+}
+
+/// The facts of nobody's session.
+struct NoSession {
+    eval: EvalContext,
+}
+
+impl SessionFacts for NoSession {
+    fn current_database(&self) -> Option<String> {
+        Some(self.eval.database.clone())
+    }
+
+    fn variable(&self, _scope: Option<VariableScope>, name: &str) -> Option<(Scalar, LogicalType)> {
+        variables::definition(name).map(|d| (Scalar::string(d.default), LogicalType::varchar()))
+    }
+
+    fn user_variable(&self, _name: &str) -> Option<(Scalar, LogicalType)> {
+        None
+    }
+
+    fn eval(&self) -> &EvalContext {
+        &self.eval
+    }
+
+    fn user(&self) -> String {
+        String::new()
+    }
+}

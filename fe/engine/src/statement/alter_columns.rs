@@ -1,0 +1,231 @@
+//! ALTER TABLE on columns and secondary indexes: at once where no stored row notices, else as a job that builds the new base index
+//! beside the old one.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use common_base::{
+    Result, bail,
+    ids::{IndexId, NodeId, PartitionId},
+};
+use fe_analyzer::statement::{ColumnsChange, analyze_alter_columns, index_clause};
+use fe_catalog::{
+    Op,
+    model::{AlterChange, AlterJob, AlterKind, AlterState, IndexState, KeysModel, OlapTable, Table, TableIndex, TabletIndex},
+};
+use fe_parser::ast::{AlterTableClause, IndexDef};
+use proto_messages::tablet as pb;
+
+use super::table::{analyze, template};
+use crate::{cluster::tablets, engine::Engine, result::StatementResult, session::Session};
+
+const REWRITES: bool = false;
+/// A job that takes longer is cancelled.
+const JOB_TIMEOUT_MS: i64 = 86_400_000;
+
+/// Clauses about columns, together.
+pub async fn change_columns(session: &mut Session, table: &Table, olap: &OlapTable, clauses: &[AlterTableClause]) -> Result<StatementResult> {
+    refuse_while_changing(table, olap)?;
+    let change = analyze(session, &[], |ctx| analyze_alter_columns(ctx, table, clauses))?;
+    let gone = |name: &str| !change.columns.iter().any(|c| c.column.name.eq_ignore_ascii_case(name));
+    let (indexes_ddl, properties) = without_columns(olap, gone);
+    if change.rewrite {
+        return rewrite(session, table, olap, change, AlterChange { indexes_ddl, properties, next_column_uid: 0 }).await;
+    }
+    let columns = change.plain_columns();
+    let unchanged = columns == table.columns && change.sort_key == olap.sort_key && indexes_ddl == olap.indexes_ddl;
+    if unchanged {
+        return Ok(StatementResult::ok());
+    }
+    let schema_version = olap.schema_version + u32::from(columns != table.columns);
+    // Comments are no schema change.
+    let only_comments = columns.len() == table.columns.len()
+        && columns.iter().zip(&table.columns).all(|(new, old)| fe_catalog::model::Column { comment: old.comment.clone(), ..new.clone() } == *old);
+    let job = if only_comments { None } else { Some(Box::new(finished_job(session, table, olap, schema_version).await?)) };
+    session
+        .change(Op::ChangeColumns {
+            table: table.id,
+            base_version: olap.schema_version,
+            columns,
+            sort_key: change.sort_key,
+            indexes_ddl,
+            properties,
+            next_column_uid: change.next_column_uid,
+            job,
+        })
+        .await
+}
+
+/// ADD INDEX. Reads are right without it; what it would have to answer itself is refused.
+pub async fn add_index(session: &mut Session, table: &Table, olap: &OlapTable, index: &IndexDef) -> Result<StatementResult> {
+    let clause = analyze(session, &[], |ctx| index_clause(ctx, table, index))?;
+    let mut indexes_ddl = olap.indexes_ddl.clone();
+    indexes_ddl.push(clause);
+    change_declarations(session, table, olap, indexes_ddl, olap.properties.clone()).await
+}
+
+/// DROP INDEX.
+pub async fn drop_index(session: &mut Session, table: &Table, olap: &OlapTable, name: &str) -> Result<StatementResult> {
+    let is_it = |ddl: &String| crate::show::index::parse(ddl).is_some_and(|i| i.name.eq_ignore_ascii_case(name));
+    if !olap.indexes_ddl.iter().any(is_it) {
+        bail!(User, "index {name} does not exist");
+    }
+    let indexes_ddl = olap.indexes_ddl.iter().filter(|ddl| !is_it(ddl)).cloned().collect();
+    change_declarations(session, table, olap, indexes_ddl, olap.properties.clone()).await
+}
+
+/// Secondary indexes and properties that a schema change would build.
+pub async fn change_declarations(
+    session: &mut Session,
+    table: &Table,
+    olap: &OlapTable,
+    indexes_ddl: Vec<String>,
+    properties: Vec<(String, String)>,
+) -> Result<StatementResult> {
+    refuse_while_changing(table, olap)?;
+    let job = finished_job(session, table, olap, olap.schema_version).await?;
+    session
+        .change(Op::ChangeColumns {
+            table: table.id,
+            base_version: olap.schema_version,
+            columns: table.columns.clone(),
+            sort_key: olap.sort_key.clone(),
+            indexes_ddl,
+            properties,
+            next_column_uid: olap.next_column_uid,
+            job: Some(Box::new(job)),
+        })
+        .await
+}
+
+/// One job at a time.
+pub fn refuse_while_changing(table: &Table, olap: &OlapTable) -> Result<()> {
+    if olap.is_changing() {
+        let building_base = olap.further.iter().any(|i| i.state == IndexState::Building && i.replaces.is_some());
+        let state = if building_base { "SCHEMA_CHANGE" } else { "ROLLUP" };
+        bail!(User, "Table[{}]'s state({state}) is not NORMAL. Do not allow doing ALTER ops", table.name);
+    }
+    Ok(())
+}
+
+/// Declarations that outlive columns.
+fn without_columns(olap: &OlapTable, gone: impl Fn(&str) -> bool) -> (Vec<String>, Vec<(String, String)>) {
+    let keeps = |ddl: &&String| crate::show::index::parse(ddl).is_none_or(|i| !gone(&i.column));
+    let indexes_ddl = olap.indexes_ddl.iter().filter(keeps).cloned().collect();
+    let mut properties = olap.properties.clone();
+    for (_, value) in properties.iter_mut().filter(|(key, _)| key == "bloom_filter_columns") {
+        let left: Vec<&str> = value.split(',').map(str::trim).filter(|c| !gone(c)).collect();
+        *value = left.join(",");
+    }
+    properties.retain(|(key, value)| key != "bloom_filter_columns" || !value.is_empty());
+    (indexes_ddl, properties)
+}
+
+/// The record of a job.
+pub async fn new_job(engine: &Engine, table: &Table, olap: &OlapTable, kind: AlterKind) -> Result<AlterJob> {
+    Ok(AlterJob {
+        id: engine.meta.next_id().await?,
+        kind,
+        db_id: table.db_id,
+        table_id: table.id,
+        table_name: table.name.clone(),
+        index: olap.base_index,
+        index_name: table.name.clone(),
+        base_index: olap.base_index,
+        schema_version: olap.schema_version,
+        operation: String::new(),
+        created_ms: engine.clock.now_ms(),
+        finished_ms: 0,
+        timeout_ms: JOB_TIMEOUT_MS,
+        change: AlterChange::default(),
+        waiting: Vec::new(),
+        state: AlterState::WaitingTxn,
+        message: String::new(),
+        garbage: Vec::new(),
+    })
+}
+
+async fn finished_job(session: &Session, table: &Table, olap: &OlapTable, schema_version: u32) -> Result<AlterJob> {
+    let job = new_job(&session.engine, table, olap, AlterKind::Column).await?;
+    Ok(AlterJob { schema_version, state: AlterState::Finished, finished_ms: job.created_ms, ..job })
+}
+
+/// Begins the job that writes the rows anew.
+async fn rewrite(session: &mut Session, table: &Table, olap: &OlapTable, change: ColumnsChange, rest: AlterChange) -> Result<StatementResult> {
+    if !REWRITES {
+        bail!(NotSupported, "this schema change rewrites rows, which is not supported yet");
+    }
+    if olap.keys == KeysModel::Primary {
+        bail!(NotSupported, "this schema change rewrites rows, which is not supported on PRIMARY KEY tables yet");
+    }
+    let engine = session.engine.clone();
+    let job = new_job(&engine, table, olap, AlterKind::Column).await?;
+    let index = TableIndex {
+        id: IndexId(engine.meta.next_id().await?),
+        name: format!("__starrocks_shadow_{}", table.name),
+        keys: olap.keys,
+        columns: change.columns,
+        sort_key: change.sort_key,
+        short_key_columns: change.short_key_columns,
+        schema_version: olap.schema_version + 1,
+        state: IndexState::Building,
+        replaces: Some(olap.base_index),
+        predicate: None,
+        definition: None,
+        created_ms: job.created_ms,
+    };
+    let rest = AlterChange { next_column_uid: change.next_column_uid, ..rest };
+    let job = AlterJob { index: index.id, schema_version: index.schema_version, change: rest, ..job };
+    begin(session, table, olap, job, index).await
+}
+
+/// Makes the tablets of an index and proposes its job.
+pub async fn begin(session: &mut Session, table: &Table, olap: &OlapTable, job: AlterJob, index: TableIndex) -> Result<StatementResult> {
+    let engine = session.engine.clone();
+    let added = create_counterparts(&engine, table, olap, &index).await?;
+    let op = Op::BeginAlter { job: Box::new(job), base_version: olap.schema_version, index: Box::new(index), tablets: added.clone() };
+    let proposed = session.change(op).await;
+    if proposed.is_err() {
+        let mut per_node: BTreeMap<NodeId, Vec<u64>> = BTreeMap::new();
+        for tablet in added.iter().flat_map(|(_, i)| &i.tablets) {
+            for replica in &tablet.replicas {
+                per_node.entry(replica.node).or_default().push(tablet.id.0);
+            }
+        }
+        tablets::drop_on_backends(&engine, per_node);
+    }
+    proposed
+}
+
+/// A tablet beside every tablet of the base index, on the same nodes, waiting for its history.
+async fn create_counterparts(engine: &Arc<Engine>, table: &Table, olap: &OlapTable, index: &TableIndex) -> Result<Vec<(PartitionId, TabletIndex)>> {
+    let of_base = |p: &fe_catalog::model::Partition| p.indexes.iter().find(|i| i.index_id == olap.base_index).cloned();
+    let count: usize = olap.partitions.values().filter_map(|p| of_base(p)).flat_map(|i| i.tablets.iter().map(|t| 1 + t.replicas.len()).collect::<Vec<_>>()).sum();
+    let mut next = engine.meta.next_ids(count as u64).await?;
+    let mut take = || {
+        next += 1;
+        next - 1
+    };
+    let template = template(table, olap);
+    let schema = template.schema_of(index);
+    let mut added = Vec::with_capacity(olap.partitions.len());
+    let mut per_node: BTreeMap<NodeId, Vec<pb::CreateTablet>> = BTreeMap::new();
+    for partition in olap.partitions.values() {
+        let Some(base) = of_base(partition) else { continue };
+        let made = tablets::counterparts(&base.tablets, tablets::INITIAL_VERSION, &mut take);
+        for (tablet, replica) in made.iter().flat_map(|t| t.replicas.iter().map(move |r| (t, r))) {
+            per_node.entry(replica.node).or_default().push(pb::CreateTablet {
+                tablet_id: tablet.id.0,
+                table_id: table.id.0,
+                partition_id: partition.id.0,
+                index_id: index.id.0,
+                schema: Some(schema.clone()),
+                medium: template.medium.clone(),
+                initial_version: tablets::INITIAL_VERSION,
+                converting: true,
+            });
+        }
+        added.push((partition.id, TabletIndex { index_id: index.id, tablets: made }));
+    }
+    tablets::send_creates(engine, per_node).await?;
+    Ok(added)
+}
