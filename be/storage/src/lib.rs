@@ -6,6 +6,7 @@
 //! never changes; readers hold a snapshot and wait for nobody.
 
 pub mod compaction;
+pub mod convert;
 pub mod data_dir;
 pub mod engine;
 pub mod ingest;

@@ -2,13 +2,16 @@
 
 use common_base::{Result, bail, ids::QueryId};
 use common_types::{LogicalType, Scalar};
-use fe_parser::{ParsedStatement, ast::Statement};
+use fe_parser::{
+    ParsedStatement,
+    ast::{AlterTableClause, Statement},
+};
 
 use crate::{
     result::StatementResult,
     session::Session,
     show,
-    statement::{alter, cluster, database, delete, describe, explain, insert, kill, prepared, query, set, table, truncate, user, view},
+    statement::{alter, alter_columns, cluster, database, delete, describe, explain, insert, kill, prepared, query, set, table, truncate, user, view},
 };
 
 /// Runs one statement.
@@ -40,6 +43,9 @@ pub async fn run_statement(session: &mut Session, statement: &Statement, text: &
         Statement::CreateTableAsSelect(s) => table::create_as_select(session, s, parameters, id).await,
         Statement::DropTable(s) => table::drop(session, s).await,
         Statement::AlterTable(s) => alter::run(session, s).await,
+        Statement::CreateIndex(s) => alter::run_clause(session, &s.table, AlterTableClause::AddIndex(s.index.clone())).await,
+        Statement::DropIndex(s) => alter::run_clause(session, &s.table, AlterTableClause::DropIndex(s.name.clone())).await,
+        Statement::CancelAlterTable(s) => alter_columns::cancel(session, s).await,
         Statement::CreateView(s) => view::create(session, s).await,
         Statement::AlterView(s) => view::alter(session, s).await,
         Statement::DropView(s) => view::drop(session, s).await,

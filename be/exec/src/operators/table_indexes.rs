@@ -3,13 +3,14 @@
 
 use std::collections::HashMap;
 
-use common_base::{Result, err};
+use common_base::{Result, ensure, err};
 use common_expr::{
     eval::{CompiledExprs, Conjuncts, Selection},
     expr::Expr,
     scalar_fn::EvalContext,
 };
 use common_types::Chunk;
+use proto_messages::expr::KeptValue;
 use proto_messages::fragment::{IndexSchema, PartitionTarget, TableSink};
 
 use crate::pipeline::builder::PipelineBuilder;
@@ -25,6 +26,7 @@ struct Description {
     /// Its columns over the sink's; none = as they are.
     columns: Vec<Expr>,
     predicate: Option<Expr>,
+    kept: Vec<KeptValue>,
 }
 
 /// One driver's way into an index.
@@ -38,7 +40,7 @@ impl FurtherIndexes {
     /// From the sink's description.
     pub fn new(b: &PipelineBuilder<'_>, sink: &TableSink) -> Result<Self> {
         let index = |schema: &IndexSchema| -> Result<Description> {
-            Ok(Description { columns: b.exprs(&schema.exprs)?, predicate: schema.predicate.as_ref().map(|p| b.expr(p)).transpose()? })
+            Ok(Description { columns: b.exprs(&schema.exprs)?, predicate: schema.predicate.as_ref().map(|p| b.expr(p)).transpose()?, kept: schema.kept.clone() })
         };
         let indexes = sink.indexes.iter().skip(1).map(index).collect::<Result<Vec<_>>>()?;
         let mut further = Self { indexes, counterparts: HashMap::new() };
@@ -90,7 +92,12 @@ impl IndexRows {
             chunk = selection.apply(&chunk);
         }
         if let Some(columns) = &self.columns {
-            chunk = columns.eval_chunk(eval, &chunk)?;
+            let converted = columns.eval_chunk(eval, &chunk)?;
+            for k in &all.indexes[self.at].kept {
+                let (from, to) = (chunk.column(k.from as usize), converted.column(k.to as usize));
+                ensure!(to.null_count() <= from.null_count(), InvalidArgument, "a value of column {} does not fit the type a schema change is giving it", k.name);
+            }
+            chunk = converted;
         }
         Ok((chunk, tablets))
     }

@@ -3,14 +3,15 @@
 use std::{pin::Pin, sync::Arc, task::Poll};
 
 use be_exec::runtime::query::{QueryExtras, QueryRun, query_id};
-use be_storage::PublishItem;
+use be_storage::{PublishItem, ReadColumn, convert::Conversion};
 use common_base::{Error, Result, err, ids::{QueryId, TabletId, TxnId}};
+use common_expr::scalar_fn::EvalContext;
 use common_rpc::status;
 use common_types::{Chunk, chunk::CHUNK_ROWS};
 use futures::Stream;
 use proto_messages::{chunk::{ChunkData, ExecuteReply, Finished, execute_reply::Kind}, fragment::{ExecuteRequest, sink::Kind as SinkKind}};
 use proto_services::be_service::{
-    BeReply, CancelRequest, ClearTxnRequest, CreateTabletsRequest, DropTabletsRequest, PrepareDeleteReply, PrepareDeleteRequest, PublishReply,
+    BeReply, CancelRequest, ClearTxnRequest, ConvertTabletRequest, CreateTabletsRequest, DropTabletsRequest, PrepareDeleteReply, PrepareDeleteRequest, PublishReply,
     PublishRequest, TabletStatsReply, TabletStatsRequest, be_service_server::BeService,
 };
 use tonic::{Request, Response, Status};
@@ -106,12 +107,41 @@ impl BeService for Service {
         Ok(Response::new(TabletStatsReply { status: None, tablets: found.map(|r| report::tablet_message(&r)).collect() }))
     }
 
+    async fn convert_tablet(&self, request: Request<ConvertTabletRequest>) -> Answer<BeReply> {
+        let storage = self.parts.storage.clone();
+        let conversion = match conversion(&self.parts, &request.into_inner()) {
+            Ok(conversion) => conversion,
+            Err(e) => return reply(Err(e)),
+        };
+        reply(common_base::runtime::blocking("convert tablet", move || storage.convert(&conversion)).await)
+    }
+
     async fn prepare_delete(&self, request: Request<PrepareDeleteRequest>) -> Answer<PrepareDeleteReply> {
         let storage = self.parts.storage.clone();
         let request = request.into_inner();
         let prepared = common_base::runtime::blocking("prepare delete", move || prepare_delete(&storage, &request)).await;
         Ok(Response::new(prepared.unwrap_or_else(|e| PrepareDeleteReply { status: Some(status::to_message(&e)), prepared: Vec::new() })))
     }
+}
+
+/// The message of a conversion, unpacked.
+fn conversion(parts: &Parts, request: &ConvertTabletRequest) -> Result<Conversion> {
+    let registry = &parts.exec.registry;
+    let column = |c: &proto_messages::plan::ScanColumn| -> Result<ReadColumn> {
+        let ty = common_types::wire::type_from_proto(c.r#type.as_ref().ok_or_else(|| err!(InvalidArgument, "column {} has no type", c.name))?)?;
+        let before = c.before.as_ref().map(common_types::wire::scalar_from_proto).transpose()?.unwrap_or_default();
+        Ok(ReadColumn { uid: c.uid, ty, before: Some(before) })
+    };
+    Ok(Conversion {
+        from: TabletId(request.from_tablet),
+        to: TabletId(request.to_tablet),
+        version: request.version,
+        columns: request.columns.iter().map(column).collect::<Result<_>>()?,
+        exprs: request.exprs.iter().map(|e| common_expr::wire::from_proto(e, registry)).collect::<Result<_>>()?,
+        predicate: request.predicate.as_ref().map(|e| common_expr::wire::from_proto(e, registry)).transpose()?,
+        kept: request.kept.clone(),
+        eval: EvalContext { now_us: request.now_us, time_zone: request.time_zone.clone(), ..EvalContext::default() },
+    })
 }
 
 /// Gives each tablet a rowset that only hides rows of lower versions.

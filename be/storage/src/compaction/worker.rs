@@ -27,7 +27,8 @@ impl StorageEngine {
     }
 
     fn choice_for(&self, tablet: &Tablet) -> Option<Choice> {
-        if tablet.check().is_err() || crate::engine::need_duplicate(&tablet.schema()).is_err() {
+        // A converting tablet exchanges what it has up to a version: rowsets must not grow together across it.
+        if tablet.is_converting() || tablet.check().is_err() || crate::engine::need_duplicate(&tablet.schema()).is_err() {
             return None;
         }
         let settings = &self.shared().settings;
@@ -56,7 +57,7 @@ impl StorageEngine {
             return Ok(false);
         }
         let rowsets = tablet.versions().current().len();
-        let outcome = if rowsets > 1 { compact(&tablet, 0..rowsets).map(|()| true) } else { Ok(false) };
+        let outcome = if rowsets > 1 && !tablet.is_converting() { compact(&tablet, 0..rowsets).map(|()| true) } else { Ok(false) };
         tablet.end_compaction();
         outcome.with_context(|| format!("compacting tablet {id}")).inspect_err(|e| tablet.note_failure(e))
     }

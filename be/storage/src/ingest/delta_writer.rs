@@ -159,6 +159,11 @@ impl DeltaWriter {
 
     /// Writes what is left; the files are durable, the commit is not: see [`crate::StorageEngine::commit`].
     pub fn close(self) -> Result<PendingRowset> {
+        self.close_covering((0, 0))
+    }
+
+    /// The same for rows that stand for given versions at once.
+    pub(crate) fn close_covering(self, versions: (i64, i64)) -> Result<PendingRowset> {
         let mut state = self.state.lock();
         if !state.memtable.is_empty() && state.failure.is_none() {
             let rest = self.take(&mut state);
@@ -174,6 +179,6 @@ impl DeltaWriter {
             return Err(failure);
         }
         drop(state);
-        self.rowset.finish(self.txn, (0, 0), None)
+        self.rowset.finish(self.txn, versions, None)
     }
 }

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use common_base::ids::{TabletId, TxnId};
 use common_base::{Result, bail};
 
+use proto_messages::tablet::RowsetMeta;
+
 use crate::engine::StorageEngine;
 use crate::meta_store::MetaBatch;
-use crate::rowset::Rowset;
+use crate::rowset::{Rowset, id::RowsetId};
 use crate::tablet::Tablet;
 
 /// One tablet of a publication.
@@ -53,6 +55,7 @@ fn publish_group(dir: &crate::data_dir::DataDir, txn: TxnId, group: &[(Arc<Table
     let mut outcomes = Vec::with_capacity(group.len());
     let mut batch = MetaBatch::new();
     let mut ready = Vec::with_capacity(group.len());
+    let mut obsolete = Vec::new();
     for (tablet, version) in group {
         let pending = tablet.pending.lock();
         let outcome = (|| {
@@ -60,8 +63,22 @@ fn publish_group(dir: &crate::data_dir::DataDir, txn: TxnId, group: &[(Arc<Table
                 return Ok(None);
             }
             let Some(rowset) = pending.get(&txn) else { return missing(tablet, txn, *version) };
+            let versions = tablet.versions();
+            if *version <= versions.max() && missing(tablet, txn, *version).is_ok() {
+                // A conversion has brought its rows already.
+                obsolete.push(tablet.clone());
+                return Ok(None);
+            }
             let published = rowset.published(*version);
-            let next = tablet.versions().with_next(published.clone())?;
+            let gap = tablet.is_converting() && *version > versions.max() + 1;
+            let versions = if gap {
+                let filler = Rowset::new(filler(tablet, (versions.max() + 1, *version - 1)), tablet.dir().clone(), tablet.shared().clone())?;
+                dir.meta().put_rowset(&mut batch, filler.meta())?;
+                Arc::new(versions.with_filler(filler)?)
+            } else {
+                versions
+            };
+            let next = versions.with_next(published.clone())?;
             dir.meta().put_rowset(&mut batch, published.meta())?;
             dir.meta().delete_txn(&mut batch, txn, tablet.id());
             Ok(Some(next))
@@ -80,7 +97,34 @@ fn publish_group(dir: &crate::data_dir::DataDir, txn: TxnId, group: &[(Arc<Table
         }
         outcomes.push(PublishOutcome { tablet: tablet.id(), result: written.clone() });
     }
+    for tablet in obsolete {
+        forget(dir, &tablet, txn);
+    }
     outcomes
+}
+
+/// Drops a waiting rowset that nobody needs; if that fails it is dropped when the transaction is cleared.
+fn forget(dir: &crate::data_dir::DataDir, tablet: &Tablet, txn: TxnId) {
+    let mut batch = MetaBatch::new();
+    dir.meta().delete_txn(&mut batch, txn, tablet.id());
+    if dir.meta().commit(batch).is_ok()
+        && let Some(rowset) = tablet.pending.lock().remove(&txn)
+    {
+        rowset.discard();
+    }
+}
+
+/// Versions that a converting tablet misses, for now without rows.
+fn filler(tablet: &Tablet, versions: (i64, i64)) -> RowsetMeta {
+    RowsetMeta {
+        rowset_id: RowsetId::random(&tablet.shared().rng).to_string(),
+        tablet_id: tablet.id().0,
+        start_version: versions.0,
+        end_version: versions.1,
+        schema_version: tablet.schema().version,
+        created_ms: tablet.shared().clock.now_ms(),
+        ..RowsetMeta::default()
+    }
 }
 
 /// Nothing of the transaction waits here: it was published and compacted since, or it never arrived.

@@ -65,6 +65,10 @@ impl Tablet {
     pub fn create_request(&self) -> Arc<CreateTablet> {
         self.create.read().clone()
     }
+    /// Whether its history is still to come.
+    pub fn is_converting(&self) -> bool {
+        self.create.read().converting
+    }
     /// Its schema.
     pub fn schema(&self) -> Arc<TabletSchema> {
         self.schema.read().clone()

@@ -51,6 +51,15 @@ impl Versions {
         &self.stale
     }
 
+    /// With a rowset after the newest version: the next one, or in a converting tablet one that fills a gap.
+    pub fn with_filler(&self, rowset: Arc<Rowset>) -> Result<Self> {
+        let (start, end) = rowset.versions();
+        ensure!(start == self.max() + 1 && end >= start, Internal, "versions {start} to {end} cannot follow version {}", self.max());
+        let mut next = self.clone();
+        next.current.push(rowset);
+        Ok(next)
+    }
+
     /// With a rowset of the next version.
     pub fn with_next(&self, rowset: Arc<Rowset>) -> Result<Self> {
         let (start, end) = rowset.versions();
@@ -58,6 +67,16 @@ impl Versions {
         let mut next = self.clone();
         next.current.push(rowset);
         Ok(next)
+    }
+
+    /// With everything up to `version` replaced by `history`; later rowsets stay. The replaced ones come along.
+    pub fn with_history(&self, history: Option<Arc<Rowset>>, version: i64) -> Result<(Self, Vec<Arc<Rowset>>)> {
+        let (replaced, later): (Vec<_>, Vec<_>) = self.current.iter().cloned().partition(|r| r.versions().0 <= version);
+        let reaches = replaced.last().map_or(self.initial, |r| r.versions().1);
+        ensure!(reaches <= version.max(self.initial), Unavailable, "a rowset up to version {reaches} cannot be divided at version {version}");
+        let follows = later.first().is_none_or(|r| r.versions().0 == version.max(self.initial) + 1);
+        ensure!(follows, Unavailable, "versions after {version} are missing");
+        Ok((Self { initial: self.initial, current: history.into_iter().chain(later).collect(), stale: Vec::new() }, replaced))
     }
 
     /// With rowsets replaced by the one that covers exactly their versions.

@@ -23,6 +23,8 @@ pub enum RowsAre {
 pub struct IndexRows {
     pub exprs: Vec<Expr>,
     pub predicate: Option<Expr>,
+    /// Table column and index column of conversions that must not lose values.
+    pub kept: Vec<(u32, u32)>,
 }
 
 /// Binds an index's columns over its table.
@@ -34,7 +36,13 @@ pub fn bind_index_rows(ctx: &AnalyzeContext<'_>, table: &Table, index: &TableInd
     let text = |text: &str| bind_text(ctx, &names, text);
     let exprs = index.columns.iter().map(|c| column(ctx, &names, table, c, rows)).collect::<Result<_>>()?;
     let predicate = index.predicate.as_deref().map(text).transpose()?.map(|p| p.cast_to(&LogicalType::Boolean));
-    Ok(IndexRows { exprs, predicate })
+    let converted = |(to, c): (usize, &IndexColumn)| {
+        let ColumnSource::Column(uid) = c.source else { return None };
+        let from = table.columns.iter().position(|t| t.uid == uid)?;
+        (table.columns[from].ty != c.column.ty).then_some((from as u32, to as u32))
+    };
+    let kept = index.columns.iter().enumerate().filter_map(converted).collect();
+    Ok(IndexRows { exprs, predicate, kept })
 }
 
 fn bind_text(ctx: &AnalyzeContext<'_>, names: &[NamedColumn], text: &str) -> Result<Expr> {

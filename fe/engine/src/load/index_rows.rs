@@ -13,6 +13,7 @@ use fe_catalog::{
 };
 use fe_parser::ast::VariableScope;
 use fe_plan::ColumnFactory;
+use proto_messages::expr::KeptValue;
 
 use crate::{engine::Engine, session::variables, view::SnapshotView};
 
@@ -23,6 +24,12 @@ pub fn bind(engine: &Engine, catalog: &CatalogState, table: &Table, index: &Tabl
     let view = SnapshotView { engine, catalog: engine.meta.snapshot() };
     let ctx = AnalyzeContext { view: &view, registry: &engine.registry, session: &facts, columns: ColumnFactory::default(), parameters: &[] };
     bind_index_rows(&ctx, table, index, rows)
+}
+
+/// Conversions that must not lose values.
+pub fn kept_messages(index: &TableIndex, kept: &[(u32, u32)]) -> Vec<KeptValue> {
+    let name = |to: u32| index.columns.get(to as usize).map(|c| c.column.name.clone()).unwrap_or_default();
+    kept.iter().map(|(from, to)| KeptValue { from: *from, to: *to, name: name(*to) }).collect()
 }
 
 /// The facts of nobody's session.

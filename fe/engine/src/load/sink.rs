@@ -88,6 +88,7 @@ fn index_schemas(engine: &Engine, catalog: &CatalogState, table: &Table, olap: &
             schema: Some(template.schema_of(index)),
             exprs: common_expr::wire::list_to_proto(&rows.exprs)?,
             predicate: rows.predicate.as_ref().map(common_expr::wire::to_proto).transpose()?,
+            kept: index_rows::kept_messages(index, &rows.kept),
         });
     }
     Ok(indexes)

@@ -51,6 +51,11 @@ const NEEDS_WORK: &[&str] = &[
     "in_memory",
 ];
 
+/// A statement that is one clause of ALTER TABLE under another name.
+pub async fn run_clause(session: &mut Session, table: &sql::ObjectName, clause: AlterTableClause) -> Result<StatementResult> {
+    run(session, &AlterTable { table: table.clone(), clauses: vec![clause] }).await
+}
+
 /// Runs ALTER TABLE; clauses apply in the order written.
 pub async fn run(session: &mut Session, statement: &AlterTable) -> Result<StatementResult> {
     let (db_name, mut name) = names::qualified(session, &statement.table)?;

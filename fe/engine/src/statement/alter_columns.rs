@@ -12,13 +12,15 @@ use fe_catalog::{
     Op,
     model::{AlterChange, AlterJob, AlterKind, AlterState, IndexState, KeysModel, OlapTable, Table, TableIndex, TabletIndex},
 };
-use fe_parser::ast::{AlterTableClause, IndexDef};
+use fe_parser::ast::{AlterJobKind, AlterTableClause, CancelAlterTable, IndexDef};
 use proto_messages::tablet as pb;
 
-use super::table::{analyze, template};
+use super::{
+    names,
+    table::{analyze, template},
+};
 use crate::{cluster::tablets, engine::Engine, result::StatementResult, session::Session};
 
-const REWRITES: bool = false;
 /// A job that takes longer is cancelled.
 const JOB_TIMEOUT_MS: i64 = 86_400_000;
 
@@ -151,9 +153,6 @@ async fn finished_job(session: &Session, table: &Table, olap: &OlapTable, schema
 
 /// Begins the job that writes the rows anew.
 async fn rewrite(session: &mut Session, table: &Table, olap: &OlapTable, change: ColumnsChange, rest: AlterChange) -> Result<StatementResult> {
-    if !REWRITES {
-        bail!(NotSupported, "this schema change rewrites rows, which is not supported yet");
-    }
     if olap.keys == KeysModel::Primary {
         bail!(NotSupported, "this schema change rewrites rows, which is not supported on PRIMARY KEY tables yet");
     }
@@ -228,4 +227,41 @@ async fn create_counterparts(engine: &Arc<Engine>, table: &Table, olap: &OlapTab
     }
     tablets::send_creates(engine, per_node).await?;
     Ok(added)
+}
+
+/// CANCEL ALTER TABLE: the running jobs of a kind, or the given ones.
+pub async fn cancel(session: &mut Session, statement: &CancelAlterTable) -> Result<StatementResult> {
+    session.wait_for_own_changes().await?;
+    let (db_name, name) = names::qualified(session, &statement.table)?;
+    let catalog = session.engine.meta.snapshot();
+    let kind = match statement.kind {
+        AlterJobKind::Column => AlterKind::Column,
+        AlterJobKind::Rollup | AlterJobKind::MaterializedView => AlterKind::Rollup,
+        AlterJobKind::Optimize => AlterKind::Optimize,
+    };
+    let of_table = |job: &AlterJob| match statement.kind {
+        // The statement names the view.
+        AlterJobKind::MaterializedView => job.index_name.eq_ignore_ascii_case(&name),
+        _ => job.table_name == name || catalog.tables.get(&job.table_id).is_some_and(|t| t.name == name),
+    };
+    if statement.kind != AlterJobKind::MaterializedView {
+        names::find_table(&catalog, &db_name, &name)?;
+    }
+    let db = names::find_database(&catalog, &db_name)?;
+    let asked = |job: &AlterJob| statement.job_ids.is_empty() || statement.job_ids.contains(&(job.id as i64));
+    let jobs: Vec<u64> =
+        catalog.alter_jobs.values().filter(|j| j.is_running() && j.db_id == db.id && j.kind == kind && of_table(j) && asked(j)).map(|j| j.id).collect();
+    if jobs.is_empty() {
+        let state = match kind {
+            AlterKind::Column => "SCHEMA_CHANGE",
+            AlterKind::Rollup => "ROLLUP",
+            AlterKind::Optimize => "OPTIMIZE",
+        };
+        bail!(User, "Table[{name}] is not under {state}");
+    }
+    for job in jobs {
+        let now_ms = session.engine.clock.now_ms();
+        session.change(Op::CancelAlter { job, reason: "user cancelled".to_owned(), now_ms }).await?;
+    }
+    Ok(StatementResult::ok())
 }

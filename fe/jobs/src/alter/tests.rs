@@ -1,1 +1,270 @@
+//! Jobs step by step over a table with two tablets of two replicas.
 
+use std::sync::Arc;
+
+use common_base::ids::{ColumnUid, DbId, IndexId, PartitionId, ReplicaId};
+use common_types::{LogicalType, Scalar};
+use fe_catalog::model::{
+    AlterChange, AlterKind, Column, ColumnSource, Database, DefaultValue, Distribution, IndexColumn, IndexState, KeysModel, LoadSource, Partition,
+    PartitionInfo, PartitionItem, Replica, Table, TableIndex, TableKind, TabletIndex, Transaction, TxnState,
+};
+
+use super::*;
+
+const TABLE: TableId = TableId(100);
+const JOB: u64 = 500;
+
+fn column(uid: u64, ty: LogicalType) -> Column {
+    Column {
+        uid: ColumnUid(uid),
+        name: format!("c{uid}"),
+        ty,
+        nullable: true,
+        key: uid == 1,
+        aggregation: None,
+        default: DefaultValue::None,
+        before: Scalar::Null,
+        auto_increment: false,
+        generated: None,
+        comment: String::new(),
+    }
+}
+
+fn tablets(first: u64, version: i64) -> Vec<Tablet> {
+    let replica = |node| Replica { id: ReplicaId(first * 10 + node), node: NodeId(node), version, bad: false };
+    (0..2).map(|i| Tablet { id: TabletId(first + i), replicas: vec![replica(1), replica(2)] }).collect()
+}
+
+fn catalog() -> CatalogState {
+    let mut state = CatalogState::default();
+    let partition = Partition {
+        id: PartitionId(7),
+        name: "t".to_owned(),
+        item: PartitionItem::All,
+        buckets: 2,
+        replication_num: 2,
+        visible_version: 5,
+        next_version: 6,
+        visible_time_ms: 0,
+        indexes: vec![Arc::new(TabletIndex { index_id: IndexId(1), tablets: tablets(1000, 5) })],
+        temporary: false,
+    };
+    let olap = OlapTable {
+        keys: KeysModel::Duplicate,
+        partition_info: PartitionInfo::Unpartitioned,
+        distribution: Distribution::Random { buckets: 2 },
+        sort_key: Vec::new(),
+        schema_version: 3,
+        short_key_columns: 1,
+        base_index: IndexId(1),
+        partitions: imbl::OrdMap::unit(partition.id, Arc::new(partition)),
+        properties: Vec::new(),
+        indexes_ddl: Vec::new(),
+        colocate_group: None,
+        further: Vec::new(),
+        next_column_uid: 3,
+    };
+    let table = Table {
+        id: TABLE,
+        db_id: DbId(1),
+        name: "t".to_owned(),
+        comment: String::new(),
+        created_ms: 0,
+        updated_ms: 0,
+        columns: vec![column(1, LogicalType::Int), column(2, LogicalType::Int)],
+        kind: TableKind::Olap(Arc::new(olap)),
+    };
+    let db = Database { id: DbId(1), name: "d".to_owned(), properties: Vec::new(), created_ms: 0 };
+    state.apply(Op::CreateDatabase(db)).unwrap();
+    state.apply(Op::CreateTable(Arc::new(table))).unwrap();
+    state
+}
+
+fn load(state: &mut CatalogState, id: u64) {
+    let txn = Transaction {
+        id: common_base::ids::TxnId(id),
+        db_id: DbId(1),
+        tables: vec![TABLE],
+        label: format!("l{id}"),
+        request_id: u128::from(id),
+        coordinator: String::new(),
+        source: LoadSource::Insert,
+        state: TxnState::Prepare,
+        begin_ms: 10,
+        commit_ms: 0,
+        finish_ms: 0,
+        timeout_ms: 1000,
+        versions: Vec::new(),
+        written: Vec::new(),
+        loaded_rows: 0,
+        filtered_rows: 0,
+        loaded_bytes: 0,
+        error_url: String::new(),
+    };
+    state.apply(Op::BeginTxn(txn)).unwrap();
+}
+
+fn abort(state: &mut CatalogState, id: u64) {
+    state.apply(Op::AbortTxn { txn: common_base::ids::TxnId(id), reason: "test".to_owned(), now_ms: 11 }).unwrap();
+}
+
+/// Column 2 becomes BIGINT under uid 3.
+fn begin(state: &mut CatalogState) {
+    let of = |column: Column, from: u64| IndexColumn { column, source: ColumnSource::Column(ColumnUid(from)) };
+    let index = TableIndex {
+        id: IndexId(2),
+        name: "shadow".to_owned(),
+        keys: KeysModel::Duplicate,
+        columns: vec![of(column(1, LogicalType::Int), 1), of(column(3, LogicalType::BigInt), 2)],
+        sort_key: Vec::new(),
+        short_key_columns: 1,
+        schema_version: 4,
+        state: IndexState::Building,
+        replaces: Some(IndexId(1)),
+        predicate: None,
+        definition: None,
+        created_ms: 20,
+    };
+    let job = AlterJob {
+        id: JOB,
+        kind: AlterKind::Column,
+        db_id: DbId(1),
+        table_id: TABLE,
+        table_name: "t".to_owned(),
+        index: IndexId(2),
+        index_name: "t".to_owned(),
+        base_index: IndexId(1),
+        schema_version: 4,
+        operation: String::new(),
+        created_ms: 20,
+        finished_ms: 0,
+        timeout_ms: 1_000_000,
+        change: AlterChange { next_column_uid: 4, ..AlterChange::default() },
+        waiting: Vec::new(),
+        state: AlterState::WaitingTxn,
+        message: String::new(),
+        garbage: Vec::new(),
+    };
+    let tablets = vec![(PartitionId(7), TabletIndex { index_id: IndexId(2), tablets: tablets(2000, 1) })];
+    let op = Op::BeginAlter { job: Box::new(job), base_version: 3, index: Box::new(index), tablets };
+    state.apply(op.clone()).unwrap();
+    // One at a time.
+    assert!(state.apply(op).is_err());
+}
+
+fn job(state: &CatalogState) -> AlterJob {
+    state.alter_jobs[&JOB].as_ref().clone()
+}
+
+fn olap(state: &CatalogState) -> &Arc<OlapTable> {
+    state.tables[&TABLE].as_olap().unwrap()
+}
+
+fn seen(now_ms: i64, alive: &[u64]) -> Observations {
+    Observations { now_ms, alive: alive.iter().map(|n| NodeId(*n)).collect(), converting_since_ms: 30, ..Observations::default() }
+}
+
+fn propose(state: &mut CatalogState, effects: Vec<Effect>) {
+    for effect in effects {
+        let Effect::Propose(op) = effect else { panic!("not an op: {effect:?}") };
+        state.apply(op).unwrap();
+    }
+}
+
+fn conversions(effects: &[Effect]) -> Vec<Conversion> {
+    effects.iter().map(|e| if let Effect::Convert(c) = e { *c } else { panic!("not a conversion: {e:?}") }).collect()
+}
+
+fn converted(mut seen: Observations, nodes: &[u64]) -> Observations {
+    for tablet in [2000, 2001] {
+        for node in nodes {
+            seen.converted.insert((TabletId(tablet), NodeId(*node)), 5);
+        }
+    }
+    seen
+}
+
+/// A job that has started to convert.
+fn converting() -> CatalogState {
+    let mut state = catalog();
+    begin(&mut state);
+    let effects = step(&state, &job(&state), &seen(25, &[1, 2]));
+    propose(&mut state, effects);
+    assert_eq!(job(&state).state, AlterState::Running);
+    state
+}
+
+#[test]
+fn loads_that_do_not_know_the_index_are_waited_for() {
+    let mut state = catalog();
+    load(&mut state, 1);
+    begin(&mut state);
+    load(&mut state, 2);
+    assert_eq!(step(&state, &job(&state), &seen(25, &[1, 2])), Vec::new());
+    abort(&mut state, 1);
+    let effects = step(&state, &job(&state), &seen(26, &[1, 2]));
+    assert_eq!(effects, vec![Effect::Propose(Op::StartConversion { job: JOB })], "load 2 writes both");
+}
+
+#[test]
+fn every_replica_is_converted_then_the_index_is_swapped_in() {
+    let mut state = converting();
+    let tasks = conversions(&step(&state, &job(&state), &seen(31, &[1, 2])));
+    assert_eq!(tasks.len(), 4);
+    assert!(tasks.iter().all(|t| t.version == 5 && t.new.0 == t.base.0 + 1000));
+    // A new leader has seen nothing: the same again.
+    assert_eq!(conversions(&step(&state, &job(&state), &seen(99, &[1, 2]))).len(), 4);
+    let left = conversions(&step(&state, &job(&state), &converted(seen(32, &[1, 2]), &[1])));
+    assert_eq!(left.iter().map(|t| t.node.0).collect::<Vec<_>>(), [2, 2]);
+    let effects = step(&state, &job(&state), &converted(seen(33, &[1, 2]), &[1, 2]));
+    propose(&mut state, effects);
+    let table = &state.tables[&TABLE];
+    assert_eq!(table.columns[1].ty, LogicalType::BigInt);
+    let olap = olap(&state);
+    assert_eq!((olap.base_index, olap.schema_version, olap.next_column_uid, olap.further.len()), (IndexId(2), 4, 4, 0));
+    let partition = olap.partitions.values().next().unwrap();
+    assert_eq!(partition.indexes.len(), 1);
+    assert!(partition.indexes[0].tablets.iter().flat_map(|t| &t.replicas).all(|r| r.version == 5 && !r.bad));
+    assert!(state.tablets.contains_key(&TabletId(2000)) && !state.tablets.contains_key(&TabletId(1000)));
+    let job = job(&state);
+    assert_eq!((job.state, job.garbage.len()), (AlterState::Finished, 2));
+    assert_eq!(step(&state, &job, &seen(34, &[1, 2])), Vec::new(), "queries may still read the old tablets");
+    let later = step(&state, &job, &seen(33 + GARBAGE_AGE_MS, &[1, 2]));
+    assert!(matches!(later.as_slice(), [Effect::DropTablets { tablets, .. }] if tablets.len() == 2));
+}
+
+#[test]
+fn a_backend_that_is_away_is_waited_for_and_then_left_behind() {
+    let mut state = converting();
+    let soon = converted(seen(40, &[1]), &[1]);
+    assert_eq!(step(&state, &job(&state), &soon), Vec::new());
+    let effects = step(&state, &job(&state), &converted(seen(31 + AWAY_MS, &[1]), &[1, ]));
+    // One of two is no majority.
+    assert!(matches!(effects.as_slice(), [Effect::Propose(Op::CancelAlter { .. })]));
+    propose(&mut state, effects);
+    assert_eq!(job(&state).state, AlterState::Cancelled);
+    assert!(olap(&state).further.is_empty());
+    assert_eq!(olap(&state).partitions.values().next().unwrap().indexes.len(), 1);
+}
+
+#[test]
+fn a_conversion_that_keeps_failing_cancels_with_its_reason() {
+    let state = converting();
+    let mut seen = seen(40, &[1, 2]);
+    for node in [1, 2] {
+        seen.failed.insert((TabletId(2000), NodeId(node)), (ATTEMPTS, "'x' is not a number".to_owned()));
+    }
+    let effects = step(&state, &job(&state), &seen);
+    assert!(matches!(effects.as_slice(), [Effect::Propose(Op::CancelAlter { reason, .. })] if reason.contains("not a number")), "{effects:?}");
+}
+
+#[test]
+fn deadlines_and_dropped_tables_cancel() {
+    let mut state = converting();
+    let late = step(&state, &job(&state), &seen(2_000_000, &[1, 2]));
+    assert!(matches!(late.as_slice(), [Effect::Propose(Op::CancelAlter { reason, .. })] if reason.contains("timeout")));
+    state.apply(Op::DropTable { table: TABLE }).unwrap();
+    let effects = step(&state, &job(&state), &seen(50, &[1, 2]));
+    propose(&mut state, effects);
+    assert_eq!(job(&state).message, "table does not exist");
+}

@@ -1,0 +1,128 @@
+//! Conversion: the rows of one tablet at a version become the history of another that loads already write.
+//!
+//! The new tablet was created as *converting*: it publishes versions although those below are missing. The conversion reads its
+//! source at version V, computes the new columns, writes them as one rowset for versions up to V, and swaps that in for whatever
+//! the tablet had up to V. Versions after V stay: loads wrote both tablets. One metadata batch; doing it twice does nothing more.
+
+use std::sync::Arc;
+
+use common_base::ids::{TabletId, TxnId};
+use common_base::{Result, ResultExt, bail, ensure};
+use common_expr::eval::{CompiledExprs, Conjuncts};
+use common_expr::expr::Expr;
+use common_expr::scalar_fn::EvalContext;
+use common_types::Chunk;
+use proto_messages::expr::KeptValue;
+use proto_messages::tablet::CreateTablet;
+
+use crate::engine::StorageEngine;
+use crate::ingest::DeltaWriter;
+use crate::meta_store::MetaBatch;
+use crate::read::{ReadColumn, ReadSpec};
+use crate::rowset::Rowset;
+use crate::rowset::writer::PendingRowset;
+use crate::tablet::Tablet;
+
+/// What to convert.
+#[derive(Debug)]
+pub struct Conversion {
+    pub from: TabletId,
+    pub to: TabletId,
+    pub version: i64,
+    /// Columns to read.
+    pub columns: Vec<ReadColumn>,
+    /// The new tablet's columns over those.
+    pub exprs: Vec<Expr>,
+    /// Rows that go over; `None` = all.
+    pub predicate: Option<Expr>,
+    /// Conversions that must not lose values.
+    pub kept: Vec<KeptValue>,
+    pub eval: EvalContext,
+}
+
+impl StorageEngine {
+    /// Gives a converting tablet its history; fine when it has it already.
+    pub fn convert(&self, conversion: &Conversion) -> Result<()> {
+        let to = self.tablet(conversion.to)?;
+        if !to.is_converting() {
+            return Ok(());
+        }
+        if !to.begin_compaction() {
+            bail!(Unavailable, "tablet {} is being converted", to.id());
+        }
+        let outcome = self.convert_alone(&to, conversion);
+        to.end_compaction();
+        outcome.with_context(|| format!("converting tablet {} at version {}", conversion.from, conversion.version))
+    }
+
+    fn convert_alone(&self, to: &Arc<Tablet>, conversion: &Conversion) -> Result<()> {
+        let from = self.tablet(conversion.from)?;
+        let spec = ReadSpec { columns: conversion.columns.clone(), output: (0..conversion.columns.len()).collect(), ..Default::default() };
+        let read = from.read(conversion.version, &spec)?;
+        let exprs = CompiledExprs::compile(&conversion.exprs);
+        let mut predicate = conversion.predicate.clone().map(|p| Conjuncts::compile(vec![p]));
+        let writer = DeltaWriter::new(to, TxnId(0), to.schema())?;
+        for morsel in &read.morsels {
+            for chunk in morsel.scan()? {
+                let mut chunk = chunk?;
+                if let Some(predicate) = &mut predicate {
+                    chunk = predicate.filter(&conversion.eval, &chunk)?;
+                }
+                if chunk.rows() > 0 {
+                    let converted = exprs.eval_chunk(&conversion.eval, &chunk)?;
+                    check_kept(&conversion.kept, &chunk, &converted)?;
+                    writer.write(converted)?;
+                }
+            }
+        }
+        let first = to.create_request().initial_version + 1;
+        if conversion.version < first {
+            // Nothing was ever loaded; the files of no rows are none.
+            return install(to, None, conversion.version);
+        }
+        install(to, Some(writer.close_covering((first, conversion.version))?), conversion.version)
+    }
+}
+
+/// Fails when a conversion made NULL of a value.
+fn check_kept(kept: &[KeptValue], before: &Chunk, after: &Chunk) -> Result<()> {
+    for k in kept {
+        let (from, to) = (before.column(k.from as usize), after.column(k.to as usize));
+        ensure!(to.null_count() <= from.null_count(), InvalidArgument, "a value of column {} does not convert from {} to {}", k.name, from.ty(), to.ty());
+    }
+    Ok(())
+}
+
+/// Swaps the history in and ends the conversion.
+fn install(to: &Arc<Tablet>, history: Option<PendingRowset>, version: i64) -> Result<()> {
+    // No publication comes in between.
+    let _turn = to.pending.lock();
+    to.check()?;
+    let rowset = match &history {
+        Some(pending) => Some(Rowset::new(pending.meta().clone(), to.dir().clone(), to.shared().clone())?),
+        None => None,
+    };
+    let (next, replaced) = to.versions().with_history(rowset.clone(), version)?;
+    let create = CreateTablet { converting: false, ..(*to.create_request()).clone() };
+    let meta = to.dir().meta();
+    let mut batch = MetaBatch::new();
+    for old in &replaced {
+        meta.delete_rowset(&mut batch, old.meta())?;
+    }
+    if let Some(rowset) = &rowset {
+        meta.put_rowset(&mut batch, rowset.meta())?;
+    }
+    let mut header = to.header();
+    header.create = Some(create.clone());
+    meta.put_tablet(&mut batch, &header);
+    meta.commit(batch)?;
+    to.set_versions(next);
+    to.set_schema(create, (*to.schema()).clone());
+    if let Some(pending) = history {
+        pending.settle();
+    }
+    for old in replaced {
+        old.discard();
+    }
+    Ok(())
+}
