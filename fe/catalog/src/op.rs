@@ -7,6 +7,7 @@ use common_base::ids::{ColumnUid, DbId, IndexId, NodeId, PartitionId, TableId, T
 use serde::{Deserialize, Serialize};
 
 use crate::model::{AlterJob, Backend, Column, Database, Frontend, Partition, Table, TableIndex, TableStatistics, TabletIndex, Transaction, User};
+use crate::model::{AnalyzeJob, AnalyzeStatus, DefaultRoles, Grant, Grantee, ResourceGroup, Role, Task, TaskRun};
 
 /// A change of the catalog.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -98,6 +99,30 @@ pub enum Op {
     CreateUser(User),
     DropUser { name: String, host: String },
     SetPassword { name: String, host: String, password_hash: Vec<u8> },
+
+    CreateRole(Role),
+    SetRoleComment { name: String, comment: String },
+    DropRole { name: String },
+    GrantRoles { grantee: Grantee, roles: Vec<String> },
+    RevokeRoles { grantee: Grantee, roles: Vec<String> },
+    Grant { grantee: Grantee, grants: Vec<Grant> },
+    Revoke { grantee: Grantee, grants: Vec<Grant> },
+    SetDefaultRoles { name: String, host: String, roles: DefaultRoles },
+    SetUserProperties { name: String, properties: Vec<(String, String)> },
+    /// ADMIN SET FRONTEND CONFIG.
+    SetFrontendConfig { name: String, value: String },
+    PutResourceGroup { group: ResourceGroup, replace: bool },
+    DropResourceGroup { name: String },
+    /// Objects that are a name and properties (security integrations, group providers): `None` drops.
+    PutNamedObject { kind: String, name: String, properties: Option<Vec<(String, String)>> },
+    CreateTask(Task),
+    DropTask { name: String },
+    PutTaskRun(TaskRun),
+    PutAnalyzeStatus(AnalyzeStatus),
+    PutAnalyzeJob(AnalyzeJob),
+    DropAnalyzeJob { id: u64 },
+    PutBlacklistedSql { id: u64, pattern: String },
+    DropBlacklistedSql { id: u64 },
 }
 
 /// What a load counted.

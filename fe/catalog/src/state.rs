@@ -7,6 +7,7 @@ use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{AlterJob, Backend, Database, Frontend, OlapTable, Partition, Table, TableStatistics, Transaction, User};
+use crate::model::{AnalyzeJob, AnalyzeStatus, ResourceGroup, Role, Task, TaskRun};
 
 /// An immutable view: what readers hold.
 pub type CatalogSnapshot = Arc<CatalogState>;
@@ -40,6 +41,19 @@ pub struct CatalogState {
     pub users: OrdMap<(String, String), Arc<User>>,
     /// Schema changes and index builds, also finished ones for a while.
     pub alter_jobs: OrdMap<u64, Arc<AlterJob>>,
+    pub roles: OrdMap<String, Arc<Role>>,
+    /// External group → its roles.
+    pub group_roles: OrdMap<String, Vec<String>>,
+    /// FE settings changed by ADMIN SET FRONTEND CONFIG.
+    pub frontend_config: OrdMap<String, String>,
+    pub resource_groups: OrdMap<String, Arc<ResourceGroup>>,
+    /// (kind, name) → properties.
+    pub named_objects: OrdMap<(String, String), Vec<(String, String)>>,
+    pub tasks: OrdMap<String, Arc<Task>>,
+    pub task_runs: OrdMap<u64, Arc<TaskRun>>,
+    pub analyze_statuses: OrdMap<u64, Arc<AnalyzeStatus>>,
+    pub analyze_jobs: OrdMap<u64, Arc<AnalyzeJob>>,
+    pub sql_blacklist: OrdMap<u64, String>,
 }
 
 impl CatalogState {

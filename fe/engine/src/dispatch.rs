@@ -11,6 +11,7 @@ use crate::{
     result::StatementResult,
     session::Session,
     show,
+    statement::admin,
     statement::{alter, alter_columns, cluster, database, delete, describe, explain, insert, kill, prepared, query, set, table, truncate, user, view},
 };
 
@@ -56,6 +57,7 @@ pub async fn run_statement(session: &mut Session, statement: &Statement, text: &
         Statement::Deallocate(s) => prepared::deallocate(session, s),
         Statement::Show(s) => show::run(session, s, id).await,
         Statement::Describe(s) => describe::run(session, s),
+        Statement::Admin(s) => admin::run(session, s).await,
         Statement::AlterSystem(s) => cluster::run(session, s).await,
         Statement::CreateUser(s) => user::create(session, s).await,
         Statement::DropUser(s) => user::drop(session, s).await,

@@ -13,6 +13,7 @@ pub mod info_schema;
 pub mod load;
 pub mod result;
 pub mod session;
+pub mod settings;
 pub mod show;
 mod statement;
 mod statistics;

@@ -74,7 +74,7 @@ pub async fn open(options: MetaOptions) -> Result<MetaHandle> {
     handle.wait_applied(last, Duration::from_secs(600)).await?;
     if handle.snapshot().cluster_id == 0 {
         let FirstStart { cluster_id, token, frontend, now_ms } = options.first_start;
-        let root = User { name: "root".to_owned(), host: "%".to_owned(), password_hash: Vec::new(), created_ms: now_ms };
+        let root = User { name: "root".to_owned(), host: "%".to_owned(), created_ms: now_ms, ..User::default() };
         let frontend = Frontend { id: NodeId(options.node_id), ..frontend };
         handle.submit(Op::Initialize { cluster_id, token, frontend, root, created_ms: now_ms }).await?;
         info!(cluster_id, "new cluster");

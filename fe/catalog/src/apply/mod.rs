@@ -1,6 +1,7 @@
 //! Applying ops. Each refuses (with the error the user sees) before it changes anything, so a refused op leaves no trace.
 
 mod alter;
+mod admin;
 mod database;
 mod node;
 mod table;
@@ -86,6 +87,48 @@ impl CatalogState {
             Op::CreateUser(user) => self.create_user(user),
             Op::DropUser { name, host } => self.drop_user(&name, &host),
             Op::SetPassword { name, host, password_hash } => self.set_password(&name, &host, password_hash),
+            Op::CreateRole(role) => self.create_role(role),
+            Op::SetRoleComment { name, comment } => self.set_role_comment(&name, comment),
+            Op::DropRole { name } => self.drop_role(&name),
+            Op::GrantRoles { grantee, roles } => self.grant_roles(&grantee, roles),
+            Op::RevokeRoles { grantee, roles } => self.revoke_roles(&grantee, &roles),
+            Op::Grant { grantee, grants } => self.grant(&grantee, grants),
+            Op::Revoke { grantee, grants } => self.revoke(&grantee, &grants),
+            Op::SetDefaultRoles { name, host, roles } => self.set_default_roles(&name, &host, roles),
+            Op::SetUserProperties { name, properties } => self.set_user_properties(&name, properties),
+            Op::SetFrontendConfig { name, value } => {
+                self.frontend_config.insert(name, value);
+                Ok(Reply::Done)
+            }
+            Op::PutResourceGroup { group, replace } => self.put_resource_group(group, replace),
+            Op::DropResourceGroup { name } => self.drop_resource_group(&name),
+            Op::PutNamedObject { kind, name, properties } => {
+                match properties {
+                    Some(properties) => self.named_objects.insert((kind, name), properties),
+                    None => self.named_objects.remove(&(kind, name)),
+                };
+                Ok(Reply::Done)
+            }
+            Op::CreateTask(task) => self.create_task(task),
+            Op::DropTask { name } => self.drop_task(&name),
+            Op::PutTaskRun(run) => self.put_task_run(run),
+            Op::PutAnalyzeStatus(status) => self.put_analyze_status(status),
+            Op::PutAnalyzeJob(job) => {
+                self.analyze_jobs.insert(job.id, job.into());
+                Ok(Reply::Done)
+            }
+            Op::DropAnalyzeJob { id } => {
+                self.analyze_jobs.remove(&id);
+                Ok(Reply::Done)
+            }
+            Op::PutBlacklistedSql { id, pattern } => {
+                self.sql_blacklist.insert(id, pattern);
+                Ok(Reply::Done)
+            }
+            Op::DropBlacklistedSql { id } => {
+                self.sql_blacklist.remove(&id);
+                Ok(Reply::Done)
+            }
         }
     }
 }

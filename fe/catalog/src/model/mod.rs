@@ -1,6 +1,8 @@
 //! What the catalog holds. Plain values: cloning is cheap where readers need it (`Arc`), and nothing here does I/O.
 
 pub mod alter;
+pub mod account;
+pub mod admin;
 pub mod column;
 pub mod distribution;
 pub mod index;
@@ -11,6 +13,8 @@ pub mod table;
 pub mod txn;
 
 pub use alter::{AlterChange, AlterJob, AlterKind, AlterState};
+pub use account::{DefaultRoles, Grant, GrantedObject, Grantee, Role};
+pub use admin::{AnalyzeJob, AnalyzeStatus, Classifier, ResourceGroup, Task, TaskRun, TaskSchedule};
 pub use column::{Aggregation, Column, DefaultValue};
 pub use distribution::Distribution;
 pub use index::{ColumnSource, IndexColumn, IndexState, TableIndex};

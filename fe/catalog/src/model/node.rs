@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use common_base::ids::NodeId;
 
+use super::{DefaultRoles, Grant};
+
 /// A backend.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Backend {
@@ -39,7 +41,7 @@ pub struct Frontend {
 }
 
 /// A user account. `host` `%` = from anywhere.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct User {
     pub name: String,
     pub host: String,
@@ -47,4 +49,12 @@ pub struct User {
     #[serde(with = "serde_bytes")]
     pub password_hash: Vec<u8>,
     pub created_ms: i64,
+    #[serde(default)]
+    pub roles: Vec<String>,
+    #[serde(default)]
+    pub default_roles: DefaultRoles,
+    #[serde(default)]
+    pub grants: Vec<Grant>,
+    #[serde(default)]
+    pub properties: Vec<(String, String)>,
 }

@@ -6,12 +6,12 @@ use common_types::Scalar;
 use super::{Context, Provider, Ty};
 use crate::{
     result::text,
-    session::variables::{VARIABLES, Variables},
+    session::variables::{self, Variables},
 };
 
 fn values(cx: &Context<'_>, verbose: bool) -> Vec<Vec<Scalar>> {
     let values = Variables::of_session(cx.engine);
-    let wanted = VARIABLES.iter().filter(|d| cx.wants("VARIABLE_NAME", d.name));
+    let wanted = variables::all().filter(|d| cx.wants("VARIABLE_NAME", d.name));
     wanted
         .map(|d| {
             let value = values.text_of(d);

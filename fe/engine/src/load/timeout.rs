@@ -23,6 +23,7 @@ pub async fn run(engine: Arc<Engine>, shutdown: Shutdown) {
 pub async fn round(engine: &Arc<Engine>) {
     let now = engine.clock.now_ms();
     let catalog = engine.meta.snapshot();
+    let keep_ms = engine.setting_int("label_keep_max_second") * 1000;
     let mut forget = Vec::new();
     for txn in catalog.txns.values() {
         match txn.state {
@@ -33,7 +34,7 @@ pub async fn round(engine: &Arc<Engine>) {
                     Err(e) => warn!(txn = %txn.id, "load could not be timed out: {e}"),
                 }
             }
-            TxnState::Visible | TxnState::Aborted { .. } if txn.finish_ms + (engine.options.label_keep.as_millis() as i64) < now => forget.push(txn.id),
+            TxnState::Visible | TxnState::Aborted { .. } if txn.finish_ms + keep_ms < now => forget.push(txn.id),
             _ => {}
         }
     }

@@ -1,6 +1,7 @@
 //! One client's session: who it is, its database, its variables, and the statement it runs.
 
 pub mod facts;
+mod tuning_variables;
 pub mod user_variables;
 pub mod variables;
 

@@ -1,6 +1,6 @@
 //! System variables: one table of names, types, defaults and rules; a session's values over the cluster's global ones.
 //!
-//! A row is all a variable needs. Variables that only exist so that clients may set them say so by having no reader.
+//! A row is all a variable needs. Variables that only exist so that clients may set them are in `tuning_variables.rs`.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -38,7 +38,7 @@ pub struct Definition {
     pub default: &'static str,
 }
 
-const fn row(name: &'static str, kind: Kind, scope: Scope, default: &'static str) -> Definition {
+pub(super) const fn row(name: &'static str, kind: Kind, scope: Scope, default: &'static str) -> Definition {
     Definition { name, kind, scope, default }
 }
 
@@ -48,8 +48,8 @@ use Scope::{Both, GlobalOnly, ReadOnly, SessionOnly};
 const ANY: Kind = Int(i64::MIN, i64::MAX);
 const COUNT: Kind = Int(0, i64::MAX);
 
-/// Every variable, alphabetical, lower-case look-ups.
-pub static VARIABLES: &[Definition] = &[
+/// Variables, alphabetical, lower-case look-ups.
+static VARIABLES: &[Definition] = &[
     row("auto_increment_increment", COUNT, Both, "1"),
     row("authentication_policy", Text, ReadOnly, "*,,"),
     row("autocommit", Bool, Both, "true"),
@@ -231,7 +231,12 @@ pub struct Variables {
 
 /// The definition of a variable.
 pub fn definition(name: &str) -> Option<&'static Definition> {
-    VARIABLES.iter().find(|d| d.name.eq_ignore_ascii_case(name))
+    all().find(|d| d.name.eq_ignore_ascii_case(name))
+}
+
+/// Every variable: those with an effect here, then those that are only kept.
+pub fn all() -> impl Iterator<Item = &'static Definition> {
+    VARIABLES.iter().chain(super::tuning_variables::VARIABLES)
 }
 
 impl Variables {
@@ -309,7 +314,7 @@ impl Variables {
     /// The three names closest to a misspelt one, quoted.
     pub fn most_similar(&self, name: &str) -> String {
         let name = name.to_ascii_lowercase();
-        let mut scored: Vec<(usize, &str)> = VARIABLES.iter().map(|d| (distance(&name, d.name), d.name)).collect();
+        let mut scored: Vec<(usize, &str)> = all().map(|d| (distance(&name, d.name), d.name)).collect();
         scored.sort_unstable();
         scored.iter().take(3).map(|(_, n)| format!("'{n}'")).collect::<Vec<_>>().join(", ")
     }

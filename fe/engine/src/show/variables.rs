@@ -7,15 +7,14 @@ use crate::{
     result::text,
     session::{
         Session,
-        variables::{VARIABLES, Variables},
+        variables::{self, Variables},
     },
 };
 
 /// SHOW [GLOBAL|SESSION|VERBOSE] VARIABLES.
 pub fn variables(session: &Session, scope: Option<VariableScope>, verbose: bool) -> Table {
     let values = if scope == Some(VariableScope::Global) { Variables::of_session(&session.engine) } else { session.variables.clone() };
-    let mut rows: Vec<_> = VARIABLES
-        .iter()
+    let mut rows: Vec<_> = variables::all()
         .map(|d| {
             let value = values.text_of(d);
             let mut row = vec![text(d.name), text(value.clone())];

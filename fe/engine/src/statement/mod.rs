@@ -1,6 +1,7 @@
 //! Statements, one file each (or one per small family). A file has a `run`-like function that takes the session and the parsed
 //! statement.
 
+pub mod admin;
 pub mod alter;
 pub mod alter_columns;
 pub mod cluster;

@@ -40,7 +40,14 @@ pub(crate) fn analyze<T>(session: &Session, parameters: &[(Scalar, LogicalType)]
 
 /// What DDL takes where a statement says nothing.
 pub(crate) fn ddl_defaults(engine: &Engine) -> DdlDefaults {
-    DdlDefaults { replication_num: engine.options.default_replication_num, ..DdlDefaults::default() }
+    let catalog = engine.meta.snapshot();
+    let int = |name: &str| engine.setting_in(&catalog, name).parse::<u64>().unwrap_or_default();
+    DdlDefaults {
+        replication_num: int("default_replication_num") as u16,
+        max_buckets: int("max_bucket_number_per_partition") as u32,
+        max_columns: int("max_column_number_per_table") as usize,
+        ..DdlDefaults::default()
+    }
 }
 
 /// CREATE TABLE.

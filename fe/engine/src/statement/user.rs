@@ -18,7 +18,7 @@ pub async fn create(session: &mut Session, statement: &CreateUser) -> Result<Sta
     }
     let password_hash = hash(statement.auth.as_ref())?;
     let created_ms = session.engine.clock.now_ms();
-    session.change(Op::CreateUser(User { name, host, password_hash, created_ms })).await
+    session.change(Op::CreateUser(User { name, host, password_hash, created_ms, ..User::default() })).await
 }
 
 /// ALTER USER … IDENTIFIED.
