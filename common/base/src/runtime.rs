@@ -209,12 +209,16 @@ pub fn panic_text(payload: &(dyn std::any::Any + Send)) -> &str {
     }
 }
 
+/// Analysis and optimization recurse over plans as deep as the limits of the analyzer allow; memory is taken only where it is used.
+const STACK_BYTES: usize = 8 << 20;
+
 /// A tokio runtime with named threads; `workers` 0 takes one a core.
 pub fn build_runtime(name: &str, workers: usize) -> Result<tokio::runtime::Runtime> {
     let workers = if workers == 0 { cores() } else { workers };
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(workers)
         .thread_name(name)
+        .thread_stack_size(STACK_BYTES)
         .enable_all()
         .build()
         .context("building the tokio runtime")

@@ -10,6 +10,9 @@ use crate::{
     plan_util,
 };
 
+/// A statement with more CTEs than this, those of its views counted, is refused: a chain of them makes a plan as deep as it is long.
+const MAX_CTES: u32 = 500;
+
 /// A bound CTE waiting for its place in the plan.
 pub(crate) struct Producer {
     id: u32,
@@ -45,6 +48,9 @@ impl Binder<'_> {
             }
             let id = self.next_cte;
             self.next_cte += 1;
+            if self.next_cte > MAX_CTES {
+                bail!(Analysis, "The number of common table expressions exceeds the limit of {MAX_CTES}");
+            }
             self.ctes.push(CteDef { name: name.clone(), id, output });
             producers.push(Producer { id, name: name.clone(), plan: bound.plan });
         }
