@@ -19,7 +19,7 @@ pub use page::cache::PageCache;
 pub use segment::writer::SHORT_KEY_ROWS;
 pub use segment::{
     ChunkFilter, ColumnFilter, DynamicFilter, ScanColumn, ScanFilter, ScanMetrics, ScanResidual, ScanSpec, Segment, SegmentOptions,
-    SegmentScan, SegmentSummary, SegmentWriter, SortKeys,
+    SegmentScan, SegmentSummary, SegmentWriter, SortKeys, relabel,
 };
 
 /// Rows of a page when values are of ordinary size.

@@ -61,7 +61,7 @@ impl StorageEngine {
         let read = from.read(conversion.version, &spec)?;
         let exprs = CompiledExprs::compile(&conversion.exprs);
         let mut predicate = conversion.predicate.clone().map(|p| Conjuncts::compile(vec![p]));
-        let writer = DeltaWriter::new(to, TxnId(0), to.schema())?;
+        let writer = DeltaWriter::new(to, TxnId(0), to.schema(), None)?;
         for morsel in &read.morsels {
             for chunk in morsel.scan()? {
                 let mut chunk = chunk?;

@@ -8,7 +8,7 @@ use be_segment::PageCache;
 use common_base::ids::{TabletId, TxnId};
 use common_base::{MemTracker, Result, bail, ensure, err};
 use parking_lot::Mutex;
-use proto_messages::tablet::{CreateTablet, KeysModel, RowsetMeta};
+use proto_messages::tablet::{CreateTablet, KeysModel, PrimaryLoad, RowsetMeta};
 
 use crate::data_dir::DataDir;
 use crate::ingest::DeltaWriter;
@@ -40,10 +40,9 @@ pub struct StorageEngine {
 /// Fails for table models whose reading and writing are not there yet.
 pub(crate) fn need_duplicate(schema: &TabletSchema) -> Result<()> {
     match schema.keys {
-        KeysModel::Duplicate => Ok(()),
+        KeysModel::Duplicate | KeysModel::Primary => Ok(()),
         KeysModel::Aggregate => bail!(NotSupported, "AGGREGATE KEY tables are not supported yet"),
         KeysModel::Unique => bail!(NotSupported, "UNIQUE KEY tables are not supported yet"),
-        KeysModel::Primary => bail!(NotSupported, "PRIMARY KEY tables are not supported yet"),
     }
 }
 
@@ -76,6 +75,7 @@ impl StorageEngine {
         for rowset in dir.meta().rowsets()? {
             visible.entry(rowset.tablet_id).or_default().push(rowset);
         }
+        let mut delete_vectors = dir.meta().delete_vectors()?;
         for header in dir.meta().tablets()? {
             let create = header.create.ok_or_else(|| err!(Corruption, "tablet header without content"))?;
             let id = create.tablet_id;
@@ -84,11 +84,15 @@ impl StorageEngine {
             let rowsets = visible.remove(&id).unwrap_or_default();
             let loaded = rowsets
                 .into_iter()
-                .map(|m| Rowset::new(m, dir.clone(), self.shared.clone()))
+                .map(|m| {
+                    let rowset = Rowset::new(m, dir.clone(), self.shared.clone())?;
+                    crate::primary::del_vector::restore(&rowset, delete_vectors.remove(&(id, rowset.id())))?;
+                    Ok(rowset)
+                })
                 .collect::<Result<Vec<_>>>()
                 .and_then(|r| Versions::load(initial, r));
             match loaded {
-                Ok(versions) => tablet.set_versions(versions),
+                Ok(versions) => tablet.set_versions(versions.from_oldest(header.oldest_version)),
                 Err(e) => tablet.mark_bad(&e.to_string()),
             }
             if header.bad {
@@ -106,6 +110,7 @@ impl StorageEngine {
         let mut leftovers = MetaBatch::new();
         for meta in visible.into_values().flatten() {
             dir.meta().delete_rowset(&mut leftovers, &meta)?;
+            dir.meta().delete_delete_vectors(&mut leftovers, &meta)?;
         }
         dir.meta().commit(leftovers)?;
         for meta in dir.meta().txns()? {
@@ -268,12 +273,19 @@ impl StorageEngine {
 
     /// Opens a load into a tablet, in the tablet's own schema.
     pub fn open_writer(&self, tablet: TabletId, txn: TxnId) -> Result<DeltaWriter> {
-        self.open_writer_as(tablet, txn, None)
+        self.open_writer_as(tablet, txn, None, None)
     }
 
     /// Opens a load planned against a schema. A tablet that knows only an older one learns it, so that its schema is never older
-    /// than any of its rowsets; a load with an older schema than the tablet's writes the columns its plan knew.
-    pub fn open_writer_as(&self, tablet: TabletId, txn: TxnId, schema: Option<&proto_messages::tablet::TabletSchema>) -> Result<DeltaWriter> {
+    /// than any of its rowsets; a load with an older schema than the tablet's writes the columns its plan knew. `load` says what
+    /// the rows are when they are not whole rows to upsert (primary keys).
+    pub fn open_writer_as(
+        &self,
+        tablet: TabletId,
+        txn: TxnId,
+        schema: Option<&proto_messages::tablet::TabletSchema>,
+        load: Option<PrimaryLoad>,
+    ) -> Result<DeltaWriter> {
         let tablet = self.tablets.get(tablet)?;
         let known = tablet.schema();
         let schema = match schema {
@@ -294,7 +306,7 @@ impl StorageEngine {
             self.shared.settings.max_versions
         );
         ensure!(!tablet.pending.lock().contains_key(&txn), AlreadyExists, "transaction {txn} has written tablet {} already", tablet.id());
-        DeltaWriter::new(&tablet, txn, schema)
+        DeltaWriter::new(&tablet, txn, schema, load)
     }
 
     /// State of one tablet.

@@ -14,6 +14,7 @@ pub mod memtable;
 mod meta_store;
 pub mod options;
 pub mod path_gc;
+pub mod primary;
 pub mod read;
 pub mod rowset;
 pub mod tablet;

@@ -4,18 +4,25 @@
 //! |---|---|
 //! | `tablet␀` tablet u64 | `TabletMeta` without rowsets |
 //! | `rowset␀` tablet u64, end version u64, rowset id u128 | `RowsetMeta` of a visible rowset |
+//! | `delvec␀` tablet u64, rowset id u128, segment u32, version u64 | rows of the segment (by its place in the rowset) that the version deleted |
 //! | `txn␀` txn u64, tablet u64 | `RowsetMeta` of a rowset not yet published (versions 0) |
 //!
 //! Numbers are big-endian, so that keys sort by number. Files are durable before the key that names them is written, and are
 //! removed after it is deleted: a key never points to nothing, a file without a key is garbage.
+
+use std::collections::HashMap;
 
 use common_base::ids::{TabletId, TxnId};
 use common_base::kv::{Batch, Namespace, SharedKv};
 use common_base::{Result, err};
 use proto_messages::Message;
 use proto_messages::tablet::{RowsetMeta, TabletMeta};
+use roaring::RoaringBitmap;
 
 use crate::rowset::id::RowsetId;
+
+/// Delete vectors as stored: (segment, version, rows) by tablet and rowset.
+pub type StoredDeletes = HashMap<(u64, RowsetId), Vec<(usize, i64, RoaringBitmap)>>;
 
 /// The store of one data directory.
 #[derive(Debug)]
@@ -23,6 +30,7 @@ pub struct MetaStore {
     kv: SharedKv,
     tablets: Namespace,
     rowsets: Namespace,
+    delvecs: Namespace,
     txns: Namespace,
 }
 
@@ -33,7 +41,7 @@ pub struct MetaBatch(Batch);
 impl MetaStore {
     /// Wraps a store.
     pub fn new(kv: SharedKv) -> Self {
-        Self { kv, tablets: Namespace::new("tablet"), rowsets: Namespace::new("rowset"), txns: Namespace::new("txn") }
+        Self { kv, tablets: Namespace::new("tablet"), rowsets: Namespace::new("rowset"), delvecs: Namespace::new("delvec"), txns: Namespace::new("txn") }
     }
 
     fn rowset_key(&self, meta: &RowsetMeta) -> Result<Vec<u8>> {
@@ -62,9 +70,62 @@ impl MetaStore {
         if let Some(end) = range.end {
             batch.0.delete_range(range.start, end);
         }
+        let range = self.delvecs.prefix(&tablet.0.to_be_bytes());
+        if let Some(end) = range.end {
+            batch.0.delete_range(range.start, end);
+        }
         for txn in txns {
             batch.0.delete(self.txn_key(*txn, tablet));
         }
+    }
+
+    fn delvec_key(&self, tablet: u64, rowset: RowsetId, segment: u32, version: i64) -> Vec<u8> {
+        let mut key = Vec::with_capacity(36);
+        key.extend_from_slice(&tablet.to_be_bytes());
+        key.extend_from_slice(&rowset.0.to_be_bytes());
+        key.extend_from_slice(&segment.to_be_bytes());
+        key.extend_from_slice(&(version as u64).to_be_bytes());
+        self.delvecs.key(&key)
+    }
+
+    /// Adds the rows a version deletes from a segment.
+    pub fn put_delete_vector(&self, batch: &mut MetaBatch, rowset: &RowsetMeta, segment: usize, version: i64, rows: &RoaringBitmap) -> Result<()> {
+        let mut value = Vec::with_capacity(rows.serialized_size());
+        rows.serialize_into(&mut value).map_err(|e| err!(Internal, "a delete vector does not serialize: {e}"))?;
+        batch.0.put(self.delvec_key(rowset.tablet_id, RowsetId::parse(&rowset.rowset_id)?, segment as u32, version), value);
+        Ok(())
+    }
+
+    /// Removes one delete vector.
+    pub fn delete_delete_vector(&self, batch: &mut MetaBatch, rowset: &RowsetMeta, segment: usize, version: i64) -> Result<()> {
+        batch.0.delete(self.delvec_key(rowset.tablet_id, RowsetId::parse(&rowset.rowset_id)?, segment as u32, version));
+        Ok(())
+    }
+
+    /// Removes all delete vectors of a rowset.
+    pub fn delete_delete_vectors(&self, batch: &mut MetaBatch, rowset: &RowsetMeta) -> Result<()> {
+        let mut prefix = rowset.tablet_id.to_be_bytes().to_vec();
+        prefix.extend_from_slice(&RowsetId::parse(&rowset.rowset_id)?.0.to_be_bytes());
+        let range = self.delvecs.prefix(&prefix);
+        if let Some(end) = range.end {
+            batch.0.delete_range(range.start, end);
+        }
+        Ok(())
+    }
+
+    /// All delete vectors by tablet and rowset; those of a segment in version order.
+    pub fn delete_vectors(&self) -> Result<StoredDeletes> {
+        let mut out = StoredDeletes::new();
+        for pair in self.kv.scan(&self.delvecs.range())? {
+            let (key, value) = pair?;
+            let numbers: [u8; 36] = key[key.len().saturating_sub(36)..].try_into().map_err(|_| err!(Corruption, "key {key:02x?} names no delete vector"))?;
+            let u64_at = |i: usize| u64::from_be_bytes(numbers[i..i + 8].try_into().expect("eight bytes"));
+            let rowset = RowsetId((u128::from(u64_at(8)) << 64) | u128::from(u64_at(16)));
+            let segment = u32::from_be_bytes(numbers[24..28].try_into().expect("four bytes"));
+            let rows = RoaringBitmap::deserialize_from(&value[..]).map_err(|e| err!(Corruption, "delete vector {key:02x?} does not parse: {e}"))?;
+            out.entry((u64_at(0), rowset)).or_default().push((segment as usize, u64_at(28) as i64, rows));
+        }
+        Ok(out)
     }
 
     /// Adds a visible rowset.

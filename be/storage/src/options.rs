@@ -47,6 +47,10 @@ pub struct StorageSettings {
     pub page_cache_bytes: usize,
     /// Rowsets of a tablet that make a compaction worthwhile.
     pub compaction_min_rowsets: usize,
+    /// Bytes of primary indexes kept in memory; beyond it the longest unused are dropped and built again when needed.
+    pub primary_index_bytes: usize,
+    /// How long an unused primary index is kept.
+    pub primary_index_expire_ms: i64,
     /// Rows of a compacted segment.
     pub compaction_segment_rows: usize,
 }
@@ -61,6 +65,8 @@ impl Default for StorageSettings {
             trash_expire_ms: 86_400_000,
             max_versions: 1000,
             page_cache_bytes: 2 << 30,
+            primary_index_bytes: 4 << 30,
+            primary_index_expire_ms: 360_000,
             compaction_min_rowsets: 5,
             compaction_segment_rows: 8 << 20,
         }
@@ -89,6 +95,8 @@ pub(crate) struct Shared {
     pub rng: SharedRng,
     pub segment: SegmentOptions,
     pub load_tracker: Arc<MemTracker>,
+    /// Primary indexes.
+    pub index_tracker: Arc<MemTracker>,
     /// Loads into tablets that are open now.
     pub writers: AtomicUsize,
     pub functions: Arc<FunctionRegistry>,
@@ -103,6 +111,7 @@ impl Shared {
             rng: options.rng.clone(),
             segment: SegmentOptions { cache },
             load_tracker: options.tracker.child("load", options.settings.memtable_total_bytes),
+            index_tracker: options.tracker.child("primary_index", 0),
             writers: AtomicUsize::new(0),
             functions: options.functions.clone(),
         })

@@ -1,10 +1,13 @@
 //! Garbage: replaced rowsets past their time, files no metadata names, trash past its time.
 
+use std::sync::Arc;
+
 use common_base::Result;
 use common_base::ids::TabletId;
 
 use crate::data_dir::DataDir;
 use crate::engine::StorageEngine;
+use crate::rowset::Rowset;
 use crate::rowset::id::RowsetId;
 
 /// What a collection removed.
@@ -18,9 +21,13 @@ pub struct Collected {
 impl StorageEngine {
     /// Lets go of replaced rowsets that no new query needs; cheap, to be called every few seconds.
     pub fn sweep_stale(&self) -> usize {
+        self.sweep_indexes();
         let before = self.shared().clock.now_ms() - self.shared().settings.stale_sweep_ms;
         let mut swept = 0;
         for tablet in self.tablets().all() {
+            if let Err(e) = tablet.join_old_deletes(before) {
+                tracing::warn!(tablet = %tablet.id(), error = %e, "joining old delete vectors failed");
+            }
             if tablet.versions().stale().is_empty() {
                 continue;
             }
@@ -34,6 +41,26 @@ impl StorageEngine {
             }
         }
         swept
+    }
+
+    /// Drops primary indexes that nobody used for a while, and the longest unused ones while all of them take too much.
+    fn sweep_indexes(&self) {
+        let settings = &self.shared().settings;
+        let now = self.shared().clock.now_ms();
+        let mut kept = Vec::new();
+        for tablet in self.tablets().all() {
+            let Some((bytes, used)) = tablet.idle_index() else { continue };
+            if used + settings.primary_index_expire_ms <= now { tablet.drop_index() } else { kept.push((used, bytes, tablet)) }
+        }
+        let mut total: usize = kept.iter().map(|k| k.1).sum();
+        kept.sort_by_key(|k| k.0);
+        for (_, bytes, tablet) in kept {
+            if total <= settings.primary_index_bytes {
+                break;
+            }
+            tablet.drop_index();
+            total -= bytes;
+        }
     }
 
     /// Removes everything that is garbage; to be called seldom.
@@ -65,10 +92,10 @@ impl StorageEngine {
                 let path = shard.join(&entry.name);
                 let before = removed;
                 for file in fs.list(&path)? {
-                    let Some(rowset) = RowsetId::of_file(&file.name) else { continue };
+                    let Some((rowset, ordinal)) = RowsetId::of_file(&file.name) else { continue };
                     // Listed first, then looked up: what appears later is not in the list. A writer makes its rowset known to
                     // the tablet before it stops being "in flight".
-                    if !dir.is_writing(rowset) && !self.knows(dir, TabletId(id), rowset) {
+                    if !dir.is_writing(rowset) && !self.knows(dir, TabletId(id), rowset, ordinal) {
                         fs.remove(&path.join(&file.name))?;
                         removed += 1;
                     }
@@ -81,7 +108,7 @@ impl StorageEngine {
         Ok(removed)
     }
 
-    fn knows(&self, dir: &DataDir, tablet: TabletId, rowset: RowsetId) -> bool {
+    fn knows(&self, dir: &DataDir, tablet: TabletId, rowset: RowsetId, ordinal: u32) -> bool {
         let Some(tablet) = self.tablets().find(tablet) else { return false };
         // A tablet whose metadata could not be read keeps all its files.
         if tablet.bad().is_some() {
@@ -90,11 +117,12 @@ impl StorageEngine {
         if !std::ptr::eq(&**tablet.dir(), dir) {
             return false;
         }
-        if tablet.pending.lock().values().any(|r| r.id() == rowset) {
+        let has = |r: &Arc<Rowset>| r.id() == rowset && r.meta().segments.iter().any(|s| s.ordinal == ordinal);
+        if tablet.pending.lock().values().any(has) {
             return true;
         }
         let versions = tablet.versions();
-        versions.current().iter().any(|r| r.id() == rowset) || versions.stale().iter().any(|(_, r)| r.id() == rowset)
+        versions.current().iter().any(has) || versions.stale().iter().any(|(_, r)| has(r))
     }
 
     fn sweep_trash(&self, dir: &DataDir) -> Result<usize> {

@@ -7,5 +7,5 @@ pub mod writer;
 
 pub use filter::{ChunkFilter, ColumnFilter, DynamicFilter};
 pub use reader::{Segment, SegmentOptions};
-pub use scan::{ScanColumn, ScanFilter, ScanMetrics, ScanResidual, ScanSpec, SegmentScan};
+pub use scan::{ScanColumn, ScanFilter, ScanMetrics, ScanResidual, ScanSpec, SegmentScan, relabel};
 pub use writer::{SegmentSummary, SegmentWriter, SortKeys};

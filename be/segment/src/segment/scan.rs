@@ -7,6 +7,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use arrow::buffer::BooleanBuffer;
 use common_base::{Result, bail, ensure};
 use common_expr::eval::Selection;
 use common_types::{CHUNK_ROWS, Chunk, Column, LogicalType, Repr, Scalar, mask_to_indices};
@@ -70,6 +71,8 @@ pub struct ScanSpec {
     pub residuals: Vec<ScanResidual>,
     /// Position in `columns` and a condition that may change.
     pub dynamic: Vec<(usize, Arc<dyn DynamicFilter>)>,
+    /// One bit per row of the segment: rows without it are deleted. `None` = all rows live.
+    pub live: Option<BooleanBuffer>,
     pub metrics: Arc<ScanMetrics>,
 }
 
@@ -160,6 +163,9 @@ impl Segment {
             .iter()
             .map(|(column, source)| DynamicState { column: *column, source: source.clone(), current: None })
             .collect();
+        if let Some(live) = &spec.live {
+            ensure!(live.len() == self.rows() as usize, Internal, "{} live bits for a segment of {} rows", live.len(), self.rows());
+        }
         Ok(SegmentScan {
             next_row: rows.start as usize,
             end_row: rows.end.min(self.rows()) as usize,
@@ -254,9 +260,9 @@ impl SegmentScan {
             metrics.rows_pruned.fetch_add(window.len() as u64, Ordering::Relaxed);
             return Ok(None);
         }
+        let Some(selected) = self.live_rows(page, &window) else { return Ok(None) };
         metrics.rows_read.fetch_add(window.len() as u64, Ordering::Relaxed);
-        let mut current =
-            CurrentPage { page, columns: vec![None; self.spec.columns.len()], selected: Selected::Range(window.clone()), emitted: 0 };
+        let mut current = CurrentPage { page, columns: vec![None; self.spec.columns.len()], selected, emitted: 0 };
         let mut filters = std::mem::take(&mut self.filters);
         filters.sort_by(|a, b| a.rank().total_cmp(&b.rank()));
         let mut outcome = self.run_filters(&mut filters, &mut current, &window);
@@ -280,6 +286,25 @@ impl SegmentScan {
             }
         }
         Ok(Some(current))
+    }
+
+    /// The rows of a window of a page that are not deleted; `None` when all are.
+    fn live_rows(&self, page: usize, window: &Range<usize>) -> Option<Selected> {
+        let Some(live) = &self.spec.live else { return Some(Selected::Range(window.clone())) };
+        let mask = live.slice(page * self.segment.page_rows() + window.start, window.len());
+        let count = mask.count_set_bits();
+        if count == window.len() {
+            return Some(Selected::Range(window.clone()));
+        }
+        if count == 0 {
+            return None;
+        }
+        let mut rows = mask_to_indices(&mask, count);
+        let start = window.start as u32;
+        if start > 0 {
+            rows.iter_mut().for_each(|r| *r += start);
+        }
+        Some(Selected::Rows(rows))
     }
 
     fn refresh_dynamic(&mut self) {
@@ -438,7 +463,7 @@ impl Iterator for SegmentScan {
 }
 
 /// The same values under the type the table has now: widened integers and longer strings cost nothing.
-fn relabel(column: Column, ty: &LogicalType) -> Result<Column> {
+pub fn relabel(column: Column, ty: &LogicalType) -> Result<Column> {
     if column.ty() == ty {
         return Ok(column);
     }

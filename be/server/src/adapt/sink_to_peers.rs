@@ -99,13 +99,14 @@ impl PeerSinks {
             let Some(address) = sink.nodes.iter().find(|n| n.node_id == node).map(|n| format!("{}:{}", n.host, n.port)) else { continue };
             remotes.insert(node, self.remote(query.clone(), sink, node, address, senders));
         }
-        let local = nodes.values().flatten().any(|n| *n == node_id).then(|| self.writers.open(txn, senders, &sink.indexes));
+        let local = nodes.values().flatten().any(|n| *n == node_id).then(|| self.writers.open(txn, senders, sink));
         Ok(Shared { node_id, nodes, local: Mutex::new(local), remotes, drivers: AtomicUsize::new(0), rows: AtomicUsize::new(0), bytes: AtomicUsize::new(0) })
     }
 
     fn remote(&self, query: QueryId, sink: &TableSink, node: u64, address: String, senders: usize) -> Remote {
         let queue: Arc<Channel<WriteTabletsRequest>> = Channel::new(QUEUE_BYTES, 1);
-        let open = WriterOpen { txn_id: sink.txn_id, load_id: Some(query), sender: 0, sink: Some(TableSink { indexes: sink.indexes.clone(), ..TableSink::default() }), node_id: node, senders: senders as u32 };
+        let rows = TableSink { indexes: sink.indexes.clone(), primary_load: sink.primary_load.clone(), ..TableSink::default() };
+        let open = WriterOpen { txn_id: sink.txn_id, load_id: Some(query), sender: 0, sink: Some(rows), node_id: node, senders: senders as u32 };
         queue.push(WriteTabletsRequest { kind: Some(Kind::Open(open)) }, 64);
         let (answer, done) = oneshot::channel();
         let failure = Arc::new(Mutex::new(None));

@@ -10,7 +10,7 @@ use be_storage::{DeltaWriter, StorageEngine, rowset::writer::PendingRowset};
 use common_base::{Result, bail, err, ids::{TabletId, TxnId}};
 use common_types::Chunk;
 use parking_lot::{Mutex, RwLock};
-use proto_messages::{chunk::TabletCommit, fragment::IndexSchema, tablet::TabletSchema};
+use proto_messages::{chunk::TabletCommit, fragment::TableSink, tablet::{PrimaryLoad, TabletSchema}};
 
 /// Writers of all running loads.
 pub struct TabletWriters {
@@ -23,6 +23,8 @@ pub struct TabletWriters {
 struct Load {
     /// What is written to tablets of each index.
     schemas: HashMap<u64, TabletSchema>,
+    /// What the rows are, when they are not whole rows to upsert.
+    primary: Option<PrimaryLoad>,
     writers: RwLock<HashMap<TabletId, Arc<DeltaWriter>>>,
     state: Mutex<State>,
 }
@@ -58,11 +60,12 @@ impl TabletWriters {
         }
     }
 
-    /// One of the `senders` of a transaction, with the schemas its plan knows.
-    pub fn open(self: &Arc<Self>, txn: TxnId, senders: usize, indexes: &[IndexSchema]) -> Sender {
+    /// One of the `senders` of a transaction; the sink says what its rows are.
+    pub fn open(self: &Arc<Self>, txn: TxnId, senders: usize, sink: &TableSink) -> Sender {
         let mut loads = self.loads.lock();
-        let schemas = || indexes.iter().filter_map(|i| Some((i.index_id, i.schema.clone()?))).collect();
-        let new = || Arc::new(Load { schemas: schemas(), writers: RwLock::default(), state: Mutex::new(State { senders: senders.max(1), aborted: false }) });
+        let schemas = || sink.indexes.iter().filter_map(|i| Some((i.index_id, i.schema.clone()?))).collect();
+        let state = || Mutex::new(State { senders: senders.max(1), aborted: false });
+        let new = || Arc::new(Load { schemas: schemas(), primary: sink.primary_load.clone(), writers: RwLock::default(), state: state() });
         let load = loads.entry(txn).or_insert_with(new).clone();
         Sender { all: self.clone(), txn, load, closed: false }
     }
@@ -79,7 +82,7 @@ impl TabletWriters {
             return Ok(writer.clone());
         }
         let index = self.engine.tablet(tablet)?.create_request().index_id;
-        let writer = Arc::new(self.engine.open_writer_as(tablet, txn, load.schemas.get(&index))?);
+        let writer = Arc::new(self.engine.open_writer_as(tablet, txn, load.schemas.get(&index), load.primary.clone())?);
         writers.insert(tablet, writer.clone());
         Ok(writer)
     }

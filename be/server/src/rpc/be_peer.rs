@@ -118,8 +118,7 @@ async fn write(parts: &Parts, mut messages: Streaming<WriteTabletsRequest>) -> R
         match message.kind {
             Some(Kind::Open(open)) => {
                 node = open.node_id;
-                let indexes = open.sink.map(|s| s.indexes).unwrap_or_default();
-                sender = Some(parts.writers.open(TxnId(open.txn_id), open.senders as usize, &indexes));
+                sender = Some(parts.writers.open(TxnId(open.txn_id), open.senders as usize, &open.sink.unwrap_or_default()));
             }
             Some(Kind::Chunk(part)) => {
                 let Some(sender) = &sender else { bail!(InvalidArgument, "rows before the load was opened") };

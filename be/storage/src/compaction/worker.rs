@@ -74,7 +74,7 @@ fn compact(tablet: &Arc<Tablet>, run: Range<usize>) -> Result<()> {
         output: (0..schema.columns.len()).collect(),
         ..Default::default()
     };
-    let read = tablet.read_rowsets(&inputs, &spec)?;
+    let read = tablet.read_rowsets(&inputs, snapshot.max(), &spec)?;
     let mut chunks: Vec<Chunk> = Vec::new();
     let mut memory = tablet.shared().load_tracker.empty_guard();
     for morsel in &read.morsels {
@@ -88,6 +88,9 @@ fn compact(tablet: &Arc<Tablet>, run: Range<usize>) -> Result<()> {
     write_sorted(tablet, &schema, &writer, &chunks)?;
     drop((chunks, memory));
     let pending = writer.finish(TxnId(0), versions, None)?;
+    if tablet.primary().is_some() {
+        return crate::primary::compaction::swap_in(tablet, &inputs, pending);
+    }
     // No publication comes in between.
     let _turn = tablet.pending.lock();
     tablet.check()?;

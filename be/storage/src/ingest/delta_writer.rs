@@ -5,15 +5,18 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use common_base::ids::TxnId;
-use common_base::{Error, ErrorCode, Result, ResultExt, ensure};
-use common_types::Chunk;
+use common_base::{Error, ErrorCode, Result, ResultExt, bail, ensure};
+use common_types::{Chunk, Scalar};
 use parking_lot::{Condvar, Mutex};
+use proto_messages::tablet::PrimaryLoad;
 
 use crate::memtable::Memtable;
 use crate::memtable::flush::write_memtable;
 use crate::options::Shared;
+use crate::primary::flush::SEGMENTS_PER_FLUSH;
+use crate::primary::load::{LoadShape, OP_TYPE};
 use crate::rowset::writer::{PendingRowset, RowsetWriter};
-use crate::tablet::{Tablet, TabletSchema};
+use crate::tablet::{Tablet, TabletColumn, TabletSchema};
 
 /// A memtable below this size is not flushed for want of memory.
 const SMALL_MEMTABLE: usize = 4 << 20;
@@ -25,6 +28,10 @@ pub struct DeltaWriter {
     schema: Arc<TabletSchema>,
     txn: TxnId,
     rowset: RowsetWriter,
+    /// What the rows are (primary keys).
+    shape: Option<LoadShape>,
+    /// Types of the columns that come.
+    columns: Vec<TabletColumn>,
     /// Counts it among the open loads.
     _open: OpenLoad,
     state: Mutex<State>,
@@ -56,11 +63,26 @@ struct State {
 
 impl DeltaWriter {
     /// A load that writes the columns of `schema`: what the load's plan knew. Columns added since read as their default.
-    pub(crate) fn new(tablet: &Arc<Tablet>, txn: TxnId, schema: Arc<TabletSchema>) -> Result<Self> {
+    pub(crate) fn new(tablet: &Arc<Tablet>, txn: TxnId, schema: Arc<TabletSchema>, load: Option<PrimaryLoad>) -> Result<Self> {
         tablet.check()?;
         crate::engine::need_duplicate(&schema)?;
+        let shape = match (tablet.primary(), &load) {
+            (Some(_), load) => Some(LoadShape::new(&schema, load.as_ref())?),
+            (None, None) => None,
+            (None, Some(_)) => bail!(Internal, "a primary-key load into tablet {} that has no primary key", tablet.id()),
+        };
+        let mut columns: Vec<TabletColumn> = match &shape {
+            Some(shape) => shape.columns.iter().map(|c| schema.columns[*c].clone()).collect(),
+            None => schema.columns.clone(),
+        };
+        if shape.as_ref().is_some_and(|s| s.has_op) {
+            let op = TabletColumn { uid: 0, name: "__op".to_owned(), ty: OP_TYPE, nullable: true, key: false, default: Scalar::Null, aggregation: String::new() };
+            columns.push(op);
+        }
         Ok(Self {
-            rowset: RowsetWriter::new(tablet),
+            rowset: RowsetWriter::new(tablet).with_primary_load(load),
+            shape,
+            columns,
             _open: OpenLoad::new(tablet.shared()),
             state: Mutex::new(State { memtable: Memtable::new(&tablet.shared().load_tracker), flushing: 0, failure: None }),
             idle: Condvar::new(),
@@ -85,8 +107,8 @@ impl DeltaWriter {
 
     /// Adds rows: all columns of the schema, in order, of the schema's types.
     pub fn write(&self, chunk: Chunk) -> Result<()> {
-        ensure!(chunk.width() == self.schema.columns.len(), Internal, "chunk of {} columns for a tablet of {}", chunk.width(), self.schema.columns.len());
-        for (column, spec) in chunk.columns().iter().zip(&self.schema.columns) {
+        ensure!(chunk.width() == self.columns.len(), Internal, "chunk of {} columns for a load of {}", chunk.width(), self.columns.len());
+        for (column, spec) in chunk.columns().iter().zip(&self.columns) {
             ensure!(column.ty().same_kind(&spec.ty), Internal, "column {} is {}, got {}", spec.name, spec.ty, column.ty());
             if !spec.nullable && column.has_nulls() {
                 ensure!(column.null_count() == 0, InvalidArgument, "column {} cannot be NULL", spec.name);
@@ -102,9 +124,9 @@ impl DeltaWriter {
             // Little of the memory is here: take the rows all the same, those who hold more flush at their next write.
             Err(_) if state.memtable.bytes() < SMALL_MEMTABLE => state.memtable.push_over_limit(chunk),
             Err(_) => {
-                let full = self.take(&mut state);
+                let (full, ordinal) = self.take(&mut state);
                 drop(state);
-                self.flush(full, 1)?;
+                self.flush(full, ordinal, 1)?;
                 state = self.state.lock();
                 state.memtable.push_over_limit(chunk);
             }
@@ -112,9 +134,9 @@ impl DeltaWriter {
         if !self.is_full(&state.memtable) {
             return Ok(());
         }
-        let full = self.take(&mut state);
+        let (full, ordinal) = self.take(&mut state);
         drop(state);
-        self.flush(full, 1)
+        self.flush(full, ordinal, 1)
     }
 
     /// Full by itself, or holding more than its share when all loads together hold much.
@@ -129,14 +151,19 @@ impl DeltaWriter {
         held > limit / 10 * 7 && bytes >= SMALL_MEMTABLE && bytes >= share
     }
 
-    fn take(&self, state: &mut State) -> Memtable {
+    /// The memtable and the number of its segment: numbers follow the order of arrival, whoever writes first.
+    fn take(&self, state: &mut State) -> (Memtable, u32) {
         state.flushing += 1;
-        std::mem::replace(&mut state.memtable, Memtable::new(&self.tablet.shared().load_tracker))
+        let ordinal = self.rowset.reserve(if self.shape.is_some() { SEGMENTS_PER_FLUSH } else { 1 });
+        (std::mem::replace(&mut state.memtable, Memtable::new(&self.tablet.shared().load_tracker)), ordinal)
     }
 
-    fn flush(&self, mut memtable: Memtable, threads: usize) -> Result<()> {
+    fn flush(&self, mut memtable: Memtable, ordinal: u32, threads: usize) -> Result<()> {
         let mut write = || -> Result<()> {
-            let (ordinal, path) = self.rowset.next_segment()?;
+            if let Some(shape) = &self.shape {
+                return crate::primary::flush::write(&self.rowset, ordinal, &self.schema, shape, &mut memtable, threads);
+            }
+            let path = self.rowset.segment_path(ordinal)?;
             let fs = self.tablet.dir().fs();
             let summary = write_memtable(&**fs, &path, &self.schema, &mut memtable, threads)?;
             self.rowset.add_segment(ordinal, summary);
@@ -166,10 +193,10 @@ impl DeltaWriter {
     pub(crate) fn close_covering(self, versions: (i64, i64)) -> Result<PendingRowset> {
         let mut state = self.state.lock();
         if !state.memtable.is_empty() && state.failure.is_none() {
-            let rest = self.take(&mut state);
+            let (rest, ordinal) = self.take(&mut state);
             drop(state);
             let threads = common_base::runtime::cores().min(4);
-            self.flush(rest, threads)?;
+            self.flush(rest, ordinal, threads)?;
             state = self.state.lock();
         }
         while state.flushing > 0 {

@@ -10,6 +10,7 @@ use proto_messages::tablet::RowsetMeta;
 
 use crate::engine::StorageEngine;
 use crate::meta_store::MetaBatch;
+use crate::primary::group::apply_group;
 use crate::rowset::{Rowset, id::RowsetId};
 use crate::tablet::Tablet;
 
@@ -56,10 +57,10 @@ fn publish_group(dir: &crate::data_dir::DataDir, txn: TxnId, group: &[(Arc<Table
     let mut batch = MetaBatch::new();
     let mut ready = Vec::with_capacity(group.len());
     let mut obsolete = Vec::new();
-    for (tablet, version) in group {
+    for ((tablet, version), applied) in group.iter().zip(apply_group(txn, group)) {
         let pending = tablet.pending.lock();
         let outcome = (|| {
-            if tablet.versions().current().iter().any(|r| r.txn() == txn && r.versions() == (*version, *version)) {
+            if is_published(tablet, txn, *version) {
                 return Ok(None);
             }
             let Some(rowset) = pending.get(&txn) else { return missing(tablet, txn, *version) };
@@ -69,7 +70,6 @@ fn publish_group(dir: &crate::data_dir::DataDir, txn: TxnId, group: &[(Arc<Table
                 obsolete.push(tablet.clone());
                 return Ok(None);
             }
-            let published = rowset.published(*version);
             let gap = tablet.is_converting() && *version > versions.max() + 1;
             let versions = if gap {
                 let filler = Rowset::new(filler(tablet, (versions.max() + 1, *version - 1)), tablet.dir().clone(), tablet.shared().clone())?;
@@ -78,21 +78,35 @@ fn publish_group(dir: &crate::data_dir::DataDir, txn: TxnId, group: &[(Arc<Table
             } else {
                 versions
             };
-            let next = versions.with_next(published.clone())?;
-            dir.meta().put_rowset(&mut batch, published.meta())?;
+            let published = match &applied {
+                None => {
+                    let published = rowset.published(*version);
+                    dir.meta().put_rowset(&mut batch, published.meta())?;
+                    published
+                }
+                Some(applied) => {
+                    let Some(done) = applied.outcome()? else { bail!(Unavailable, "transaction {txn} came to tablet {} just now", tablet.id()) };
+                    done.record(tablet, *version, &mut batch)?;
+                    done.rowset.clone()
+                }
+            };
+            let next = versions.with_next(published)?;
             dir.meta().delete_txn(&mut batch, txn, tablet.id());
             Ok(Some(next))
         })();
         match outcome {
             Ok(None) => outcomes.push(PublishOutcome { tablet: tablet.id(), result: Ok(()) }),
-            Ok(Some(next)) => ready.push((tablet, pending, next)),
+            Ok(Some(next)) => ready.push((tablet, pending, next, *version, applied)),
             Err(e) => outcomes.push(PublishOutcome { tablet: tablet.id(), result: Err(e) }),
         }
     }
     let written = dir.check().and_then(|()| dir.meta().commit(batch));
-    for (tablet, mut pending, next) in ready {
+    for (tablet, mut pending, next, version, applied) in ready {
         if written.is_ok() {
             pending.remove(&txn);
+            if let Some(applied) = applied {
+                applied.settle(version);
+            }
             tablet.set_versions(next);
         }
         outcomes.push(PublishOutcome { tablet: tablet.id(), result: written.clone() });
@@ -125,6 +139,10 @@ fn filler(tablet: &Tablet, versions: (i64, i64)) -> RowsetMeta {
         created_ms: tablet.shared().clock.now_ms(),
         ..RowsetMeta::default()
     }
+}
+
+fn is_published(tablet: &Tablet, txn: TxnId, version: i64) -> bool {
+    tablet.versions().current().iter().any(|r| r.txn() == txn && r.versions() == (version, version))
 }
 
 /// Nothing of the transaction waits here: it was published and compacted since, or it never arrived.

@@ -85,6 +85,7 @@ impl StorageEngine {
         tablet.check()?;
         let schema = tablet.schema();
         crate::engine::need_duplicate(&schema)?;
+        ensure!(tablet.primary().is_none(), Internal, "a delete predicate for tablet {} that has a primary key", tablet.id());
         let parsed = crate::read::delete_predicates::DeletePredicate::from_proto(&predicate, &tablet.shared().functions)?;
         for uid in parsed.column_uids() {
             schema.position_of(*uid).ok_or_else(|| err!(UnknownColumn, "delete condition names column {uid} that does not exist"))?;

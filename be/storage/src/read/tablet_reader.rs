@@ -124,11 +124,12 @@ impl Tablet {
 
     fn open(self: &Arc<Self>, version: i64, spec: &ReadSpec) -> Result<TabletRead> {
         crate::engine::need_duplicate(&self.schema())?;
-        self.read_rowsets(&self.versions().at(version)?, spec)
+        self.read_rowsets(&self.versions().at(version)?, version, spec)
     }
 
-    /// Opens rowsets that follow each other; deletes among them apply to those before.
-    pub(crate) fn read_rowsets(self: &Arc<Self>, rowsets: &[Arc<Rowset>], spec: &ReadSpec) -> Result<TabletRead> {
+    /// Opens rowsets that follow each other; deletes among them apply to those before. Rows that a primary key's delete vectors of
+    /// `version` name are left out.
+    pub(crate) fn read_rowsets(self: &Arc<Self>, rowsets: &[Arc<Rowset>], version: i64, spec: &ReadSpec) -> Result<TabletRead> {
         let schema = self.schema();
         let filters: Vec<ScanFilter> =
             spec.predicates.iter().map(|p| ScanFilter::new(p.column as usize, Arc::new(p.clone()))).collect();
@@ -142,7 +143,9 @@ impl Tablet {
             let deletes: Vec<&DeletePredicate> = rowsets[i + 1..].iter().filter_map(|r| r.delete_predicate()).collect();
             for s in 0..rowset.segment_count() {
                 let segment = rowset.segment(s)?;
-                let Some(opened) = self.open_segment(rowset, &segment, &schema, spec, &filters, &deletes)? else { continue };
+                let Some(mut opened) = self.open_segment(rowset, &segment, &schema, spec, &filters, &deletes)? else { continue };
+                opened.spec.live = rowset.deletes(s).live_at(version);
+                read.has_deletes |= opened.spec.live.is_some();
                 read.has_deletes |= opened.deletes;
                 for (state, column) in known.iter_mut().zip(&opened.spec.columns) {
                     state.add(&segment, column);
@@ -228,6 +231,7 @@ impl Tablet {
             filters,
             residuals,
             dynamic: spec.dynamic.clone(),
+            live: None,
             metrics: spec.metrics.clone(),
         };
         debug_assert!(rowset.meta().rows > 0, "empty rowsets have no segments");

@@ -26,10 +26,10 @@ impl RowsetId {
         tablet_dir.join(format!("{self}_{ordinal}.dat"))
     }
 
-    /// The id in the name of a segment file.
-    pub fn of_file(name: &str) -> Option<Self> {
-        let (id, _) = name.strip_suffix(".dat")?.split_once('_')?;
-        Self::parse(id).ok()
+    /// The id and the number in the name of a segment file.
+    pub fn of_file(name: &str) -> Option<(Self, u32)> {
+        let (id, ordinal) = name.strip_suffix(".dat")?.split_once('_')?;
+        Some((Self::parse(id).ok()?, ordinal.parse().ok()?))
     }
 }
 
@@ -54,7 +54,7 @@ mod tests {
         let id = RowsetId::random(&SharedRng::from_seed(1));
         assert_eq!(RowsetId::parse(&id.to_string()).unwrap(), id);
         let path = id.segment_path(Path::new("/d"), 3);
-        assert_eq!(RowsetId::of_file(path.file_name().unwrap().to_str().unwrap()), Some(id));
+        assert_eq!(RowsetId::of_file(path.file_name().unwrap().to_str().unwrap()), Some((id, 3)));
         assert_eq!(RowsetId::of_file("x.dat"), None);
         assert!(RowsetId::parse("12").is_err());
     }

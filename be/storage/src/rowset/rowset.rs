@@ -16,6 +16,7 @@ use proto_messages::tablet::RowsetMeta;
 use super::id::RowsetId;
 use crate::data_dir::DataDir;
 use crate::options::Shared;
+use crate::primary::del_vector::SegmentDeletes;
 use crate::read::delete_predicates::DeletePredicate;
 
 /// Figures of one column, merged from segments.
@@ -89,6 +90,8 @@ pub struct Rowset {
     segments: Vec<OnceLock<Arc<Segment>>>,
     delete: Option<DeletePredicate>,
     statistics: OnceLock<Arc<RowsetStatistics>>,
+    /// Deleted rows of each segment (primary keys).
+    deletes: Vec<SegmentDeletes>,
     discarded: AtomicBool,
 }
 
@@ -100,6 +103,7 @@ impl Rowset {
             id: RowsetId::parse(&meta.rowset_id)?,
             tablet_dir: dir.tablet_path(TabletId(meta.tablet_id)),
             segments: meta.segments.iter().map(|_| OnceLock::new()).collect(),
+            deletes: meta.segments.iter().map(|s| SegmentDeletes::new(s.rows)).collect(),
             delete,
             statistics: OnceLock::new(),
             discarded: AtomicBool::new(false),
@@ -107,6 +111,15 @@ impl Rowset {
             dir,
             shared,
         }))
+    }
+
+    /// The same with its segments opened already.
+    pub(crate) fn with_segments(meta: RowsetMeta, dir: Arc<DataDir>, shared: Arc<Shared>, open: Vec<Arc<Segment>>) -> Result<Arc<Self>> {
+        let rowset = Self::new(meta, dir, shared)?;
+        for (slot, segment) in rowset.segments.iter().zip(open) {
+            slot.get_or_init(|| segment);
+        }
+        Ok(rowset)
     }
 
     /// The same rowset under the versions it was published as; open segments come along.
@@ -120,6 +133,7 @@ impl Rowset {
             segments: self.segments.clone(),
             delete: self.delete.clone(),
             statistics: self.statistics.clone(),
+            deletes: self.meta.segments.iter().map(|s| SegmentDeletes::new(s.rows)).collect(),
             discarded: AtomicBool::new(false),
         })
     }
@@ -147,6 +161,16 @@ impl Rowset {
     /// Number of segments.
     pub fn segment_count(&self) -> usize {
         self.segments.len()
+    }
+
+    /// The deleted rows of one of its segments.
+    pub(crate) fn deletes(&self, segment: usize) -> &SegmentDeletes {
+        &self.deletes[segment]
+    }
+
+    /// Rows that its newest version has deleted.
+    pub fn deleted_rows(&self) -> u64 {
+        self.deletes.iter().map(SegmentDeletes::count).sum()
     }
 
     /// One of its segments, opened on first use.

@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use be_segment::SegmentSummary;
 use common_base::Result;
 use common_base::ids::TxnId;
 use parking_lot::Mutex;
-use proto_messages::tablet::{DeletePredicate, RowsetMeta, SegmentMeta};
+use proto_messages::tablet::{DeletePredicate, PrimaryLoad, RowsetMeta, SegmentMeta};
 
 use super::id::RowsetId;
 use crate::tablet::Tablet;
@@ -19,6 +19,9 @@ pub struct RowsetWriter {
     tablet: Arc<Tablet>,
     id: RowsetId,
     next: AtomicU32,
+    /// Whether the tablet's directory is known to exist.
+    made: AtomicBool,
+    primary_load: Option<PrimaryLoad>,
     segments: Mutex<Vec<SegmentMeta>>,
     /// Files to remove unless the rowset is committed.
     armed: bool,
@@ -29,7 +32,13 @@ impl RowsetWriter {
     pub fn new(tablet: &Arc<Tablet>) -> Self {
         let id = RowsetId::random(&tablet.shared().rng);
         tablet.dir().begin_writing(id);
-        Self { tablet: tablet.clone(), id, next: AtomicU32::new(0), segments: Mutex::default(), armed: true }
+        Self { tablet: tablet.clone(), id, next: AtomicU32::new(0), made: AtomicBool::new(false), primary_load: None, segments: Mutex::default(), armed: true }
+    }
+
+    /// The rows are a load into a primary-key tablet to be applied in this way.
+    pub fn with_primary_load(mut self, load: Option<PrimaryLoad>) -> Self {
+        self.primary_load = load;
+        self
     }
 
     /// The tablet written to.
@@ -39,23 +48,32 @@ impl RowsetWriter {
 
     /// Number and path of the next segment file; its directory exists.
     pub fn next_segment(&self) -> Result<(u32, PathBuf)> {
+        let ordinal = self.reserve(1);
+        Ok((ordinal, self.segment_path(ordinal)?))
+    }
+
+    /// Reserves numbers for segments to come; the first is returned. Segments of a rowset are in the order of their numbers.
+    pub fn reserve(&self, segments: u32) -> u32 {
+        self.next.fetch_add(segments, Ordering::Relaxed)
+    }
+
+    /// The path of a reserved segment; its directory exists.
+    pub fn segment_path(&self, ordinal: u32) -> Result<PathBuf> {
         let dir = self.tablet.dir().tablet_path(self.tablet.id());
-        let ordinal = self.next.fetch_add(1, Ordering::Relaxed);
-        if ordinal == 0 {
+        if !self.made.swap(true, Ordering::Relaxed) {
             self.tablet.dir().fs().mkdir_all(&dir)?;
         }
-        Ok((ordinal, self.id.segment_path(&dir, ordinal)))
+        Ok(self.id.segment_path(&dir, ordinal))
     }
 
     /// Adds a finished segment.
     pub fn add_segment(&self, ordinal: u32, summary: SegmentSummary) {
-        self.segments.lock().push(SegmentMeta {
-            ordinal,
-            rows: summary.rows,
-            bytes: summary.bytes,
-            min_key: summary.min_key.into(),
-            max_key: summary.max_key.into(),
-        });
+        self.segments.lock().push(segment_meta(ordinal, summary));
+    }
+
+    /// Adds a finished segment of keys to delete.
+    pub fn add_delete_segment(&self, ordinal: u32, summary: SegmentSummary) {
+        self.segments.lock().push(SegmentMeta { deletes: true, ..segment_meta(ordinal, summary) });
     }
 
     /// The rowset as it will be committed: `versions` are 0 for a load.
@@ -76,6 +94,8 @@ impl RowsetWriter {
             delete_predicate: delete,
             schema_version: self.tablet.schema().version,
             created_ms: self.tablet.shared().clock.now_ms(),
+            primary_load: self.primary_load.take(),
+            valid_from: 0,
             segments,
         };
         if !meta.segments.is_empty() {
@@ -85,6 +105,18 @@ impl RowsetWriter {
         }
         self.armed = false;
         Ok(PendingRowset { tablet: self.tablet.clone(), id: self.id, meta, armed: true })
+    }
+}
+
+/// What is recorded of a finished segment.
+pub(crate) fn segment_meta(ordinal: u32, summary: SegmentSummary) -> SegmentMeta {
+    SegmentMeta {
+        ordinal,
+        rows: summary.rows,
+        bytes: summary.bytes,
+        min_key: summary.min_key.into(),
+        max_key: summary.max_key.into(),
+        deletes: false,
     }
 }
 

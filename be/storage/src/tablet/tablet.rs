@@ -7,13 +7,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use common_base::ids::{TabletId, TxnId};
 use common_base::{Result, bail, ensure, err};
 use parking_lot::{Mutex, RwLock};
-use proto_messages::tablet::{CreateTablet, TabletMeta};
+use proto_messages::tablet::{CreateTablet, KeysModel, TabletMeta};
 
 use super::report::TabletReport;
 use super::schema::TabletSchema;
 use super::versions::Versions;
 use crate::data_dir::DataDir;
 use crate::options::Shared;
+use crate::primary::PrimaryState;
 use crate::rowset::{Rowset, RowsetStatistics};
 
 /// A tablet.
@@ -32,12 +33,15 @@ pub struct Tablet {
     dropped: AtomicBool,
     compacting: AtomicBool,
     statistics: Mutex<Option<(i64, Arc<RowsetStatistics>)>>,
+    /// The primary index; held while the versions of a primary-key tablet change, and taken before `pending`.
+    primary: Option<Mutex<PrimaryState>>,
 }
 
 impl Tablet {
     pub(crate) fn new(create: CreateTablet, dir: Arc<DataDir>, shared: Arc<Shared>) -> Result<Arc<Self>> {
         let schema = create.schema.as_ref().ok_or_else(|| err!(InvalidArgument, "tablet {} has no schema", create.tablet_id))?;
         let initial = create.initial_version.max(1);
+        let primary = schema.keys == i32::from(KeysModel::Primary);
         Ok(Arc::new(Self {
             id: TabletId(create.tablet_id),
             dir,
@@ -50,6 +54,7 @@ impl Tablet {
             dropped: AtomicBool::new(false),
             compacting: AtomicBool::new(false),
             statistics: Mutex::default(),
+            primary: primary.then(Mutex::default),
         }))
     }
 
@@ -88,7 +93,7 @@ impl Tablet {
     /// The header as it is stored.
     pub(crate) fn header(&self) -> TabletMeta {
         let create = (**self.create.read()).clone();
-        TabletMeta { create: Some(create), data_dir: self.dir.path().display().to_string(), bad: self.bad().is_some(), ..Default::default() }
+        TabletMeta { create: Some(create), data_dir: self.dir.path().display().to_string(), bad: self.bad().is_some(), oldest_version: self.versions().oldest(), ..Default::default() }
     }
 
     /// Why it cannot be used, if so.
@@ -117,6 +122,11 @@ impl Tablet {
     }
     pub(crate) fn set_dropped(&self) {
         self.dropped.store(true, Ordering::SeqCst);
+    }
+
+    /// The primary index, when the tablet has a primary key.
+    pub(crate) fn primary(&self) -> Option<&Mutex<PrimaryState>> {
+        self.primary.as_ref()
     }
 
     /// Takes the right to compact; false when somebody has it.
@@ -156,7 +166,7 @@ impl Tablet {
         TabletReport {
             tablet_id: self.id.0,
             version: versions.max(),
-            rows: sum(|m| m.rows),
+            rows: sum(|m| m.rows) - versions.current().iter().map(|r| r.deleted_rows()).sum::<u64>(),
             bytes: sum(|m| m.bytes),
             rowsets: versions.current().len() as u32,
             bad: self.bad().is_some(),

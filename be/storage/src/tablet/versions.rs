@@ -11,6 +11,8 @@ use crate::rowset::Rowset;
 pub struct Versions {
     /// The version the tablet was created at: versions up to it are empty.
     initial: i64,
+    /// Versions below cannot be read: when their rows were deleted is forgotten (primary keys).
+    oldest: i64,
     /// Visible rowsets in version order, without gap or overlap.
     current: Vec<Arc<Rowset>>,
     /// Rowsets replaced by compaction, with the time; older versions still need them.
@@ -20,7 +22,7 @@ pub struct Versions {
 impl Versions {
     /// A tablet with no row yet.
     pub fn new(initial: i64) -> Self {
-        Self { initial, current: Vec::new(), stale: Vec::new() }
+        Self { initial, oldest: 0, current: Vec::new(), stale: Vec::new() }
     }
 
     /// From the rowsets found in the metadata.
@@ -60,6 +62,17 @@ impl Versions {
         Ok(next)
     }
 
+    /// The first version that can be read.
+    pub fn oldest(&self) -> i64 {
+        self.oldest
+    }
+
+    /// Without versions below `oldest`.
+    pub fn from_oldest(mut self, oldest: i64) -> Self {
+        self.oldest = self.oldest.max(oldest);
+        self
+    }
+
     /// With a rowset of the next version.
     pub fn with_next(&self, rowset: Arc<Rowset>) -> Result<Self> {
         let (start, end) = rowset.versions();
@@ -76,7 +89,7 @@ impl Versions {
         ensure!(reaches <= version.max(self.initial), Unavailable, "a rowset up to version {reaches} cannot be divided at version {version}");
         let follows = later.first().is_none_or(|r| r.versions().0 == version.max(self.initial) + 1);
         ensure!(follows, Unavailable, "versions after {version} are missing");
-        Ok((Self { initial: self.initial, current: history.into_iter().chain(later).collect(), stale: Vec::new() }, replaced))
+        Ok((Self { initial: self.initial, oldest: 0, current: history.into_iter().chain(later).collect(), stale: Vec::new() }, replaced))
     }
 
     /// With rowsets replaced by the one that covers exactly their versions.
@@ -110,7 +123,7 @@ impl Versions {
             return Ok(self.current.clone());
         }
         let mut path = Vec::new();
-        if self.walk(self.initial + 1, version, &mut path) {
+        if version >= self.oldest && self.walk(self.initial + 1, version, &mut path) {
             return Ok(path);
         }
         bail!(Unavailable, "version {version} was compacted away, the newest is {}", self.max())
@@ -122,7 +135,7 @@ impl Versions {
             return true;
         }
         let all = self.current.iter().chain(self.stale.iter().map(|(_, r)| r));
-        let mut next: Vec<_> = all.filter(|r| r.versions().0 == start && r.versions().1 <= version).collect();
+        let mut next: Vec<_> = all.filter(|r| r.versions().0 == start && r.versions().1 <= version && r.meta().valid_from <= version).collect();
         next.sort_by_key(|r| std::cmp::Reverse(r.versions().1));
         for rowset in next {
             path.push(rowset.clone());

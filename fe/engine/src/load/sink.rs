@@ -18,7 +18,7 @@ pub fn table_sink(engine: &Engine, catalog: &CatalogState, table: &Table, txn: T
     if planned != Some((olap.base_index, olap.schema_version)) {
         bail!(User, "the columns of table '{}' were changed while the statement was planned, try again", table.name);
     }
-    if olap.keys != KeysModel::Duplicate {
+    if !matches!(olap.keys, KeysModel::Duplicate | KeysModel::Primary) {
         bail!(NotSupported, "loading into {:?} key tables is not supported yet", olap.keys);
     }
     let ordinal = |uid: ColumnUid| table.columns.iter().position(|c| c.uid == uid).map(|i| i as u32);
@@ -66,6 +66,7 @@ pub fn table_sink(engine: &Engine, catalog: &CatalogState, table: &Table, txn: T
         strict_mode: false,
         write_quorum: 0,
         timeout_ms,
+        primary_load: None,
     })
 }
 

@@ -188,10 +188,9 @@ async fn create_analyzed(session: &mut Session, spec: CreateTableSpec) -> Result
 
 fn check_supported(spec: &CreateTableSpec) -> Result<()> {
     match spec.keys {
-        KeysModel::Duplicate => {}
+        KeysModel::Duplicate | KeysModel::Primary => {}
         KeysModel::Aggregate => bail!(NotSupported, "AGGREGATE KEY tables are not supported yet"),
         KeysModel::Unique => bail!(NotSupported, "UNIQUE KEY tables are not supported yet"),
-        KeysModel::Primary => bail!(NotSupported, "PRIMARY KEY tables are not supported yet"),
     }
     if spec.temporary {
         bail!(NotSupported, "temporary tables are not supported yet");

@@ -1,0 +1,85 @@
+//! What the rows of a load into a primary-key tablet are: whole rows or some columns, upserts or deletes, conditional or not.
+
+use common_base::{Result, ensure};
+use common_types::{LogicalType, Scalar, wire};
+use proto_messages::tablet::PrimaryLoad;
+
+use crate::tablet::TabletSchema;
+
+/// A [`PrimaryLoad`] checked against the tablet's schema.
+#[derive(Clone, Debug)]
+pub struct LoadShape {
+    /// Positions in the tablet's schema of the columns that come.
+    pub columns: Vec<usize>,
+    /// A column of operations follows.
+    pub has_op: bool,
+    /// Position in the tablet's schema.
+    pub merge_column: Option<usize>,
+    /// Columns that do not come, with what rows of new keys get.
+    pub missing: Vec<Missing>,
+    pub update_only: bool,
+}
+
+/// A column that a load leaves out.
+#[derive(Clone, Debug)]
+pub struct Missing {
+    /// Position in the tablet's schema.
+    pub column: usize,
+    pub value: Scalar,
+    /// Rows of new keys must have it: there is no default.
+    pub required: bool,
+}
+
+impl LoadShape {
+    /// Checks what a load says; without a word it is whole rows.
+    pub fn new(schema: &TabletSchema, load: Option<&PrimaryLoad>) -> Result<Self> {
+        let all: Vec<usize> = (0..schema.columns.len()).collect();
+        let Some(load) = load else {
+            return Ok(Self { columns: all, has_op: false, merge_column: None, missing: Vec::new(), update_only: false });
+        };
+        // Columns may have been dropped since the load was written.
+        let columns = if load.column_uids.is_empty() { all } else { load.column_uids.iter().filter_map(|u| schema.position_of(*u)).collect() };
+        let lacking = super::key_columns(schema).find(|k| !columns.contains(k));
+        ensure!(lacking.is_none(), InvalidArgument, "the load lacks a key column");
+        let missing = (0..schema.columns.len())
+            .filter(|i| !columns.contains(i))
+            .map(|column| {
+                let spec = &schema.columns[column];
+                let said = load.missing.iter().find(|m| m.uid == spec.uid);
+                let value = said.and_then(|m| m.value.as_ref()).map(wire::scalar_from_proto).transpose()?.unwrap_or_else(|| spec.default.clone());
+                let required = said.map_or(!spec.nullable && value.is_null(), |m| m.required);
+                Ok(Missing { column, value, required })
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let merge_column = schema.position_of(load.merge_column).filter(|m| columns.contains(m));
+        Ok(Self { columns, has_op: load.has_op, merge_column, missing, update_only: load.update_only })
+    }
+
+    /// Whether rows come without some columns that must be filled in.
+    pub fn is_partial(&self) -> bool {
+        !self.missing.is_empty()
+    }
+
+    /// The schema of the segments that hold the rows as they come.
+    pub fn segment_schema(&self, schema: &TabletSchema) -> TabletSchema {
+        if !self.is_partial() {
+            return schema.clone();
+        }
+        restrict(schema, &self.columns)
+    }
+}
+
+/// A schema of some columns; unsorted unless it has all sort columns.
+pub fn restrict(schema: &TabletSchema, columns: &[usize]) -> TabletSchema {
+    let sort_key: Option<Vec<usize>> = schema.sort_key.iter().map(|k| columns.iter().position(|c| c == k)).collect();
+    let short_key_columns = if sort_key.is_some() { schema.short_key_columns } else { 0 };
+    TabletSchema {
+        columns: columns.iter().map(|c| schema.columns[*c].clone()).collect(),
+        sort_key: sort_key.unwrap_or_default(),
+        short_key_columns,
+        ..schema.clone()
+    }
+}
+
+/// The type of the operations column.
+pub const OP_TYPE: LogicalType = LogicalType::TinyInt;
