@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use be_segment::PageCache;
 use common_base::ids::{TabletId, TxnId};
-use common_base::{MemTracker, Result, bail, ensure, err};
+use common_base::{MemTracker, Result, ensure, err};
 use parking_lot::Mutex;
-use proto_messages::tablet::{CreateTablet, KeysModel, PrimaryLoad, RowsetMeta};
+use proto_messages::tablet::{CreateTablet, PrimaryLoad, RowsetMeta};
 
 use crate::data_dir::DataDir;
 use crate::ingest::DeltaWriter;
@@ -35,15 +35,6 @@ pub struct StorageEngine {
     tablets: TabletManager,
     /// Creation and dropping take turns.
     admin: Mutex<()>,
-}
-
-/// Fails for table models whose reading and writing are not there yet.
-pub(crate) fn need_duplicate(schema: &TabletSchema) -> Result<()> {
-    match schema.keys {
-        KeysModel::Duplicate | KeysModel::Primary => Ok(()),
-        KeysModel::Aggregate => bail!(NotSupported, "AGGREGATE KEY tables are not supported yet"),
-        KeysModel::Unique => bail!(NotSupported, "UNIQUE KEY tables are not supported yet"),
-    }
 }
 
 impl StorageEngine {

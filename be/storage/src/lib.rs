@@ -11,6 +11,7 @@ pub mod data_dir;
 pub mod engine;
 pub mod ingest;
 pub mod memtable;
+pub mod merge;
 mod meta_store;
 pub mod options;
 pub mod path_gc;

@@ -47,6 +47,7 @@ pub fn build(b: &mut PipelineBuilder<'_>, node: &PlanNode, op: &ScanNode) -> Res
         output,
         filters,
         top_n,
+        merge: op.preaggregate,
         limit,
         ranges: b.scan_ranges(node.id).to_vec(),
         eval: b.query.eval.clone(),

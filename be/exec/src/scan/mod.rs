@@ -40,6 +40,8 @@ pub struct ScanRequest {
     pub filters: Vec<ScanFilter>,
     /// Rows that cannot enter a TopN above may be skipped: the bound and the ordinal of its column.
     pub top_n: Option<(Arc<TopNBound>, u32)>,
+    /// Rows of equal key are combined before they leave (AGGREGATE and UNIQUE models); otherwise an operator above does it.
+    pub merge: bool,
     /// At most this many rows are needed in all.
     pub limit: Option<u64>,
     pub ranges: Vec<ScanRange>,

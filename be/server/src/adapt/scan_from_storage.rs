@@ -40,6 +40,8 @@ impl ScanProvider for StorageScans {
             residuals: residual(&rest, &request.eval).into_iter().collect(),
             dynamic,
             metrics: metrics.clone(),
+            unmerged: !request.merge,
+            memory: Some(request.memory.clone()),
         };
         let mut reads: Vec<TabletRead> = Vec::with_capacity(request.ranges.len());
         for range in &request.ranges {

@@ -12,6 +12,7 @@ use super::view::TabletView;
 use crate::engine::StorageEngine;
 use crate::memtable::flush::{Sorted, write_columns};
 use crate::memtable::sort::permutation;
+use crate::merge::combines_rows;
 use crate::meta_store::MetaBatch;
 use crate::read::{ReadColumn, ReadSpec};
 use crate::rowset::Rowset;
@@ -28,7 +29,7 @@ impl StorageEngine {
 
     fn choice_for(&self, tablet: &Tablet) -> Option<Choice> {
         // A converting tablet exchanges what it has up to a version: rowsets must not grow together across it.
-        if tablet.is_converting() || tablet.check().is_err() || crate::engine::need_duplicate(&tablet.schema()).is_err() {
+        if tablet.is_converting() || tablet.check().is_err() {
             return None;
         }
         let settings = &self.shared().settings;
@@ -52,7 +53,6 @@ impl StorageEngine {
     /// Merges everything a tablet has into one rowset, whatever the policy says.
     pub fn compact_fully(&self, id: TabletId) -> Result<bool> {
         let tablet = self.tablet(id)?;
-        crate::engine::need_duplicate(&tablet.schema())?;
         if !tablet.begin_compaction() {
             return Ok(false);
         }
@@ -74,7 +74,7 @@ fn compact(tablet: &Arc<Tablet>, run: Range<usize>) -> Result<()> {
         output: (0..schema.columns.len()).collect(),
         ..Default::default()
     };
-    let read = tablet.read_rowsets(&inputs, snapshot.max(), &spec)?;
+    let read = if combines_rows(schema.keys) { tablet.read_merged(&inputs, &spec)? } else { tablet.read_rowsets(&inputs, snapshot.max(), &spec)? };
     let mut chunks: Vec<Chunk> = Vec::new();
     let mut memory = tablet.shared().load_tracker.empty_guard();
     for morsel in &read.morsels {

@@ -12,6 +12,7 @@ use proto_messages::tablet::PrimaryLoad;
 
 use crate::memtable::Memtable;
 use crate::memtable::flush::write_memtable;
+use crate::merge::{Combine, combines_rows};
 use crate::options::Shared;
 use crate::primary::flush::SEGMENTS_PER_FLUSH;
 use crate::primary::load::{LoadShape, OP_TYPE};
@@ -26,6 +27,8 @@ const SMALL_MEMTABLE: usize = 4 << 20;
 pub struct DeltaWriter {
     tablet: Arc<Tablet>,
     schema: Arc<TabletSchema>,
+    /// What rows of equal key become, one entry per column; empty when they stay apart.
+    combines: Vec<Combine>,
     txn: TxnId,
     rowset: RowsetWriter,
     /// What the rows are (primary keys).
@@ -65,7 +68,6 @@ impl DeltaWriter {
     /// A load that writes the columns of `schema`: what the load's plan knew. Columns added since read as their default.
     pub(crate) fn new(tablet: &Arc<Tablet>, txn: TxnId, schema: Arc<TabletSchema>, load: Option<PrimaryLoad>) -> Result<Self> {
         tablet.check()?;
-        crate::engine::need_duplicate(&schema)?;
         let shape = match (tablet.primary(), &load) {
             (Some(_), load) => Some(LoadShape::new(&schema, load.as_ref())?),
             (None, None) => None,
@@ -87,6 +89,7 @@ impl DeltaWriter {
             state: Mutex::new(State { memtable: Memtable::new(&tablet.shared().load_tracker), flushing: 0, failure: None }),
             idle: Condvar::new(),
             tablet: tablet.clone(),
+            combines: if combines_rows(schema.keys) { Combine::of_schema(&schema, &tablet.shared().functions)? } else { Vec::new() },
             schema,
             txn,
         })
@@ -165,7 +168,7 @@ impl DeltaWriter {
             }
             let path = self.rowset.segment_path(ordinal)?;
             let fs = self.tablet.dir().fs();
-            let summary = write_memtable(&**fs, &path, &self.schema, &mut memtable, threads)?;
+            let summary = write_memtable(&**fs, &path, &self.schema, &self.combines, &mut memtable, threads)?;
             self.rowset.add_segment(ordinal, summary);
             Ok(())
         };

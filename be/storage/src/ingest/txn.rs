@@ -5,6 +5,7 @@ use common_base::{Result, ensure, err};
 use proto_messages::tablet::RowsetMeta;
 
 use crate::engine::StorageEngine;
+use crate::merge::combines_rows;
 use crate::meta_store::MetaBatch;
 use crate::rowset::Rowset;
 use crate::rowset::writer::PendingRowset;
@@ -84,11 +85,13 @@ impl StorageEngine {
         let tablet = self.tablets().get(tablet)?;
         tablet.check()?;
         let schema = tablet.schema();
-        crate::engine::need_duplicate(&schema)?;
         ensure!(tablet.primary().is_none(), Internal, "a delete predicate for tablet {} that has a primary key", tablet.id());
         let parsed = crate::read::delete_predicates::DeletePredicate::from_proto(&predicate, &tablet.shared().functions)?;
         for uid in parsed.column_uids() {
-            schema.position_of(*uid).ok_or_else(|| err!(UnknownColumn, "delete condition names column {uid} that does not exist"))?;
+            let at = schema.position_of(*uid).ok_or_else(|| err!(UnknownColumn, "delete condition names column {uid} that does not exist"))?;
+            let column = &schema.columns[at];
+            // Rows of one key are combined at any time: a value of one of them is nothing a condition could see.
+            ensure!(column.key || !combines_rows(schema.keys), InvalidArgument, "delete condition on column {}, which is no key column", column.name);
         }
         crate::rowset::writer::RowsetWriter::new(&tablet).finish(txn, (0, 0), Some(predicate))
     }

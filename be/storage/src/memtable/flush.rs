@@ -11,6 +11,7 @@ use common_types::{Column, key_codec};
 
 use super::memtable::Memtable;
 use super::sort::permutation;
+use crate::merge::{Combine, Groups};
 use crate::tablet::TabletSchema;
 
 /// Most bytes of a short-key entry; search keys are cut the same way.
@@ -18,8 +19,16 @@ pub const SHORT_KEY_BYTES: usize = 48;
 /// Most bytes of the first and last key of a segment.
 const END_KEY_BYTES: usize = 256;
 
-/// Sorts the rows and writes them as one segment; the file's content is durable when it returns.
-pub fn write_memtable(fs: &dyn FileSystem, path: &Path, schema: &TabletSchema, memtable: &mut Memtable, threads: usize) -> Result<SegmentSummary> {
+/// Sorts the rows and writes them as one segment; the file's content is durable when it returns. Rows of equal key are combined
+/// where `combines` says how.
+pub fn write_memtable(
+    fs: &dyn FileSystem,
+    path: &Path,
+    schema: &TabletSchema,
+    combines: &[Combine],
+    memtable: &mut Memtable,
+    threads: usize,
+) -> Result<SegmentSummary> {
     memtable.seal();
     let rows = memtable.rows();
     let keys: Vec<Column> = schema.sort_key.iter().map(|i| memtable.column(*i)).collect();
@@ -29,6 +38,15 @@ pub fn write_memtable(fs: &dyn FileSystem, path: &Path, schema: &TabletSchema, m
         None => memtable.column(i),
     };
     let row_bytes = memtable.bytes() / rows.max(1);
+    if !combines.is_empty() {
+        let groups = Groups::find(&keys, order.as_deref(), rows);
+        if !groups.all_single() {
+            let combined = combines.iter().enumerate().map(|(i, how)| how.apply(&source(i), &groups)).collect::<Result<Vec<_>>>()?;
+            let keys: Vec<Column> = schema.sort_key.iter().map(|i| combined[*i].clone()).collect();
+            let sorted = Sorted { keys: &keys, order: None, rows: groups.len(), row_bytes };
+            return write_columns(fs, path, schema, sorted, &|i| combined[i].clone(), threads);
+        }
+    }
     write_columns(fs, path, schema, Sorted { keys: &keys, order: order.as_deref(), rows, row_bytes }, &source, threads)
 }
 

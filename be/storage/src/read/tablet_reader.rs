@@ -5,13 +5,15 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use be_segment::{DynamicFilter, ScanColumn, ScanFilter, ScanMetrics, ScanResidual, ScanSpec, Segment, SegmentScan, Zone};
-use common_base::{Result, ResultExt, bail, err};
+use common_base::{MemTracker, Result, ResultExt, bail, err};
 use common_expr::predicate::{Bound, ColumnPredicate};
 use common_types::{Bounds, Chunk, LogicalType, Scalar, key_codec};
 
 use super::delete_predicates::{DeletePredicate, KeepRows, keep_column};
+use super::merged::{MergePlan, MergeScan};
 use super::split::split;
 use crate::memtable::flush::SHORT_KEY_BYTES;
+use crate::merge::combines_rows;
 use crate::rowset::Rowset;
 use crate::tablet::{Tablet, TabletSchema};
 
@@ -45,17 +47,35 @@ pub struct ReadSpec {
     pub dynamic: Vec<(usize, Arc<dyn DynamicFilter>)>,
     /// Where the scans count.
     pub metrics: Arc<ScanMetrics>,
+    /// Rows of equal key may come out one by one although the table's model combines them: whoever reads combines them.
+    pub unmerged: bool,
+    /// Pays for what a merge holds.
+    pub memory: Option<Arc<MemTracker>>,
 }
 
-/// Rows of one segment that one thread scans.
+/// Rows that one thread reads.
 #[derive(Clone, Debug)]
 pub struct Morsel {
     tablet: Arc<Tablet>,
+    work: Work,
+}
+
+#[derive(Clone, Debug)]
+enum Work {
+    /// Some rows of one segment.
+    Segment(SegmentPart),
+    /// Segments whose rows of equal key become one.
+    Merge(Arc<MergePlan>),
+}
+
+/// Rows of one segment under its conditions.
+#[derive(Clone, Debug)]
+pub(super) struct SegmentPart {
     /// Keeps the files while they are read.
-    _rowset: Arc<Rowset>,
-    segment: Arc<Segment>,
-    spec: Arc<ScanSpec>,
-    rows: Range<u32>,
+    pub _rowset: Arc<Rowset>,
+    pub segment: Arc<Segment>,
+    pub spec: Arc<ScanSpec>,
+    pub rows: Range<u32>,
 }
 
 /// A tablet opened for reading.
@@ -73,34 +93,42 @@ pub struct TabletRead {
 impl Morsel {
     /// Rows it looks at.
     pub fn rows(&self) -> usize {
-        self.rows.len()
-    }
-
-    /// The open segment it reads.
-    pub fn segment(&self) -> &Arc<Segment> {
-        &self.segment
+        match &self.work {
+            Work::Segment(part) => part.rows.len(),
+            Work::Merge(plan) => plan.rows(),
+        }
     }
 
     /// Starts the scan.
     pub fn scan(&self) -> Result<MorselScan> {
-        let scan = self.segment.scan(self.spec.clone(), self.rows.clone())?;
+        let scan = match &self.work {
+            Work::Segment(part) => Scan::Segment(Box::new(part.segment.scan(part.spec.clone(), part.rows.clone())?)),
+            Work::Merge(plan) => Scan::Merge(Box::new(plan.scan()?)),
+        };
         Ok(MorselScan { morsel: self.clone(), scan })
     }
+}
+
+enum Scan {
+    Segment(Box<SegmentScan>),
+    Merge(Box<MergeScan>),
 }
 
 /// A running scan of a morsel.
 pub struct MorselScan {
     morsel: Morsel,
-    scan: SegmentScan,
+    scan: Scan,
 }
 
 impl MorselScan {
     /// The next chunk; `None` at the end. A damaged file is named and takes its tablet out of use.
     pub fn next_chunk(&mut self) -> Result<Option<Chunk>> {
         let tablet = &self.morsel.tablet;
-        self.scan
-            .next_chunk()
-            .with_context(|| format!("scanning tablet {}", tablet.id()))
+        let next = match &mut self.scan {
+            Scan::Segment(scan) => SegmentScan::next_chunk(scan),
+            Scan::Merge(scan) => scan.next_chunk(),
+        };
+        next.with_context(|| format!("scanning tablet {}", tablet.id()))
             .inspect_err(|e| tablet.note_failure(e))
     }
 }
@@ -123,18 +151,19 @@ impl Tablet {
     }
 
     fn open(self: &Arc<Self>, version: i64, spec: &ReadSpec) -> Result<TabletRead> {
-        crate::engine::need_duplicate(&self.schema())?;
-        self.read_rowsets(&self.versions().at(version)?, version, spec)
+        let rowsets = self.versions().at(version)?;
+        if combines_rows(self.schema().keys) && !spec.unmerged {
+            return self.read_merged(&rowsets, spec);
+        }
+        self.read_rowsets(&rowsets, version, spec)
     }
 
     /// Opens rowsets that follow each other; deletes among them apply to those before. Rows that a primary key's delete vectors of
-    /// `version` name are left out.
+    /// `version` name are left out. Rows of equal key stay apart.
     pub(crate) fn read_rowsets(self: &Arc<Self>, rowsets: &[Arc<Rowset>], version: i64, spec: &ReadSpec) -> Result<TabletRead> {
         let schema = self.schema();
-        let filters: Vec<ScanFilter> =
-            spec.predicates.iter().map(|p| ScanFilter::new(p.column as usize, Arc::new(p.clone()))).collect();
-        let mut read = TabletRead { morsels: Vec::new(), rows: 0, bounds: vec![None; spec.columns.len()], has_deletes: false };
-        let mut known: Vec<BoundsState> = vec![BoundsState::Empty; spec.columns.len()];
+        let filters = filters_of(spec);
+        let mut opening = Opening::new(spec);
         for (i, rowset) in rowsets.iter().enumerate() {
             if rowset.meta().rows == 0 {
                 continue;
@@ -145,29 +174,15 @@ impl Tablet {
                 let segment = rowset.segment(s)?;
                 let Some(mut opened) = self.open_segment(rowset, &segment, &schema, spec, &filters, &deletes)? else { continue };
                 opened.spec.live = rowset.deletes(s).live_at(version);
-                read.has_deletes |= opened.spec.live.is_some();
-                read.has_deletes |= opened.deletes;
-                for (state, column) in known.iter_mut().zip(&opened.spec.columns) {
-                    state.add(&segment, column);
-                }
-                read.rows += opened.rows.len() as u64;
-                let target = self.shared().settings.morsel_rows;
-                let scan = Arc::new(opened.spec);
-                read.morsels.extend(split(opened.rows, segment.page_rows() as u32, target).into_iter().map(|rows| Morsel {
-                    tablet: self.clone(),
-                    _rowset: rowset.clone(),
-                    segment: segment.clone(),
-                    spec: scan.clone(),
-                    rows,
-                }));
+                opened.deletes |= opened.spec.live.is_some();
+                opening.add_segment(self, rowset, segment, opened);
             }
         }
-        read.bounds = known.into_iter().map(|s| if let BoundsState::Known(b) = s { Some(b) } else { None }).collect();
-        Ok(read)
+        Ok(opening.finish())
     }
 
     /// The scan of one segment; `None` when no row of it can be wanted.
-    fn open_segment(
+    pub(super) fn open_segment(
         &self,
         rowset: &Rowset,
         segment: &Segment,
@@ -253,10 +268,67 @@ impl Tablet {
     }
 }
 
-struct OpenedSegment {
-    spec: ScanSpec,
-    rows: Range<u32>,
-    deletes: bool,
+pub(super) struct OpenedSegment {
+    pub spec: ScanSpec,
+    pub rows: Range<u32>,
+    pub deletes: bool,
+}
+
+/// The conditions on single columns, with verdicts on dictionaries shared by all segments.
+pub(super) fn filters_of(spec: &ReadSpec) -> Vec<ScanFilter> {
+    spec.predicates.iter().map(|p| ScanFilter::new(p.column as usize, Arc::new(p.clone()))).collect()
+}
+
+/// A read being put together.
+pub(super) struct Opening {
+    read: TabletRead,
+    known: Vec<BoundsState>,
+}
+
+impl Opening {
+    pub fn new(spec: &ReadSpec) -> Self {
+        let width = spec.columns.len();
+        let read = TabletRead { morsels: Vec::new(), rows: 0, bounds: vec![None; width], has_deletes: false };
+        Self { read, known: vec![BoundsState::Empty; width] }
+    }
+
+    /// A segment read on its own, in as many morsels as it takes.
+    pub fn add_segment(&mut self, tablet: &Arc<Tablet>, rowset: &Arc<Rowset>, segment: Arc<Segment>, opened: OpenedSegment) {
+        self.count(&segment, &opened);
+        let target = tablet.shared().settings.morsel_rows;
+        let scan = Arc::new(opened.spec);
+        self.read.morsels.extend(split(opened.rows, segment.page_rows() as u32, target).into_iter().map(|rows| Morsel {
+            tablet: tablet.clone(),
+            work: Work::Segment(SegmentPart { _rowset: rowset.clone(), segment: segment.clone(), spec: scan.clone(), rows }),
+        }));
+    }
+
+    /// What a segment adds to the figures of the read.
+    pub fn count(&mut self, segment: &Segment, opened: &OpenedSegment) {
+        self.read.has_deletes |= opened.deletes;
+        for (state, column) in self.known.iter_mut().zip(&opened.spec.columns) {
+            state.add(segment, column);
+        }
+        self.read.rows += opened.rows.len() as u64;
+    }
+
+    /// Segments read together.
+    pub fn add_merge(&mut self, tablet: &Arc<Tablet>, plan: MergePlan) {
+        self.read.has_deletes = true;
+        self.read.morsels.push(Morsel { tablet: tablet.clone(), work: Work::Merge(Arc::new(plan)) });
+    }
+
+    /// Values of this column come out that no segment holds.
+    pub fn forget_bounds(&mut self, column: usize) {
+        if let Some(state) = self.known.get_mut(column) {
+            *state = BoundsState::Unknown;
+        }
+    }
+
+    pub fn finish(mut self) -> TabletRead {
+        self.read.bounds = self.known.into_iter().map(|s| if let BoundsState::Known(b) = s { Some(b) } else { None }).collect();
+        self.read
+    }
 }
 
 #[derive(Clone)]

@@ -3,7 +3,7 @@
 use common_base::{Result, bail, err, ids::{ColumnUid, TxnId}};
 use common_types::wire;
 use fe_analyzer::statement::RowsAre;
-use fe_catalog::{CatalogState, model::{Distribution, KeysModel, OlapTable, Partition, PartitionBound, PartitionInfo, PartitionItem, Table}};
+use fe_catalog::{CatalogState, model::{Distribution, OlapTable, Partition, PartitionBound, PartitionInfo, PartitionItem, Table}};
 use proto_messages::{fragment as pb, plan::ScanColumn, types::ScalarList};
 
 use super::index_rows;
@@ -17,9 +17,6 @@ pub fn table_sink(engine: &Engine, catalog: &CatalogState, table: &Table, txn: T
     let olap = table.as_olap().ok_or_else(|| err!(User, "'{}' is not a native table", table.name))?;
     if planned != Some((olap.base_index, olap.schema_version)) {
         bail!(User, "the columns of table '{}' were changed while the statement was planned, try again", table.name);
-    }
-    if !matches!(olap.keys, KeysModel::Duplicate | KeysModel::Primary) {
-        bail!(NotSupported, "loading into {:?} key tables is not supported yet", olap.keys);
     }
     let ordinal = |uid: ColumnUid| table.columns.iter().position(|c| c.uid == uid).map(|i| i as u32);
     let ordinals = |uids: &[ColumnUid]| uids.iter().filter_map(|u| ordinal(*u)).collect::<Vec<u32>>();

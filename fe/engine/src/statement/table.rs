@@ -16,7 +16,7 @@ use fe_analyzer::{
 };
 use fe_catalog::{
     Op,
-    model::{Distribution, KeysModel, OlapTable, Partition, PartitionInfo, Table, TableKind},
+    model::{Distribution, OlapTable, Partition, PartitionInfo, Table, TableKind},
 };
 use fe_parser::ast::{CreateTable, CreateTableAsSelect, CreateTableLike, DropTable, Insert, InsertSource, InsertTarget, Statement};
 
@@ -187,11 +187,6 @@ async fn create_analyzed(session: &mut Session, spec: CreateTableSpec) -> Result
 }
 
 fn check_supported(spec: &CreateTableSpec) -> Result<()> {
-    match spec.keys {
-        KeysModel::Duplicate | KeysModel::Primary => {}
-        KeysModel::Aggregate => bail!(NotSupported, "AGGREGATE KEY tables are not supported yet"),
-        KeysModel::Unique => bail!(NotSupported, "UNIQUE KEY tables are not supported yet"),
-    }
     if spec.temporary {
         bail!(NotSupported, "temporary tables are not supported yet");
     }
