@@ -15,6 +15,7 @@ mod join_order;
 mod prune;
 mod rules;
 mod runtime_filter;
+mod preaggregation;
 mod scan_hints;
 mod search;
 mod stats;
@@ -74,6 +75,7 @@ pub fn optimize(input: OptimizeInput<'_>) -> Result<Optimized> {
     let require = if spread_output { search::Require::Any } else { search::Require::Single };
     let mut physical = search::best(&mut ctx, plan, &output, &require)?;
     scan_hints::plan(&mut physical);
+    preaggregation::plan(&mut physical);
     runtime_filter::plan(&ctx, &mut physical);
     Ok(Optimized { physical, output, columns: ctx.columns, estimates: ctx.estimates })
 }
