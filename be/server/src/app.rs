@@ -10,7 +10,7 @@ use be_exec::{
     exchange::ExchangeRegistry,
     runtime::{ExecEnv, cancel::CancelToken, pool::{Spawner, TokioSpawner, WorkerPool}},
 };
-use be_storage::{DirConfig, KvFactory, StorageEngine, StorageOptions, StorageSettings};
+use be_storage::{DirConfig, data_dir::DataDir, KvFactory, StorageEngine, StorageOptions, StorageSettings};
 use common_base::{
     Result, SharedClock, SharedRng, bail, config::ConfigSet, err, fs::SharedFs, ids::QueryId, mem::MemTracker,
     net::{Listener, Net}, runtime::Shutdown,
@@ -204,6 +204,9 @@ pub async fn start(set: &Arc<ConfigSet>, home: &Path, seams: Seams, shutdown: Sh
     serve(&parts, [be, heartbeat, brpc], http_listener, &token);
     common_base::runtime::spawn("report", report::run(parts.clone(), set.get(&config::REPORT_INTERVAL)));
     common_base::runtime::spawn("storage upkeep", upkeep(parts.clone()));
+    for dir in parts.storage.dirs() {
+        common_base::runtime::spawn("compaction", compactions(parts.clone(), dir.clone()));
+    }
     info!(?ports, "backend is ready");
     Ok(App { parts })
 }
@@ -230,15 +233,23 @@ fn serve(parts: &Arc<Parts>, [be, heartbeat, brpc]: [Box<dyn Listener>; 3], http
     common_base::runtime::spawn("http", http::serve(http_listener, http::router(parts.clone()), parts.shutdown.clone()));
 }
 
-/// Background work of storage: old rowsets, garbage, small compactions.
+/// Compactions of one disk, one after the other.
+async fn compactions(parts: Arc<Parts>, dir: Arc<DataDir>) {
+    const INTERVAL: std::time::Duration = std::time::Duration::from_secs(1);
+    while parts.shutdown.sleep(INTERVAL).await {
+        let (storage, dir) = (parts.storage.clone(), dir.clone());
+        if let Err(e) = common_base::runtime::blocking("compaction", move || storage.compact_dir(&dir)).await {
+            tracing::warn!("compaction: {e}");
+        }
+    }
+}
+
+/// Background work of storage: old rowsets, garbage.
 async fn upkeep(parts: Arc<Parts>) {
     const INTERVAL: std::time::Duration = std::time::Duration::from_secs(10);
     while parts.shutdown.sleep(INTERVAL).await {
         let storage = parts.storage.clone();
         let done = common_base::runtime::blocking("storage upkeep", move || {
-            for (tablet, _) in storage.compaction_candidates() {
-                storage.compact_tablet(tablet)?;
-            }
             storage.sweep_stale();
             Ok(())
         });

@@ -64,8 +64,10 @@ fn collect(parts: &Parts, out: &mut Vec<Sample>) {
     gauge("process_fd_num_used", "Open files of the process", &[], machine::open_files() as f64);
     gauge("process_thread_num", "Threads of the process", &[], machine::threads() as f64);
     gauge("tablet_num", "Tablets here", &[], parts.storage.tablets().len() as f64);
-    let score = parts.storage.compaction_candidates().first().map_or(0.0, |(_, score)| *score);
-    gauge("tablet_cumulative_max_compaction_score", "Score of the tablet that needs compaction most", &[], score);
+    let compactions = parts.storage.compaction_state();
+    gauge("tablet_cumulative_max_compaction_score", "Score of the tablet that needs compaction most", &[], compactions.max_score);
+    gauge("running_base_compaction_task_num", "Compactions from the first version on that run now", &[], compactions.running_base as f64);
+    gauge("running_cumulative_compaction_task_num", "Other compactions that run now", &[], compactions.running_cumulative as f64);
     for disk in crate::report::disks(&parts.storage) {
         let path = [("path", disk.path.as_str())];
         gauge("disks_total_capacity", "Size of the disk", &path, disk.total_bytes as f64);

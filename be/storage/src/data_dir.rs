@@ -28,6 +28,8 @@ pub struct DataDir {
     broken: Mutex<Option<String>>,
     /// Rowsets whose files are being written: no garbage.
     in_flight: Mutex<HashSet<RowsetId>>,
+    /// Held by the compaction that runs here.
+    compaction: Mutex<()>,
 }
 
 impl DataDir {
@@ -46,7 +48,13 @@ impl DataDir {
             meta: MetaStore::new(kv),
             broken: Mutex::default(),
             in_flight: Mutex::default(),
+            compaction: Mutex::default(),
         })
+    }
+
+    /// The right to compact here; waits for it.
+    pub(crate) fn compaction_slot(&self) -> parking_lot::MutexGuard<'_, ()> {
+        self.compaction.lock()
     }
 
     /// Its root.

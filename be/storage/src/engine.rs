@@ -288,13 +288,20 @@ impl StorageEngine {
             }
             _ => known,
         };
+        let max = self.shared.settings.max_versions;
+        if tablet.versions().current().len() * 10 >= max * 9 {
+            // Loads that come faster than compaction pay for it.
+            if let Err(e) = self.compact_tablet(tablet.id()) {
+                tracing::warn!(tablet = %tablet.id(), error = %e, "compacting a tablet of many versions");
+            }
+        }
         let versions = tablet.versions().current().len();
         ensure!(
-            versions < self.shared.settings.max_versions,
+            versions < max,
             TooManyVersions,
             "Failed to load data into tablet {}, because of too many versions, current/limit: {versions}/{}. You can reduce the loading job concurrency, or increase loading data batch size",
             tablet.id(),
-            self.shared.settings.max_versions
+            max
         );
         ensure!(!tablet.pending.lock().contains_key(&txn), AlreadyExists, "transaction {txn} has written tablet {} already", tablet.id());
         DeltaWriter::new(&tablet, txn, schema, load)

@@ -22,6 +22,8 @@ pub mod tablet;
 #[cfg(test)]
 mod testkit;
 #[cfg(test)]
+mod model_tests;
+#[cfg(test)]
 mod tests;
 
 pub use engine::StorageEngine;

@@ -10,6 +10,8 @@ use common_base::kv::SharedKv;
 use common_base::{MemTracker, Result, SharedClock, SharedRng};
 use common_expr::registry::FunctionRegistry;
 
+use crate::compaction::Compactions;
+
 /// Opens the metadata store of a data directory, given the path it may use.
 pub type KvFactory = Arc<dyn Fn(&Path) -> Result<SharedKv> + Send + Sync>;
 
@@ -100,6 +102,7 @@ pub(crate) struct Shared {
     /// Loads into tablets that are open now.
     pub writers: AtomicUsize,
     pub functions: Arc<FunctionRegistry>,
+    pub compactions: Compactions,
 }
 
 impl Shared {
@@ -114,6 +117,7 @@ impl Shared {
             index_tracker: options.tracker.child("primary_index", 0),
             writers: AtomicUsize::new(0),
             functions: options.functions.clone(),
+            compactions: Compactions::default(),
         })
     }
 }

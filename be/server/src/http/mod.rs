@@ -1,4 +1,6 @@
-//! The BE's HTTP port: loads, health, metrics, error logs.
+//! The BE's HTTP port: loads, health, metrics, error logs, compactions by hand.
+
+mod compaction;
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -7,7 +9,7 @@ use axum::{
     extract::{Query, State},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
-    routing::{any, get, put},
+    routing::{any, get, post, put},
 };
 use common_base::{net::Listener, runtime::Shutdown};
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
@@ -19,6 +21,8 @@ pub fn router(parts: Arc<Parts>) -> Router {
     Router::new()
         .route("/api/health", get(health))
         .route("/metrics", get(metrics))
+        .route("/api/compact", post(compaction::compact))
+        .route("/api/compaction/show", get(compaction::show))
         .route("/api/_load_error_log", get(error_log))
         .route("/api/{db}/{table}/_stream_load", put(stream_load::handle))
         .route("/api/{db}/{table}/_stream_load_2pc", any(two_phase))

@@ -3,7 +3,7 @@
 use std::{pin::Pin, sync::Arc, task::Poll};
 
 use be_exec::runtime::query::{QueryExtras, QueryRun, query_id};
-use be_storage::{PublishItem, ReadColumn, convert::Conversion};
+use be_storage::{PublishItem, ReadColumn, compaction::CompactionKind, convert::Conversion};
 use common_base::{Error, Result, err, ids::{QueryId, TabletId, TxnId}};
 use common_expr::scalar_fn::EvalContext;
 use common_rpc::status;
@@ -11,7 +11,7 @@ use common_types::{Chunk, chunk::CHUNK_ROWS};
 use futures::Stream;
 use proto_messages::{chunk::{ChunkData, ExecuteReply, Finished, execute_reply::Kind}, fragment::{ExecuteRequest, sink::Kind as SinkKind}};
 use proto_services::be_service::{
-    BeReply, CancelRequest, ClearTxnRequest, ConvertTabletRequest, CreateTabletsRequest, DropTabletsRequest, PrepareDeleteReply, PrepareDeleteRequest, PublishReply,
+    BeReply, CancelRequest, ClearTxnRequest, CompactTabletsRequest, ConvertTabletRequest, CreateTabletsRequest, DropTabletsRequest, PrepareDeleteReply, PrepareDeleteRequest, PublishReply,
     PublishRequest, TabletStatsReply, TabletStatsRequest, be_service_server::BeService,
 };
 use tonic::{Request, Response, Status};
@@ -114,6 +114,12 @@ impl BeService for Service {
             Err(e) => return reply(Err(e)),
         };
         reply(common_base::runtime::blocking("convert tablet", move || storage.convert(&conversion)).await)
+    }
+
+    async fn compact_tablets(&self, request: Request<CompactTabletsRequest>) -> Answer<BeReply> {
+        let request = request.into_inner();
+        let kind = if request.base { CompactionKind::Base } else { CompactionKind::Cumulative };
+        reply(request.tablet_ids.into_iter().try_for_each(|id| self.parts.storage.request_compaction(TabletId(id), kind)))
     }
 
     async fn prepare_delete(&self, request: Request<PrepareDeleteRequest>) -> Answer<PrepareDeleteReply> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use common_rpc::status;
-use proto_services::be_service::{HeartbeatReply, HeartbeatRequest, heartbeat_server::Heartbeat};
+use proto_services::be_service::{CompactionReport, HeartbeatReply, HeartbeatRequest, heartbeat_server::Heartbeat};
 use tonic::{Request, Response, Status};
 
 use crate::app::Parts;
@@ -34,6 +34,17 @@ impl Heartbeat for Service {
             running_queries: parts.queries.lock().len() as u32,
             disks: crate::report::disks(&parts.storage),
             tablet_count: parts.storage.tablets().all().len() as u64,
+            compactions: Some(compactions(parts.storage.compaction_state())),
         }))
+    }
+}
+
+fn compactions(state: be_storage::compaction::CompactionState) -> CompactionReport {
+    CompactionReport {
+        candidates: state.candidates,
+        max_score: state.max_score,
+        running_base: state.running_base,
+        running_cumulative: state.running_cumulative,
+        asked: state.asked,
     }
 }

@@ -2,8 +2,12 @@
 //! tablet; the worker reads a snapshot, and readers notice nothing.
 
 pub mod choice;
+mod state;
+mod vertical;
 pub mod view;
 mod worker;
 
 pub use choice::choose;
+pub(crate) use state::Compactions;
+pub use state::{CompactionKind, CompactionState, CompactionTimes};
 pub use view::{RowsetView, TabletView};

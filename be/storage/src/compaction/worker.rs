@@ -1,23 +1,22 @@
-//! Runs one compaction: reads the chosen rowsets, sorts their rows together, writes one rowset and swaps it in.
+//! Runs one compaction: merges the chosen rowsets into one and swaps it in.
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use common_base::ids::{TabletId, TxnId};
 use common_base::{Result, ResultExt};
-use common_types::{Chunk, Column};
 
 use super::choice::{Choice, choose};
-use super::view::TabletView;
+use super::state::{CompactionKind, CompactionState};
+use super::vertical;
+use super::view::{RowsetView, TabletView};
+use crate::data_dir::DataDir;
 use crate::engine::StorageEngine;
-use crate::memtable::flush::{Sorted, write_columns};
-use crate::memtable::sort::permutation;
-use crate::merge::combines_rows;
 use crate::meta_store::MetaBatch;
-use crate::read::{ReadColumn, ReadSpec};
 use crate::rowset::Rowset;
 use crate::rowset::writer::RowsetWriter;
-use crate::tablet::{Tablet, TabletSchema};
+use crate::tablet::Tablet;
 
 impl StorageEngine {
     /// Tablets worth compacting, the most urgent first.
@@ -38,29 +37,106 @@ impl StorageEngine {
 
     /// Compacts a tablet once where that is worthwhile; false when there was nothing to do or somebody is at it.
     pub fn compact_tablet(&self, id: TabletId) -> Result<bool> {
+        self.compact_run(id, |tablet| self.choice_for(tablet).map(|c| c.rowsets))
+    }
+
+    /// Merges everything a tablet has into one rowset, whatever the policy says.
+    pub fn compact_fully(&self, id: TabletId) -> Result<bool> {
+        self.compact_by_hand(id, CompactionKind::Base)
+    }
+
+    /// Compacts because somebody asks for it; false when there is nothing to merge or somebody is at it.
+    pub fn compact_by_hand(&self, id: TabletId, kind: CompactionKind) -> Result<bool> {
+        self.compact_run(id, |tablet| {
+            let rowsets = TabletView::of(&tablet.versions(), self.shared().settings.max_versions).rowsets;
+            match kind {
+                _ if tablet.is_converting() => None,
+                CompactionKind::Base => Some(0..rowsets.len()).filter(|_| rowsets.len() > 1 || rowsets.iter().any(|r| r.overlapping)),
+                CompactionKind::Cumulative => cumulative_run(&rowsets),
+            }
+        })
+    }
+
+    /// One compaction at a time on a disk: the next waits for its turn.
+    fn compact_run(&self, id: TabletId, choose: impl FnOnce(&Tablet) -> Option<Range<usize>>) -> Result<bool> {
         let tablet = self.tablet(id)?;
+        let _slot = tablet.dir().compaction_slot();
         if !tablet.begin_compaction() {
             return Ok(false);
         }
-        let outcome = match self.choice_for(&tablet) {
-            Some(choice) => compact(&tablet, choice.rowsets).map(|()| true),
+        let run = choose(&tablet);
+        let base = run.as_ref().is_some_and(|r| r.start == 0);
+        let outcome = match run {
+            Some(run) => {
+                let running = tablet.shared().compactions.begin(base);
+                let outcome = compact(&tablet, run).map(|()| true);
+                drop(running);
+                tablet.note_compaction(base, outcome.is_ok());
+                outcome
+            }
             None => Ok(false),
         };
         tablet.end_compaction();
         outcome.with_context(|| format!("compacting tablet {id}")).inspect_err(|e| tablet.note_failure(e))
     }
 
-    /// Merges everything a tablet has into one rowset, whatever the policy says.
-    pub fn compact_fully(&self, id: TabletId) -> Result<bool> {
-        let tablet = self.tablet(id)?;
-        if !tablet.begin_compaction() {
-            return Ok(false);
+    /// Asks for a compaction by hand; it is made when its disk's turn comes.
+    pub fn request_compaction(&self, id: TabletId, kind: CompactionKind) -> Result<()> {
+        self.tablet(id)?.check()?;
+        let mut asked = self.shared().compactions.asked.lock();
+        if !asked.contains(&(id, kind)) {
+            asked.push_back((id, kind));
         }
-        let rowsets = tablet.versions().current().len();
-        let outcome = if rowsets > 1 && !tablet.is_converting() { compact(&tablet, 0..rowsets).map(|()| true) } else { Ok(false) };
-        tablet.end_compaction();
-        outcome.with_context(|| format!("compacting tablet {id}")).inspect_err(|e| tablet.note_failure(e))
+        Ok(())
     }
+
+    /// What a data directory has to do now: what was asked for, then what the policy finds worthwhile. False when that was nothing.
+    pub fn compact_dir(&self, dir: &Arc<DataDir>) -> Result<bool> {
+        let here = |id: TabletId| self.tablets().find(id).is_some_and(|t| Arc::ptr_eq(t.dir(), dir));
+        let mut done = false;
+        loop {
+            let next = {
+                let mut asked = self.shared().compactions.asked.lock();
+                asked.retain(|(id, _)| self.tablets().find(*id).is_some());
+                asked.iter().position(|(id, _)| here(*id)).and_then(|at| asked.remove(at))
+            };
+            let Some((id, kind)) = next else { break };
+            done |= self.compact_by_hand(id, kind)?;
+        }
+        for (id, _) in self.compaction_candidates().into_iter().filter(|(id, _)| here(*id)) {
+            done |= self.compact_tablet(id)?;
+        }
+        Ok(done)
+    }
+
+    /// What is going on, for operators.
+    pub fn compaction_state(&self) -> CompactionState {
+        let candidates = self.compaction_candidates();
+        let compactions = &self.shared().compactions;
+        CompactionState {
+            candidates: candidates.len() as u64,
+            max_score: candidates.first().map_or(0.0, |(_, score)| *score),
+            running_base: compactions.base.load(Ordering::Relaxed) as u64,
+            running_cumulative: compactions.cumulative.load(Ordering::Relaxed) as u64,
+            asked: compactions.asked.lock().len() as u64,
+        }
+    }
+}
+
+/// The longest run behind the first rowset that no delete predicate cuts.
+fn cumulative_run(rowsets: &[RowsetView]) -> Option<Range<usize>> {
+    let mut best: Option<Range<usize>> = None;
+    let mut start = 1;
+    for end in 1..=rowsets.len() {
+        if end == rowsets.len() || rowsets[end].has_delete {
+            let longer = end > start + best.as_ref().map_or(1, |b| b.len());
+            if longer {
+                best = Some(start..end);
+            }
+            start = end + 1;
+        }
+    }
+    best
 }
 
 fn compact(tablet: &Arc<Tablet>, run: Range<usize>) -> Result<()> {
@@ -69,24 +145,8 @@ fn compact(tablet: &Arc<Tablet>, run: Range<usize>) -> Result<()> {
     let (Some(first), Some(last)) = (inputs.first(), inputs.last()) else { return Ok(()) };
     let versions = (first.versions().0, last.versions().1);
     let schema = tablet.schema();
-    let spec = ReadSpec {
-        columns: schema.columns.iter().map(|c| ReadColumn::new(c.uid, c.ty.clone())).collect(),
-        output: (0..schema.columns.len()).collect(),
-        ..Default::default()
-    };
-    let read = if combines_rows(schema.keys) { tablet.read_merged(&inputs, &spec)? } else { tablet.read_rowsets(&inputs, snapshot.max(), &spec)? };
-    let mut chunks: Vec<Chunk> = Vec::new();
-    let mut memory = tablet.shared().load_tracker.empty_guard();
-    for morsel in &read.morsels {
-        for chunk in morsel.scan()? {
-            let chunk = chunk?;
-            memory.grow(chunk.memory_size())?;
-            chunks.push(chunk);
-        }
-    }
     let writer = RowsetWriter::new(tablet);
-    write_sorted(tablet, &schema, &writer, &chunks)?;
-    drop((chunks, memory));
+    vertical::merge(tablet, &schema, &inputs, snapshot.max(), &writer)?;
     let pending = writer.finish(TxnId(0), versions, None)?;
     if tablet.primary().is_some() {
         return crate::primary::compaction::swap_in(tablet, &inputs, pending);
@@ -105,27 +165,5 @@ fn compact(tablet: &Arc<Tablet>, run: Range<usize>) -> Result<()> {
     meta.commit(batch)?;
     tablet.set_versions(next);
     pending.settle();
-    Ok(())
-}
-
-fn write_sorted(tablet: &Tablet, schema: &TabletSchema, writer: &RowsetWriter, chunks: &[Chunk]) -> Result<()> {
-    let rows: usize = chunks.iter().map(Chunk::rows).sum();
-    if rows == 0 {
-        return Ok(());
-    }
-    let bytes: usize = chunks.iter().map(Chunk::memory_size).sum();
-    let column = |i: usize| Column::concat_refs(&chunks.iter().map(|c| c.column(i)).collect::<Vec<_>>());
-    let keys: Vec<Column> = schema.sort_key.iter().map(|i| column(*i)).collect();
-    let order = match permutation(&keys, rows)? {
-        Some(order) => order,
-        None => (0..rows as u32).collect(),
-    };
-    let limit = tablet.shared().settings.compaction_segment_rows.max(1);
-    for part in order.chunks(limit) {
-        let (ordinal, path) = writer.next_segment()?;
-        let sorted = Sorted { keys: &keys, order: Some(part), rows: part.len(), row_bytes: bytes / rows };
-        let summary = write_columns(&**tablet.dir().fs(), &path, schema, sorted, &column, 1)?;
-        writer.add_segment(ordinal, summary);
-    }
     Ok(())
 }

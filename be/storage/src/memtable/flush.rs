@@ -17,7 +17,7 @@ use crate::tablet::TabletSchema;
 /// Most bytes of a short-key entry; search keys are cut the same way.
 pub const SHORT_KEY_BYTES: usize = 48;
 /// Most bytes of the first and last key of a segment.
-const END_KEY_BYTES: usize = 256;
+pub const END_KEY_BYTES: usize = 256;
 
 /// Sorts the rows and writes them as one segment; the file's content is durable when it returns. Rows of equal key are combined
 /// where `combines` says how.

@@ -115,6 +115,17 @@ impl<'a> Groups<'a> {
         Self { order, rows, starts }
     }
 
+    /// Rows in order, with a mark where a group begins.
+    pub fn at(begins: &[bool]) -> Self {
+        let starts = begins.iter().enumerate().filter(|(_, b)| **b).map(|(i, _)| i as u32).collect();
+        Self { order: None, rows: begins.len(), starts }
+    }
+
+    /// Position (in order) of each group's first row.
+    pub fn starts(&self) -> &[u32] {
+        &self.starts
+    }
+
     /// Number of groups.
     pub fn len(&self) -> usize {
         self.starts.len()

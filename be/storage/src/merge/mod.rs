@@ -6,4 +6,4 @@ pub mod combine;
 pub mod runs;
 
 pub use combine::{Combine, Groups, combines_rows};
-pub use runs::{RunMerger, SortedRun};
+pub use runs::{RunMerger, SortedRun, Step};

@@ -17,6 +17,8 @@ use crate::memtable::sort::permutation;
 pub type SortedRun = Box<dyn Iterator<Item = Result<Chunk>> + Send>;
 
 struct Cursor {
+    /// Its place among the runs.
+    number: usize,
     run: SortedRun,
     chunk: Chunk,
     /// First row not taken yet.
@@ -54,6 +56,16 @@ impl Cursor {
     }
 }
 
+/// Rows of several runs, next in key order.
+pub struct Step {
+    /// The rows, run after run.
+    pub rows: Chunk,
+    /// Their order by key, those of one key from the oldest run on; `None` as they are.
+    pub order: Option<Vec<u32>>,
+    /// Number of a run and how many of the rows are its.
+    pub parts: Vec<(usize, usize)>,
+}
+
 /// A running merge.
 pub struct RunMerger {
     cursors: Vec<Cursor>,
@@ -67,41 +79,45 @@ pub struct RunMerger {
 impl RunMerger {
     /// Merges runs given in version order. `combines` has one entry per column.
     pub fn new(runs: Vec<SortedRun>, keys: Vec<usize>, combines: Vec<Combine>, memory: Option<MemGuard>) -> Self {
-        let cursors = runs.into_iter().map(|run| Cursor { run, chunk: Chunk::new(Vec::new(), 0), at: 0, last: false }).collect();
+        let cursors = runs.into_iter().enumerate().map(|(number, run)| Cursor { number, run, chunk: Chunk::new(Vec::new(), 0), at: 0, last: false }).collect();
         Self { cursors, keys, combines, ready: VecDeque::new(), memory }
     }
 
-    /// The next rows; `None` at the end.
+    /// The next rows, combined; `None` at the end.
     pub fn next_chunk(&mut self) -> Result<Option<Chunk>> {
         loop {
             if let Some(chunk) = self.ready.pop_front() {
                 return Ok(Some(chunk));
             }
-            let mut loaded = false;
-            for cursor in &mut self.cursors {
-                while cursor.is_empty() && !cursor.last {
-                    cursor.load()?;
-                    loaded = true;
-                }
-            }
-            self.cursors.retain(|c| !c.is_empty());
-            if loaded && let Some(memory) = &mut self.memory {
-                memory.resize(self.cursors.iter().map(|c| c.chunk.memory_size()).sum())?;
-            }
-            match self.cursors.as_mut_slice() {
-                [] => return Ok(None),
-                // Nothing to merge with.
-                [only] => {
-                    let rest = only.chunk.slice(only.at, only.chunk.rows() - only.at);
-                    only.at = only.chunk.rows();
-                    self.emit(rest);
-                }
-                _ => {
-                    let merged = self.step()?;
-                    self.emit(merged);
-                }
+            let Some(step) = self.next_step()? else { return Ok(None) };
+            // The keys of one run differ.
+            let chunk = if step.parts.len() == 1 { step.rows } else { self.combine(&step)? };
+            self.emit(chunk);
+        }
+    }
+
+    /// The next rows and their order; `None` at the end. All rows of a key are in one step.
+    pub fn next_step(&mut self) -> Result<Option<Step>> {
+        let mut loaded = false;
+        for cursor in &mut self.cursors {
+            while cursor.is_empty() && !cursor.last {
+                cursor.load()?;
+                loaded = true;
             }
         }
+        self.cursors.retain(|c| !c.is_empty());
+        if loaded && let Some(memory) = &mut self.memory {
+            memory.resize(self.cursors.iter().map(|c| c.chunk.memory_size()).sum())?;
+        }
+        if self.cursors.is_empty() { Ok(None) } else { self.step().map(Some) }
+    }
+
+    fn combine(&self, step: &Step) -> Result<Chunk> {
+        let rows = step.rows.rows();
+        let keys: Vec<Column> = self.keys.iter().map(|k| step.rows.column(*k).clone()).collect();
+        let groups = Groups::find(&keys, step.order.as_deref(), rows);
+        let columns = step.rows.columns().iter().zip(&self.combines).map(|(c, how)| how.apply(c, &groups)).collect::<Result<Vec<_>>>()?;
+        Ok(Chunk::new(columns, groups.len()))
     }
 
     fn emit(&mut self, chunk: Chunk) {
@@ -113,7 +129,7 @@ impl RunMerger {
         }
     }
 
-    fn step(&mut self) -> Result<Chunk> {
+    fn step(&mut self) -> Result<Step> {
         // A run that is loaded to its end bounds nothing.
         let mut bound: Option<usize> = None;
         for (i, cursor) in self.cursors.iter().enumerate().filter(|(_, c)| !c.last) {
@@ -136,17 +152,21 @@ impl RunMerger {
                 Some(b) => upper_bound(&self.keys, c, &self.cursors[b]),
             })
             .collect();
-        let mut parts = Vec::with_capacity(ends.len());
+        let (mut chunks, mut parts) = (Vec::with_capacity(ends.len()), Vec::with_capacity(ends.len()));
         for (cursor, end) in self.cursors.iter_mut().zip(ends) {
             if end > cursor.at {
-                parts.push(cursor.chunk.slice(cursor.at, end - cursor.at));
+                chunks.push(cursor.chunk.slice(cursor.at, end - cursor.at));
+                parts.push((cursor.number, end - cursor.at));
                 cursor.at = end;
             }
         }
-        if parts.len() == 1 {
-            return Ok(parts.remove(0));
+        if chunks.len() == 1 {
+            return Ok(Step { rows: chunks.remove(0), order: None, parts });
         }
-        combine_sorted(&Chunk::concat(&parts), &self.keys, &self.combines)
+        let rows = Chunk::concat(&chunks);
+        let keys: Vec<Column> = self.keys.iter().map(|k| rows.column(*k).clone()).collect();
+        let order = permutation(&keys, rows.rows())?;
+        Ok(Step { rows, order, parts })
     }
 }
 
@@ -156,16 +176,6 @@ impl Iterator for RunMerger {
     fn next(&mut self) -> Option<Self::Item> {
         self.next_chunk().transpose()
     }
-}
-
-/// Sorts rows by key, those of one key in their present order, and combines the latter.
-pub fn combine_sorted(chunk: &Chunk, keys: &[usize], combines: &[Combine]) -> Result<Chunk> {
-    let rows = chunk.rows();
-    let key_columns: Vec<Column> = keys.iter().map(|k| chunk.column(*k).clone()).collect();
-    let order = permutation(&key_columns, rows)?;
-    let groups = Groups::find(&key_columns, order.as_deref(), rows);
-    let columns = chunk.columns().iter().zip(combines).map(|(c, how)| how.apply(c, &groups)).collect::<Result<Vec<_>>>()?;
-    Ok(Chunk::new(columns, groups.len()))
 }
 
 fn compare_keys(keys: &[usize], a: &Chunk, i: usize, b: &Chunk, j: usize) -> Ordering {

@@ -4,13 +4,14 @@
 
 use std::sync::Arc;
 
-use be_segment::{ScanResidual, Segment};
+use be_segment::{ScanResidual, ScanSpec, Segment};
 use common_base::{MemTracker, Result};
 use common_expr::predicate::ColumnPredicate;
 use common_types::Chunk;
 
 use super::delete_predicates::DeletePredicate;
-use super::tablet_reader::{Opening, ReadColumn, ReadSpec, SegmentPart, TabletRead, filters_of};
+use super::tablet_reader::{Opening, ReadColumn, ReadSpec, TabletRead, filters_of};
+pub(crate) use super::tablet_reader::SegmentPart;
 use crate::merge::{Combine, RunMerger, SortedRun};
 use crate::rowset::Rowset;
 use crate::tablet::{Tablet, TabletSchema};
@@ -42,14 +43,20 @@ impl MergePlan {
 
     /// Starts it.
     pub fn scan(&self) -> Result<MergeScan> {
-        let runs = self.runs.iter().map(|parts| run_of(parts.clone())).collect();
+        let runs = self.runs.iter().map(|parts| run_of(parts.clone(), None)).collect();
         let memory = self.memory.as_ref().map(|m| m.empty_guard());
         Ok(MergeScan { merger: RunMerger::new(runs, self.keys.clone(), self.combines.clone(), memory), after: self.after.clone() })
     }
 }
 
-/// Chunks of parts that follow each other in key order; a part is opened when the one before is read.
-fn run_of(parts: Vec<SegmentPart>) -> SortedRun {
+/// Chunks of parts that follow each other in key order, with other output columns on demand; a part is opened when the one before
+/// is read.
+pub(crate) fn run_of(mut parts: Vec<SegmentPart>, output: Option<&[usize]>) -> SortedRun {
+    if let Some(output) = output {
+        for part in &mut parts {
+            part.spec = Arc::new(ScanSpec { output: output.to_vec(), ..(*part.spec).clone() });
+        }
+    }
     let mut parts = parts.into_iter();
     let mut open = None;
     Box::new(std::iter::from_fn(move || {
@@ -115,6 +122,34 @@ struct Source<'a> {
 }
 
 impl Tablet {
+    /// The rows of rowsets that follow each other, without those that deletes among them or the delete vectors of `version` name:
+    /// sorted runs in version order, of all columns.
+    pub(crate) fn sorted_runs(self: &Arc<Self>, rowsets: &[Arc<Rowset>], version: i64) -> Result<Vec<Vec<SegmentPart>>> {
+        let schema = self.schema();
+        let spec = ReadSpec {
+            columns: schema.columns.iter().map(|c| ReadColumn::new(c.uid, c.ty.clone())).collect(),
+            output: (0..schema.columns.len()).collect(),
+            ..Default::default()
+        };
+        let mut runs: Vec<Vec<SegmentPart>> = Vec::new();
+        for (i, rowset) in rowsets.iter().enumerate().filter(|(_, r)| r.meta().rows > 0) {
+            let deletes: Vec<&DeletePredicate> = rowsets[i + 1..].iter().filter_map(|r| r.delete_predicate()).collect();
+            let mut of_rowset = Vec::new();
+            for s in 0..rowset.segment_count() {
+                let segment = rowset.segment(s)?;
+                let Some(mut opened) = self.open_segment(rowset, &segment, &schema, &spec, &[], &deletes)? else { continue };
+                opened.spec.live = rowset.deletes(s).live_at(version);
+                of_rowset.push(SegmentPart { _rowset: rowset.clone(), segment, spec: Arc::new(opened.spec), rows: opened.rows });
+            }
+            if rowset.meta().overlapping {
+                runs.extend(of_rowset.into_iter().map(|part| vec![part]));
+            } else if !of_rowset.is_empty() {
+                runs.push(of_rowset);
+            }
+        }
+        Ok(runs)
+    }
+
     /// Opens rowsets that follow each other, rows of equal key combined.
     pub(crate) fn read_merged(self: &Arc<Self>, rowsets: &[Arc<Rowset>], spec: &ReadSpec) -> Result<TabletRead> {
         let schema = self.schema();
@@ -219,8 +254,7 @@ impl Below {
     fn of(spec: &ReadSpec, schema: &TabletSchema, tablet: &Tablet) -> Result<Self> {
         let mut columns = spec.columns.clone();
         let mut keys = Vec::new();
-        let rest = (0..schema.columns.len()).filter(|i| schema.columns[*i].key && !schema.sort_key.contains(i));
-        for ordinal in schema.sort_key.iter().copied().chain(rest) {
+        for ordinal in schema.merge_keys() {
             let key = &schema.columns[ordinal];
             let at = columns.iter().position(|c| c.uid == key.uid).unwrap_or_else(|| {
                 columns.push(ReadColumn::new(key.uid, key.ty.clone()));

@@ -1,7 +1,7 @@
 //! Reading a tablet at a version: which segments, which rows of them, under which conditions.
 
 pub mod delete_predicates;
-mod merged;
+pub(crate) mod merged;
 pub mod residual;
 pub mod split;
 pub mod tablet_reader;

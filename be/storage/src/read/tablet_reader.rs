@@ -70,7 +70,7 @@ enum Work {
 
 /// Rows of one segment under its conditions.
 #[derive(Clone, Debug)]
-pub(super) struct SegmentPart {
+pub(crate) struct SegmentPart {
     /// Keeps the files while they are read.
     pub _rowset: Arc<Rowset>,
     pub segment: Arc<Segment>,

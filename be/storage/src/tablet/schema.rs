@@ -68,6 +68,13 @@ impl TabletSchema {
         })
     }
 
+    /// The columns rows are merged by: the sort columns, then keys that are none of them where keys are unique.
+    pub fn merge_keys(&self) -> Vec<usize> {
+        let unique = self.keys != pb::KeysModel::Duplicate && self.keys != pb::KeysModel::Primary;
+        let rest = (0..self.columns.len()).filter(|i| unique && self.columns[*i].key && !self.sort_key.contains(i));
+        self.sort_key.iter().copied().chain(rest).collect()
+    }
+
     /// Position of a column by its number.
     pub fn position_of(&self, uid: u64) -> Option<usize> {
         self.columns.iter().position(|c| c.uid == uid)

@@ -12,6 +12,7 @@ use proto_messages::tablet::{CreateTablet, KeysModel, TabletMeta};
 use super::report::TabletReport;
 use super::schema::TabletSchema;
 use super::versions::Versions;
+use crate::compaction::CompactionTimes;
 use crate::data_dir::DataDir;
 use crate::options::Shared;
 use crate::primary::PrimaryState;
@@ -32,6 +33,7 @@ pub struct Tablet {
     bad: Mutex<Option<String>>,
     dropped: AtomicBool,
     compacting: AtomicBool,
+    compaction_times: Mutex<CompactionTimes>,
     statistics: Mutex<Option<(i64, Arc<RowsetStatistics>)>>,
     /// The primary index; held while the versions of a primary-key tablet change, and taken before `pending`.
     primary: Option<Mutex<PrimaryState>>,
@@ -53,6 +55,7 @@ impl Tablet {
             bad: Mutex::default(),
             dropped: AtomicBool::new(false),
             compacting: AtomicBool::new(false),
+            compaction_times: Mutex::default(),
             statistics: Mutex::default(),
             primary: primary.then(Mutex::default),
         }))
@@ -135,6 +138,21 @@ impl Tablet {
     }
     pub(crate) fn end_compaction(&self) {
         self.compacting.store(false, Ordering::SeqCst);
+    }
+
+    /// When it was compacted last.
+    pub fn compaction_times(&self) -> CompactionTimes {
+        *self.compaction_times.lock()
+    }
+    pub(crate) fn note_compaction(&self, base: bool, success: bool) {
+        let now = self.shared.clock.now_ms();
+        let mut times = self.compaction_times.lock();
+        *match (base, success) {
+            (true, true) => &mut times.base_success_ms,
+            (true, false) => &mut times.base_failure_ms,
+            (false, true) => &mut times.cumulative_success_ms,
+            (false, false) => &mut times.cumulative_failure_ms,
+        } = now;
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {

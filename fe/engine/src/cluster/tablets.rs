@@ -7,7 +7,7 @@ use common_rpc::status;
 use common_types::wire;
 use fe_catalog::model::{Aggregation, Column, KeysModel, Partition, PartitionItem, Replica, TableIndex, Tablet, TabletIndex};
 use proto_messages::tablet as pb;
-use proto_services::be_service::{CreateTabletsRequest, DropTabletsRequest};
+use proto_services::be_service::{CompactTabletsRequest, CreateTabletsRequest, DropTabletsRequest};
 use tracing::warn;
 
 use crate::engine::Engine;
@@ -161,6 +161,24 @@ pub async fn send_creates(engine: &Arc<Engine>, per_node: BTreeMap<NodeId, Vec<p
 
 fn replicas(partitions: &[Partition]) -> impl Iterator<Item = (&Partition, &Arc<TabletIndex>, &Tablet, &Replica)> {
     partitions.iter().flat_map(|p| p.indexes.iter().flat_map(move |i| i.tablets.iter().flat_map(move |t| t.replicas.iter().map(move |r| (p, i, t, r)))))
+}
+
+/// Asks every backend to compact its replicas of partitions: into one rowset (`base`), or what came after the first.
+pub async fn compact(engine: &Arc<Engine>, partitions: &[&Arc<Partition>], base: bool) -> Result<()> {
+    let catalog = engine.meta.snapshot();
+    let mut per_node: BTreeMap<NodeId, Vec<u64>> = BTreeMap::new();
+    for (_, _, tablet, replica) in partitions.iter().flat_map(|p| replicas(std::slice::from_ref(&***p))) {
+        per_node.entry(replica.node).or_default().push(tablet.id.0);
+    }
+    let calls = per_node.into_iter().map(|(node, tablet_ids)| {
+        let address = catalog.backends.get(&node).map(|b| format!("{}:{}", b.host, b.be_port));
+        async move {
+            let address = address.ok_or_else(|| err!(Unavailable, "backend {node} is gone"))?;
+            let reply = engine.pool.be(&address)?.compact_tablets(CompactTabletsRequest { tablet_ids, base }).await;
+            status::from_message(reply.map_err(|e| status::from_grpc(&e, &address))?.into_inner().status)
+        }
+    });
+    futures::future::try_join_all(calls).await.map(|_| ())
 }
 
 /// Drops the tablets of partitions that left the catalog, in the background: a backend that is away drops them when it reports.

@@ -3,6 +3,7 @@
 //! Each table is a [`Provider`]: its columns and a function that makes its rows. A new table is one file and one line in [`PROVIDERS`].
 
 mod accounts;
+mod be_compactions;
 mod be_tablets;
 mod character_sets;
 mod columns;
@@ -118,6 +119,7 @@ static PROVIDERS: LazyLock<Vec<Provider>> = LazyLock::new(|| {
         accounts::ROLE_EDGES,
         loads::LOADS,
         loads::STREAM_LOADS,
+        be_compactions::BE_COMPACTIONS,
         be_tablets::BE_TABLETS,
         keywords::KEYWORDS,
     ];

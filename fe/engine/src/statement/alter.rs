@@ -6,7 +6,7 @@ use fe_catalog::{
     Op,
     model::{ColumnSource, OlapTable, Partition, PartitionInfo, Table},
 };
-use fe_parser::ast::{AddPartition, AlterTable, AlterTableClause, PartitionSelection, Properties, sql};
+use fe_parser::ast::{AddPartition, AlterTable, AlterTableClause, CompactionKind, PartitionSelection, Properties, sql};
 
 use super::{
     alter_columns, names,
@@ -117,6 +117,7 @@ async fn alter(
             drop_partitions(session, table, olap, *temporary, *if_exists, selection).await
         }
         AlterTableClause::TruncatePartition(names) => truncate::truncate(session, &statement.table, Some(names)).await,
+        AlterTableClause::Compact { kind, partitions } => compact(session, olap, *kind, partitions).await,
         AlterTableClause::AddIndex(index) => alter_columns::add_index(session, table, olap, index).await,
         AlterTableClause::DropIndex(name) => alter_columns::drop_index(session, table, olap, &name.value).await,
         other => bail!(NotSupported, "ALTER TABLE {} is not supported yet", clause_name(other)),
@@ -259,6 +260,18 @@ async fn add_partitions(session: &mut Session, table: &Table, olap: &OlapTable, 
             Err(e)
         }
     }
+}
+
+/// Asks the backends to compact partitions, all when none is named.
+async fn compact(session: &mut Session, olap: &OlapTable, kind: CompactionKind, names: &[sql::Ident]) -> Result<StatementResult> {
+    for name in names {
+        if !olap.partitions.values().any(|p| p.name.eq_ignore_ascii_case(&name.value)) {
+            bail!(User, "Partition {} does not exist", name.value);
+        }
+    }
+    let asked: Vec<_> = olap.partitions.values().filter(|p| names.is_empty() || names.iter().any(|n| p.name.eq_ignore_ascii_case(&n.value))).collect();
+    tablets::compact(&session.engine, &asked, kind != CompactionKind::Cumulative).await?;
+    Ok(StatementResult::ok())
 }
 
 async fn drop_partitions(
