@@ -43,6 +43,10 @@ pub trait CatalogView {
     fn database(&self, name: &str) -> Option<Arc<Database>>;
     /// A table or view by name.
     fn table(&self, db: &str, name: &str) -> Option<Arc<Table>>;
+    /// A rollup or synchronous materialized view that can be read, as a table of its own.
+    fn sync_view(&self, _db: &str, _name: &str) -> Option<Arc<Table>> {
+        None
+    }
     /// Every database the user may see.
     fn databases(&self) -> Vec<Arc<Database>>;
     /// The rows of a system table, columns in table order. `hints` are equality conditions known beforehand (column, text), which

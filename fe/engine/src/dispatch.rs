@@ -12,7 +12,7 @@ use crate::{
     session::Session,
     show,
     statement::admin,
-    statement::{alter, alter_columns, cluster, database, delete, describe, explain, insert, kill, prepared, query, set, table, truncate, user, view},
+    statement::{alter, alter_columns, cluster, database, delete, describe, explain, insert, kill, prepared, query, rollup, set, table, truncate, user, view},
 };
 
 /// Runs one statement.
@@ -46,6 +46,8 @@ pub async fn run_statement(session: &mut Session, statement: &Statement, text: &
         Statement::AlterTable(s) => alter::run(session, s).await,
         Statement::CreateIndex(s) => alter::run_clause(session, &s.table, AlterTableClause::AddIndex(s.index.clone())).await,
         Statement::DropIndex(s) => alter::run_clause(session, &s.table, AlterTableClause::DropIndex(s.name.clone())).await,
+        Statement::CreateMaterializedView(s) => rollup::create_view(session, s).await,
+        Statement::DropMaterializedView(s) => rollup::drop_view(session, s).await,
         Statement::CancelAlterTable(s) => alter_columns::cancel(session, s).await,
         Statement::CreateView(s) => view::create(session, s).await,
         Statement::AlterView(s) => view::alter(session, s).await,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use common_base::Result;
 use common_types::Chunk;
 use fe_analyzer::CatalogView;
-use fe_catalog::{CatalogSnapshot, model::{Database, Table}};
+use fe_catalog::{CatalogSnapshot, model::{Database, IndexState, Table}};
 
 use crate::{engine::Engine, info_schema};
 
@@ -25,6 +25,15 @@ impl CatalogView for SnapshotView<'_> {
             return info_schema::table(db, name);
         }
         self.catalog.table(self.catalog.database(db)?.id, name).cloned()
+    }
+
+    fn sync_view(&self, db: &str, name: &str) -> Option<Arc<Table>> {
+        let db = self.catalog.database(db)?.id;
+        let of = |t: &Arc<Table>| {
+            let index = t.as_olap()?.index_by_name(name).filter(|i| i.state == IndexState::Normal)?.clone();
+            t.index_as_table(&index).map(Arc::new)
+        };
+        self.catalog.tables_of(db).find_map(of)
     }
 
     fn databases(&self) -> Vec<Arc<Database>> {

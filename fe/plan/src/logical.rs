@@ -75,6 +75,8 @@ pub struct LogicalScan {
     pub partitions: Option<Vec<PartitionId>>,
     /// `TABLET (…)`.
     pub tablets: Option<Vec<TabletId>>,
+    /// `table` is this rollup or synchronous materialized view of it, as a table of its own.
+    pub rollup: Option<String>,
 }
 
 /// Constant rows, or rows the FE made (information_schema).

@@ -75,6 +75,8 @@ pub struct PhysicalScan {
     pub table: Arc<Table>,
     pub db_name: String,
     pub alias: String,
+    /// The rollup that is read instead of the base index.
+    pub rollup: Option<String>,
     /// Columns read, predicate columns included.
     pub columns: Vec<(ColumnId, ColumnUid)>,
     pub predicates: Vec<Expr>,

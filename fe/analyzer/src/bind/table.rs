@@ -48,6 +48,9 @@ impl Binder<'_> {
                 return self.named(bound, None, &parts.table, alias);
             }
         }
+        if hints.names.iter().any(|h| h.eq_ignore_ascii_case("_SYNC_MV_")) {
+            return self.bind_sync_view(parts.db, &parts.table, alias);
+        }
         let (db, table) = self.find_table(parts.db, &parts.table)?;
         if let Some(hint) =
             hints.names.iter().find(|h| h.eq_ignore_ascii_case("_META_") || h.eq_ignore_ascii_case("_BINLOG_"))
@@ -71,6 +74,24 @@ impl Binder<'_> {
                 Ok(relation)
             }
         }
+    }
+
+    /// `FROM mv [_SYNC_MV_]`: a rollup or synchronous materialized view, read as a table.
+    fn bind_sync_view(&mut self, db: Option<String>, name: &str, alias: Option<&TableAlias>) -> Result<Relation> {
+        let db_name = match db {
+            Some(db) => db,
+            None => self.current_database()?,
+        };
+        let Some(db) = self.ctx.view.database(&db_name) else { bail!(UnknownDatabase, "Unknown database '{db_name}'") };
+        let Some(table) = self.ctx.view.sync_view(&db_name, name) else { bail!(UnknownTable, "Unknown table '{db_name}.{name}'") };
+        let Some(olap) = table.as_olap() else { bail!(Internal, "materialized view '{name}' stores nothing") };
+        let source = self.use_table(&db.name, &table);
+        let mut scan = self.scan(&db, &table, olap, alias, &[], &encoding::TableHints::default())?;
+        if let LogicalOp::Scan(scan) = &mut scan.op {
+            scan.rollup = Some(name.to_owned());
+        }
+        let named = Table { name: name.to_owned(), ..Table::clone(&table) };
+        self.stored(scan, &db, &named, alias, source)
     }
 
     /// The database and table a name stands for.
@@ -150,6 +171,7 @@ impl Binder<'_> {
             predicates: Vec::new(),
             partitions,
             tablets,
+            rollup: None,
         })))
     }
 

@@ -43,7 +43,7 @@ pub fn changes_columns(clause: &AlterTableClause) -> bool {
 /// Analyzes clauses that change columns, together.
 pub fn analyze_alter_columns(ctx: &AnalyzeContext<'_>, table: &Table, clauses: &[AlterTableClause]) -> Result<ColumnsChange> {
     let olap = super::stored_only(table, "ALTER TABLE")?;
-    let column = |c: &Column| IndexColumn { column: c.clone(), source: ColumnSource::Column(c.uid) };
+    let column = |c: &Column| IndexColumn { column: c.clone(), source: ColumnSource::Column(c.uid), canonical: String::new() };
     let mut draft = Draft {
         ctx,
         table,
@@ -157,7 +157,7 @@ impl Draft<'_> {
             // Generated columns stay last.
             None => self.columns.iter().position(|c| c.column.generated.is_some()).unwrap_or(self.columns.len()),
         };
-        self.columns.insert(at, IndexColumn { column, source });
+        self.columns.insert(at, IndexColumn { column, source, canonical: String::new() });
         Ok(())
     }
 
@@ -324,7 +324,7 @@ impl Draft<'_> {
                 self.rewrite = true;
             }
         }
-        self.columns[at] = IndexColumn { column: new, source };
+        self.columns[at] = IndexColumn { column: new, source, canonical: String::new() };
         self.move_to(at, position)
     }
 

@@ -45,7 +45,7 @@ pub fn bind_index_rows(ctx: &AnalyzeContext<'_>, table: &Table, index: &TableInd
     Ok(IndexRows { exprs, predicate, kept })
 }
 
-fn bind_text(ctx: &AnalyzeContext<'_>, names: &[NamedColumn], text: &str) -> Result<Expr> {
+pub(super) fn bind_text(ctx: &AnalyzeContext<'_>, names: &[NamedColumn], text: &str) -> Result<Expr> {
     let syntax = fe_parser::parse_expr(text, &ParseOptions::default())?;
     let mut ctx = AnalyzeContext { columns: fe_plan::ColumnFactory::default(), ..*ctx };
     for name in names {

@@ -11,6 +11,7 @@ mod load;
 mod partition;
 mod properties;
 mod qualify;
+mod rollup;
 mod secondary_index;
 mod update;
 
@@ -25,6 +26,7 @@ pub use index_columns::{IndexRows, RowsAre, bind_index_rows};
 pub use insert::{AnalyzedInsert, analyze_insert};
 pub use load::{AnalyzedLoad, LoadField, LoadRequest, analyze_load};
 pub use partition::{analyze_add_partition, partition_values};
+pub use rollup::{IndexDraft, analyze_rollup, analyze_sync_view};
 pub use secondary_index::index_clause;
 pub use update::{AnalyzedUpdate, analyze_update};
 

@@ -54,7 +54,7 @@ impl CatalogState {
         olap.sort_key = change.sort_key;
         olap.indexes_ddl = change.indexes_ddl;
         olap.properties = change.properties;
-        olap.next_column_uid = change.next_column_uid;
+        olap.next_column_uid = olap.next_column_uid.max(change.next_column_uid);
         table.kind = TableKind::Olap(Arc::new(olap));
         self.put_table(table);
         if let Some(job) = change.job {
@@ -79,6 +79,8 @@ impl CatalogState {
             }
         }
         self.change_olap(table.id, |o| {
+            let highest = index.columns.iter().map(|c| c.column.uid.0 + 1).max().unwrap_or(0);
+            o.next_column_uid = o.next_column_uid.max(highest);
             o.further.push(Arc::new(index));
             for (id, added) in tablets {
                 if let Some(old) = o.partitions.get(&id) {
@@ -165,7 +167,7 @@ impl CatalogState {
         olap.sort_key.clone_from(&index.sort_key);
         olap.indexes_ddl.clone_from(&job.change.indexes_ddl);
         olap.properties.clone_from(&job.change.properties);
-        olap.next_column_uid = job.change.next_column_uid;
+        olap.next_column_uid = olap.next_column_uid.max(job.change.next_column_uid);
         table.columns = index.columns.iter().map(|c| c.column.clone()).collect();
         table.updated_ms = now_ms;
         table.kind = TableKind::Olap(Arc::new(olap));

@@ -1,9 +1,11 @@
 //! Indexes of a table beside its base index: the same rows with other columns, another order, or added up.
 
+use std::sync::Arc;
+
 use common_base::ids::{ColumnUid, IndexId};
 use serde::{Deserialize, Serialize};
 
-use super::{Column, KeysModel};
+use super::{Column, KeysModel, OlapTable, Partition, Table, TableKind};
 
 /// A rollup, a synchronous materialized view, or the coming base index of a schema change.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,6 +33,9 @@ pub struct TableIndex {
 pub struct IndexColumn {
     pub column: Column,
     pub source: ColumnSource,
+    /// The bound source as text: what a query's expression is compared with. Empty where nothing is compared.
+    #[serde(default)]
+    pub canonical: String,
 }
 
 /// Where an index column's values come from.
@@ -50,4 +55,25 @@ pub enum IndexState {
     /// Loads write it, history is being converted.
     Building,
     Normal,
+}
+
+impl Table {
+    /// A further index as a table of its own: its columns, its tablets, the partitions and buckets of the table.
+    pub fn index_as_table(&self, index: &TableIndex) -> Option<Table> {
+        let olap = self.as_olap()?;
+        let mut view = OlapTable { partitions: imbl::OrdMap::new(), ..OlapTable::clone(olap) };
+        for (id, partition) in &olap.partitions {
+            let tablets = partition.indexes.iter().find(|i| i.index_id == index.id)?;
+            let only = Partition { indexes: vec![tablets.clone()], ..Partition::clone(partition) };
+            view.partitions.insert(*id, Arc::new(only));
+        }
+        view.keys = index.keys;
+        view.base_index = index.id;
+        view.sort_key.clone_from(&index.sort_key);
+        view.short_key_columns = index.short_key_columns;
+        view.schema_version = index.schema_version;
+        view.further.clear();
+        let columns = index.columns.iter().map(|c| c.column.clone()).collect();
+        Some(Table { columns, kind: TableKind::Olap(Arc::new(view)), ..self.clone() })
+    }
 }

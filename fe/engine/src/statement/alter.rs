@@ -9,7 +9,7 @@ use fe_catalog::{
 use fe_parser::ast::{AddPartition, AlterTable, AlterTableClause, CompactionKind, PartitionSelection, Properties, sql};
 
 use super::{
-    alter_columns, names,
+    alter_columns, names, rollup,
     table::{analyze, ddl_defaults, partition_plans, refuse_system_database, template},
     truncate,
 };
@@ -118,6 +118,9 @@ async fn alter(
         }
         AlterTableClause::TruncatePartition(names) => truncate::truncate(session, &statement.table, Some(names)).await,
         AlterTableClause::Compact { kind, partitions } => compact(session, olap, *kind, partitions).await,
+        AlterTableClause::AddRollup(rollups) => rollup::add(session, table, olap, rollups).await,
+        AlterTableClause::DropRollup(names) => rollup::drop(session, table, olap, names).await,
+        AlterTableClause::RenameRollup { from, to } => rollup::rename(session, table, olap, &from.value, &to.value).await,
         AlterTableClause::AddIndex(index) => alter_columns::add_index(session, table, olap, index).await,
         AlterTableClause::DropIndex(name) => alter_columns::drop_index(session, table, olap, &name.value).await,
         other => bail!(NotSupported, "ALTER TABLE {} is not supported yet", clause_name(other)),

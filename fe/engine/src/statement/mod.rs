@@ -15,6 +15,7 @@ pub mod names;
 pub mod plan;
 pub mod prepared;
 pub mod query;
+pub mod rollup;
 pub mod set;
 pub mod table;
 pub mod truncate;

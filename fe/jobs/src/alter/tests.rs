@@ -110,7 +110,7 @@ fn abort(state: &mut CatalogState, id: u64) {
 
 /// Column 2 becomes BIGINT under uid 3.
 fn begin(state: &mut CatalogState) {
-    let of = |column: Column, from: u64| IndexColumn { column, source: ColumnSource::Column(ColumnUid(from)) };
+    let of = |column: Column, from: u64| IndexColumn { column, source: ColumnSource::Column(ColumnUid(from)), canonical: String::new() };
     let index = TableIndex {
         id: IndexId(2),
         name: "shadow".to_owned(),

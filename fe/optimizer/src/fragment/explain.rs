@@ -297,13 +297,13 @@ impl Explainer<'_> {
                 out.push(format!("PREDICATES: {}", self.exprs(&s.predicates)));
             }
             out.push(format!("partitions={partitions}"));
-            out.push(format!("rollup: {}", s.table.name));
+            out.push(format!("rollup: {}", s.rollup.as_ref().unwrap_or(&s.table.name)));
             out.push(format!("tabletRatio={ratio}"));
             out.push(format!("tabletList={shown}{more}"));
             out.push(format!("cardinality={}", node.estimate.rows.round()));
             out.push(format!("avgRowSize={:.1}", s.avg_row_size));
         } else {
-            out.push(format!("table: {}, rollup: {}", s.table.name, s.table.name));
+            out.push(format!("table: {}, rollup: {}", s.table.name, s.rollup.as_ref().unwrap_or(&s.table.name)));
             out.push(format!("preAggregation: {}", if s.preaggregate { "off" } else { "on" }));
             if !s.predicates.is_empty() {
                 out.push(format!("Predicates: {}", self.exprs(&s.predicates)));

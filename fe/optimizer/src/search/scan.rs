@@ -46,6 +46,7 @@ pub(super) fn plan(ctx: &mut Context<'_>, scan: LogicalScan) -> Plans {
         table: table.clone(),
         db_name: scan.db_name,
         alias: scan.alias,
+        rollup: scan.rollup,
         columns: scan.columns,
         predicates: scan.predicates,
         partitions: selected.into_iter().filter(|s| !s.tablets.is_empty()).collect(),

@@ -6,6 +6,7 @@
 mod aggregate_distinct;
 mod aggregate_keys;
 mod aggregate_sum_constant;
+mod choose_index;
 mod decorrelate;
 mod inline_cte;
 mod merge_projects;
@@ -35,6 +36,7 @@ const RULES: &[(&str, Rule)] = &[
     ("prune_columns", prune_columns::run),
     ("merge_projects", |n, _, c| merge_projects::run(n, c)),
     ("aggregate_keys", |n, _, c| aggregate_keys::run(n, c)),
+    ("choose_index", |n, _, c| choose_index::run(n, c)),
     ("aggregate_sum_constant", |n, _, c| aggregate_sum_constant::run(n, c)),
     ("aggregate_distinct", |n, _, c| aggregate_distinct::run(n, c)),
     ("prune_columns again", prune_columns::run),

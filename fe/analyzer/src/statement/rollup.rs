@@ -1,0 +1,326 @@
+//! Rollups and synchronous materialized views: which columns an index has, where their values come from, and how equal keys add up.
+
+use std::sync::Arc;
+
+use common_base::{Result, bail, err, ids::ColumnUid};
+use common_expr::expr::{Expr, ExprKind};
+use common_types::LogicalType;
+use fe_catalog::model::{Aggregation, Column, ColumnSource, DefaultValue, IndexColumn, KeysModel, Table};
+use fe_parser::ast::{CreateMaterializedView, RollupDef, sql};
+
+use super::{create_table::short_key_count, index_columns::bind_text, stored_only};
+use crate::{AnalyzeContext, NamedColumn, binder::Binder, error, names, types::datatype::debug_text};
+
+/// An index to be made.
+#[derive(Clone, Debug)]
+pub struct IndexDraft {
+    pub name: String,
+    pub keys: KeysModel,
+    pub columns: Vec<IndexColumn>,
+    pub short_key_columns: u32,
+    pub predicate: Option<String>,
+    pub definition: Option<String>,
+}
+
+/// Analyzes one rollup of ADD ROLLUP.
+pub fn analyze_rollup(ctx: &AnalyzeContext<'_>, table: &Table, def: &RollupDef) -> Result<IndexDraft> {
+    let olap = stored_only(table, "ADD ROLLUP")?;
+    if olap.keys == KeysModel::Primary {
+        bail!(User, "Do not support add rollup on primary key table");
+    }
+    if def.from.as_ref().is_some_and(|f| !f.value.eq_ignore_ascii_case(&table.name)) {
+        bail!(NotSupported, "a rollup of a rollup is not supported; build it from the table");
+    }
+    let mut columns: Vec<Column> = Vec::with_capacity(def.columns.len());
+    for name in &def.columns {
+        let Some(column) = table.column(&name.value) else {
+            bail!(User, "Column[{}] does not exist", name.value);
+        };
+        if columns.iter().any(|c| c.uid == column.uid) {
+            bail!(User, "Duplicate column name '{}'", name.value);
+        }
+        columns.push(column.clone());
+    }
+    let first_value = columns.iter().position(|c| !c.key).unwrap_or(columns.len());
+    match olap.keys {
+        KeysModel::Duplicate => mark_sorted(&mut columns, def.duplicate_key.as_deref())?,
+        _ if columns[first_value..].iter().any(|c| c.key) => bail!(User, "Invalid column order. value should be after key"),
+        _ if first_value == 0 => bail!(User, "No key column is found"),
+        KeysModel::Unique if table.columns.iter().filter(|c| c.key).count() != first_value => {
+            bail!(User, "Rollup should contains all unique keys in basetable")
+        }
+        _ => {
+            let replaces = |c: &Column| matches!(c.aggregation, Some(Aggregation::Replace | Aggregation::ReplaceIfNotNull));
+            if columns.iter().any(replaces) && table.columns.iter().filter(|c| c.key).count() != first_value {
+                bail!(User, "Rollup should contains all keys if there is a REPLACE value");
+            }
+        }
+    }
+    let names = named(table);
+    let of = |column: Column| -> Result<IndexColumn> {
+        let (_, canonical) = bind_canonical(ctx, &names, &format!("`{}`", column.name))?;
+        Ok(IndexColumn { source: ColumnSource::Column(column.uid), column, canonical })
+    };
+    let columns = columns.into_iter().map(of).collect::<Result<Vec<_>>>()?;
+    Ok(draft(def.name.value.clone(), olap.keys, columns, None, None))
+}
+
+/// The leading columns of a duplicate rollup sort it.
+fn mark_sorted(columns: &mut [Column], asked: Option<&[sql::Ident]>) -> Result<()> {
+    let count = match asked {
+        Some(keys) => {
+            let prefix = keys.len() <= columns.len() && keys.iter().zip(columns.iter()).all(|(k, c)| k.value.eq_ignore_ascii_case(&c.name));
+            if !prefix {
+                bail!(User, "Key columns must be the first few columns of the rollup");
+            }
+            keys.len()
+        }
+        None => short_key_count(&columns.iter().collect::<Vec<_>>()) as usize,
+    };
+    for (i, column) in columns.iter_mut().enumerate() {
+        column.key = i < count && !unsortable(&column.ty);
+    }
+    if !columns.first().is_some_and(|c| c.key) {
+        bail!(User, "Data type of first column cannot be {}", columns.first().map(|c| debug_text(&c.ty)).unwrap_or_default());
+    }
+    Ok(())
+}
+
+fn unsortable(ty: &LogicalType) -> bool {
+    ty.is_float() || ty.is_nested() || ty.is_metric() || *ty == LogicalType::Json
+}
+
+fn draft(name: String, keys: KeysModel, columns: Vec<IndexColumn>, predicate: Option<String>, definition: Option<String>) -> IndexDraft {
+    let sorted: Vec<&Column> = columns.iter().map(|c| &c.column).filter(|c| c.key).collect();
+    let short_key_columns = short_key_count(&sorted);
+    IndexDraft { name, keys, columns, short_key_columns, predicate, definition }
+}
+
+fn named(table: &Table) -> Vec<NamedColumn> {
+    let of = |(i, c): (usize, &Column)| NamedColumn { name: c.name.clone(), id: i as u32, ty: c.ty.clone(), nullable: c.nullable };
+    table.columns.iter().enumerate().map(of).collect()
+}
+
+/// An expression over a table's columns, and the text queries are compared with.
+fn bind_canonical(ctx: &AnalyzeContext<'_>, names: &[NamedColumn], text: &str) -> Result<(Expr, String)> {
+    let bound = bind_text(ctx, names, text)?;
+    let name = |id: u32| names.get(id as usize).map(|n| n.name.to_lowercase()).unwrap_or_default();
+    let canonical = common_expr::sql::to_sql(uncast(&bound), &name);
+    Ok((bound, canonical))
+}
+
+fn uncast(e: &Expr) -> &Expr {
+    match &e.kind {
+        ExprKind::Cast(inner) => uncast(inner),
+        _ => e,
+    }
+}
+
+/// Analyzes CREATE MATERIALIZED VIEW in its synchronous form: the database, the table it belongs to, the index.
+pub fn analyze_sync_view(ctx: &AnalyzeContext<'_>, view: &CreateMaterializedView) -> Result<(String, Arc<Table>, IndexDraft)> {
+    error::wrap(|| {
+        let sql::SetExpr::Select(select) = view.query.body.as_ref() else {
+            bail!(Analysis, "Materialized view query statement only supports a single query block");
+        };
+        let [sql::TableWithJoins { relation: sql::TableFactor::Table { name, .. }, joins }] = select.from.as_slice() else {
+            bail!(Analysis, "The materialized view only support one table in from clause");
+        };
+        if !joins.is_empty() {
+            bail!(Analysis, "The materialized view only support one table in from clause");
+        }
+        if select.having.is_some() || select.distinct.is_some() || view.query.limit_clause.is_some() {
+            bail!(Analysis, "The materialized view does not support HAVING, DISTINCT or LIMIT");
+        }
+        let parts = names::table_name(name)?;
+        let (db, table) = Binder::new(ctx).find_table(parts.db, &parts.table)?;
+        let olap = stored_only(&table, "CREATE MATERIALIZED VIEW")?;
+        if olap.keys == KeysModel::Primary {
+            bail!(Analysis, "Do not support create synchronous materialized view(rollup) on primary key table [{}]", table.name);
+        }
+        let keys = olap.keys;
+        let mut maker = Maker { ctx, table: &table, names: named(&table), next_uid: olap.next_column_uid, columns: Vec::new(), aggregated: false };
+        for item in &select.projection {
+            maker.item(item)?;
+        }
+        let Maker { mut columns, aggregated, .. } = maker;
+        let grouped = !matches!(&select.group_by, sql::GroupByExpr::Expressions(list, _) if list.is_empty());
+        let keys = if aggregated || grouped {
+            let first_value = columns.iter().position(|c| c.column.aggregation.is_some()).unwrap_or(columns.len());
+            if columns[first_value..].iter().any(|c| c.column.aggregation.is_none()) {
+                bail!(Analysis, "The aggregate column should be after none agg column");
+            }
+            if first_value == 0 {
+                bail!(Analysis, "The materialized view must contain at least one key column");
+            }
+            if let Some(bad) = columns[..first_value].iter().find(|c| unsortable(&c.column.ty)) {
+                bail!(Analysis, "Data type {} can not be a key of the materialized view", debug_text(&bad.column.ty));
+            }
+            columns[..first_value].iter_mut().for_each(|c| c.column.key = true);
+            KeysModel::Aggregate
+        } else if keys == KeysModel::Duplicate {
+            let mut plain: Vec<Column> = columns.iter().map(|c| c.column.clone()).collect();
+            mark_sorted(&mut plain, None)?;
+            columns.iter_mut().zip(plain).for_each(|(c, p)| c.column.key = p.key);
+            KeysModel::Duplicate
+        } else {
+            keys
+        };
+        let predicate = select.selection.as_ref().map(fe_parser::print::expr_sql);
+        if let Some(text) = &predicate {
+            bind_text(ctx, &named(&table), text)?;
+        }
+        let name = names::table_name(&view.name)?.table;
+        Ok((db.name.clone(), table.clone(), draft(name, keys, columns, predicate, Some(view.query_text.clone()))))
+    })
+}
+
+struct Maker<'a> {
+    ctx: &'a AnalyzeContext<'a>,
+    table: &'a Table,
+    names: Vec<NamedColumn>,
+    next_uid: u64,
+    columns: Vec<IndexColumn>,
+    aggregated: bool,
+}
+
+impl Maker<'_> {
+    fn item(&mut self, item: &sql::SelectItem) -> Result<()> {
+        match item {
+            sql::SelectItem::UnnamedExpr(e) => self.expr(e, None),
+            sql::SelectItem::ExprWithAlias { expr, alias } => self.expr(expr, Some(&alias.value)),
+            sql::SelectItem::Wildcard(_) => {
+                for column in self.table.columns.clone() {
+                    self.plain(&column, None)?;
+                }
+                Ok(())
+            }
+            _ => bail!(Analysis, "The materialized view only supports columns and expressions"),
+        }
+    }
+
+    fn expr(&mut self, e: &sql::Expr, alias: Option<&str>) -> Result<()> {
+        let column = match e {
+            sql::Expr::Identifier(i) => self.table.column(&i.value).cloned(),
+            sql::Expr::CompoundIdentifier(parts) => parts.last().and_then(|i| self.table.column(&i.value)).cloned(),
+            _ => None,
+        };
+        if let Some(column) = column {
+            return self.plain(&column, alias);
+        }
+        if let sql::Expr::Function(f) = e {
+            let name = names::function_name(&f.name);
+            if self.ctx.registry.is_aggregate(&name) {
+                return self.aggregate(&name, f);
+            }
+        }
+        let text = fe_parser::print::expr_sql(e);
+        let (bound, canonical) = bind_canonical(self.ctx, &self.names, &text)?;
+        let Some(alias) = alias else {
+            bail!(Analysis, "Create materialized view non-slot ref expression should have an alias:{}", fe_parser::print::expr_text(e));
+        };
+        self.push(alias.to_owned(), bound.ty.clone(), bound.nullable, None, ColumnSource::Expr(text), canonical)
+    }
+
+    fn plain(&mut self, column: &Column, alias: Option<&str>) -> Result<()> {
+        let (_, canonical) = bind_canonical(self.ctx, &self.names, &format!("`{}`", column.name))?;
+        // The same values under the same number.
+        let own = Column { key: false, aggregation: None, name: alias.unwrap_or(&column.name).to_owned(), generated: None, ..column.clone() };
+        self.columns.push(IndexColumn { column: own, source: ColumnSource::Column(column.uid), canonical });
+        Ok(())
+    }
+
+    fn aggregate(&mut self, name: &str, f: &sql::Function) -> Result<()> {
+        use LogicalType as T;
+        self.aggregated = true;
+        let args: Vec<&sql::Expr> = match &f.args {
+            sql::FunctionArguments::List(list) if list.duplicate_treatment.is_none() => {
+                let arg = |a: &'_ sql::FunctionArg| match a {
+                    sql::FunctionArg::Unnamed(sql::FunctionArgExpr::Expr(_) | sql::FunctionArgExpr::Wildcard) => true,
+                    _ => false,
+                };
+                if !list.args.iter().all(arg) {
+                    bail!(Analysis, "unsupported arguments of {name} in a materialized view");
+                }
+                list.args
+                    .iter()
+                    .filter_map(|a| if let sql::FunctionArg::Unnamed(sql::FunctionArgExpr::Expr(e)) = a { Some(e) } else { None })
+                    .collect()
+            }
+            _ => bail!(Analysis, "Unsupported aggregate of materialized view: {name} with DISTINCT"),
+        };
+        if name == "count" {
+            let (text, canonical, column) = match args.as_slice() {
+                [] => ("1".to_owned(), "count(*)".to_owned(), "star".to_owned()),
+                [e] => {
+                    let text = fe_parser::print::expr_sql(e);
+                    let (_, canonical) = bind_canonical(self.ctx, &self.names, &text)?;
+                    (format!("CASE WHEN {text} IS NULL THEN 0 ELSE 1 END"), format!("count({canonical})"), named_after(e))
+                }
+                _ => bail!(Analysis, "The function count must match pattern:count(column)"),
+            };
+            return self.push(format!("mv_count_{column}"), T::BigInt, false, Some(Aggregation::Sum), ColumnSource::Expr(text), canonical);
+        }
+        let [arg] = args.as_slice() else { bail!(Analysis, "The function {name} of a materialized view takes one argument") };
+        let text = fe_parser::print::expr_sql(arg);
+        let (bound, canonical) = bind_canonical(self.ctx, &self.names, &text)?;
+        let (aggregation, ty) = match name {
+            "sum" => {
+                let ty = match &bound.ty {
+                    T::TinyInt | T::SmallInt | T::Int | T::BigInt | T::Boolean => T::BigInt,
+                    T::LargeInt => T::LargeInt,
+                    T::Float | T::Double => T::Double,
+                    T::Decimal { scale, .. } => T::decimal(38, *scale),
+                    other => bail!(Analysis, "sum of {} is not supported in a materialized view", debug_text(other)),
+                };
+                (Aggregation::Sum, ty)
+            }
+            "min" => (Aggregation::Min, bound.ty.clone()),
+            "max" => (Aggregation::Max, bound.ty.clone()),
+            "bitmap_union" => (Aggregation::BitmapUnion, T::Bitmap),
+            "hll_union" => (Aggregation::HllUnion, T::Hll),
+            "percentile_union" => (Aggregation::PercentileUnion, T::Percentile),
+            _ => bail!(Analysis, "Unsupported aggregate function of materialized view: {name}"),
+        };
+        let nullable = !ty.is_metric() && bound.nullable;
+        self.push(format!("mv_{name}_{}", named_after(arg)), ty, nullable, Some(aggregation), ColumnSource::Expr(text), canonical)
+    }
+
+    fn push(&mut self, name: String, ty: LogicalType, nullable: bool, aggregation: Option<Aggregation>, source: ColumnSource, canonical: String) -> Result<()> {
+        if self.columns.iter().any(|c| c.column.name.eq_ignore_ascii_case(&name)) {
+            return Err(err!(DuplicateColumn, "Duplicate column name '{name}'"));
+        }
+        let column = Column {
+            uid: ColumnUid(self.next_uid),
+            name,
+            ty,
+            nullable,
+            key: false,
+            aggregation,
+            default: DefaultValue::None,
+            before: common_types::Scalar::Null,
+            auto_increment: false,
+            generated: None,
+            comment: String::new(),
+        };
+        self.next_uid += 1;
+        self.columns.push(IndexColumn { column, source, canonical });
+        Ok(())
+    }
+}
+
+/// `to_bitmap(tag_id)` → `tag_id`: the column an aggregate's column is called after.
+fn named_after(e: &sql::Expr) -> String {
+    match e {
+        sql::Expr::Identifier(i) => i.value.clone(),
+        sql::Expr::CompoundIdentifier(parts) => parts.last().map(|i| i.value.clone()).unwrap_or_default(),
+        sql::Expr::Nested(inner) => named_after(inner),
+        sql::Expr::Function(f) => match &f.args {
+            sql::FunctionArguments::List(list) => match list.args.as_slice() {
+                [sql::FunctionArg::Unnamed(sql::FunctionArgExpr::Expr(inner))] => named_after(inner),
+                _ => fe_parser::print::expr_text(e),
+            },
+            _ => fe_parser::print::expr_text(e),
+        },
+        other => fe_parser::print::expr_text(other),
+    }
+}

@@ -1,0 +1,117 @@
+//! Rollups and synchronous materialized views: made by a job, dropped and renamed at once.
+
+use std::sync::Arc;
+
+use common_base::{Result, bail, err, ids::IndexId};
+use fe_analyzer::statement::{IndexDraft, analyze_rollup, analyze_sync_view};
+use fe_catalog::{
+    Op,
+    model::{AlterJob, AlterKind, IndexState, OlapTable, Table, TableIndex},
+};
+use fe_parser::ast::{CreateMaterializedView, DropMaterializedView, RollupDef, sql};
+
+use super::{
+    alter_columns::{begin, new_job, refuse_while_changing},
+    names,
+    table::analyze,
+};
+use crate::{cluster::tablets, result::StatementResult, session::Session};
+
+/// ADD ROLLUP; one build at a time.
+pub async fn add(session: &mut Session, table: &Table, olap: &OlapTable, rollups: &[RollupDef]) -> Result<StatementResult> {
+    let [rollup] = rollups else { bail!(NotSupported, "several rollups in one ADD ROLLUP are not supported; add them one after the other") };
+    let draft = analyze(session, &[], |ctx| analyze_rollup(ctx, table, rollup))?;
+    build(session, table, olap, draft).await
+}
+
+async fn build(session: &mut Session, table: &Table, olap: &OlapTable, draft: IndexDraft) -> Result<StatementResult> {
+    refuse_while_changing(table, olap)?;
+    let catalog = session.engine.meta.snapshot();
+    let taken = draft.name.eq_ignore_ascii_case(&table.name)
+        || catalog.tables_of(table.db_id).any(|t| t.as_olap().is_some_and(|o| o.index_by_name(&draft.name).is_some()))
+        || (draft.definition.is_some() && catalog.table(table.db_id, &draft.name).is_some());
+    if taken {
+        bail!(User, "Materialized view[{}] already exists", draft.name);
+    }
+    let engine = session.engine.clone();
+    let job = new_job(&engine, table, olap, AlterKind::Rollup).await?;
+    let index = TableIndex {
+        id: IndexId(engine.meta.next_id().await?),
+        name: draft.name,
+        keys: draft.keys,
+        columns: draft.columns,
+        sort_key: Vec::new(),
+        short_key_columns: draft.short_key_columns,
+        schema_version: 0,
+        state: IndexState::Building,
+        replaces: None,
+        predicate: draft.predicate,
+        definition: draft.definition,
+        created_ms: job.created_ms,
+    };
+    let job = AlterJob { index: index.id, index_name: index.name.clone(), schema_version: 0, ..job };
+    begin(session, table, olap, job, index).await
+}
+
+/// DROP ROLLUP.
+pub async fn drop(session: &mut Session, table: &Table, olap: &OlapTable, rollups: &[sql::Ident]) -> Result<StatementResult> {
+    for name in rollups {
+        let index = olap.index_by_name(&name.value).filter(|i| i.replaces.is_none());
+        let index = index.ok_or_else(|| err!(User, "Rollup index[{}] does not exist in table[{}]", name.value, table.name))?.clone();
+        drop_index(session, table, &index).await?;
+    }
+    Ok(StatementResult::ok())
+}
+
+async fn drop_index(session: &mut Session, table: &Table, index: &TableIndex) -> Result<()> {
+    let known = session.engine.meta.snapshot().alter_jobs.values().any(|j| j.table_id == table.id && j.index == index.id);
+    session.change(Op::DropIndex { table: table.id, index: index.id }).await?;
+    if !known {
+        // No job is left to clean up after it.
+        let only = table.index_as_table(index).map(|t| super::table::partitions_of(&t)).unwrap_or_default();
+        tablets::drop_tablets(&session.engine, &only);
+    }
+    Ok(())
+}
+
+/// RENAME ROLLUP.
+pub async fn rename(session: &mut Session, table: &Table, olap: &OlapTable, from: &str, to: &str) -> Result<StatementResult> {
+    let index = olap.index_by_name(from).ok_or_else(|| err!(User, "Rollup index[{from}] does not exist in table[{}]", table.name))?;
+    session.change(Op::RenameIndex { table: table.id, index: index.id, name: to.to_owned() }).await
+}
+
+/// CREATE MATERIALIZED VIEW without refresh or distribution: an index of its table.
+pub async fn create_view(session: &mut Session, statement: &CreateMaterializedView) -> Result<StatementResult> {
+    session.wait_for_own_changes().await?;
+    if statement.refresh.is_some() || statement.distribution.is_some() || !statement.partition_by.is_empty() {
+        bail!(NotSupported, "asynchronous materialized views are not supported yet");
+    }
+    let (db_name, name) = names::qualified(session, &statement.name)?;
+    if statement.if_not_exists && find_view(session, &db_name, &name)?.is_some() {
+        return Ok(StatementResult::ok());
+    }
+    let (_, table, draft) = analyze(session, &[], |ctx| analyze_sync_view(ctx, statement))?;
+    let olap = names::olap(&table)?.clone();
+    build(session, &table, &olap, draft).await
+}
+
+/// DROP MATERIALIZED VIEW.
+pub async fn drop_view(session: &mut Session, statement: &DropMaterializedView) -> Result<StatementResult> {
+    session.wait_for_own_changes().await?;
+    let (db_name, name) = names::qualified(session, &statement.name)?;
+    match find_view(session, &db_name, &name)? {
+        Some((table, index)) => {
+            drop_index(session, &table, &index).await?;
+            Ok(StatementResult::ok())
+        }
+        None if statement.if_exists => Ok(StatementResult::ok()),
+        None => bail!(User, "Materialized view {name} is not found"),
+    }
+}
+
+fn find_view(session: &Session, db: &str, name: &str) -> Result<Option<(Arc<Table>, Arc<TableIndex>)>> {
+    let catalog = session.engine.meta.snapshot();
+    let db = names::find_database(&catalog, db)?;
+    let found = catalog.tables_of(db.id).find_map(|t| Some((t.clone(), t.as_olap()?.index_by_name(name)?.clone())));
+    Ok(found)
+}
