@@ -6,7 +6,7 @@ use std::sync::Arc;
 use common_base::ids::{ColumnUid, DbId, IndexId, NodeId, PartitionId, TableId, TabletId, TxnId};
 use serde::{Deserialize, Serialize};
 
-use crate::model::{AlterJob, Backend, Column, Database, Frontend, Partition, Table, TableIndex, TableStatistics, TabletIndex, Transaction, User};
+use crate::model::{AlterJob, Backend, Column, Database, Distribution, Frontend, Partition, Table, TableIndex, TableStatistics, TabletIndex, Transaction, User};
 use crate::model::{AnalyzeJob, AnalyzeStatus, DefaultRoles, Grant, Grantee, ResourceGroup, Role, Task, TaskRun};
 
 /// A change of the catalog.
@@ -87,6 +87,14 @@ pub enum Op {
     CancelAlter { job: u64, reason: String, now_ms: i64 },
     /// What holds a job up, for users to see.
     NoteAlter { job: u64, message: String },
+    /// Copies in temporary partitions take the places of partitions (old, new, copied version), unless a load came in between.
+    OptimizePartitions {
+        table: TableId,
+        pairs: Vec<(PartitionId, PartitionId, i64)>,
+        distribution: Option<Distribution>,
+        job: Option<Box<AlterJob>>,
+        now_ms: i64,
+    },
     /// The tablets a job left behind are gone.
     ForgetAlterGarbage { job: u64 },
     ForgetAlterJobs { jobs: Vec<u64> },

@@ -303,6 +303,10 @@ impl Draft<'_> {
             if let Some(index) = self.index_from(&old) {
                 bail!(Analysis, "Can not modify column {}: materialized view {index} uses it; drop that first", old.name);
             }
+            let gin = format!("(`{}`) USING GIN", old.name).to_lowercase();
+            if !new.ty.is_string() && self.olap.indexes_ddl.iter().any(|ddl| ddl.to_lowercase().contains(&gin)) {
+                bail!(Analysis, "Cannot modify a column with GIN into non-string type");
+            }
             if !convertible(&old.ty, &new.ty) {
                 bail!(Analysis, "Can not change {} to {}", debug_text(&old.ty), debug_text(&new.ty));
             }

@@ -82,7 +82,15 @@ pub fn analyze_create_table(
         let mut binder = Binder::new(ctx);
         let mut columns = Vec::with_capacity(create.columns.len());
         for (i, def) in create.columns.iter().enumerate() {
-            columns.push(binder.column(def, ColumnUid(i as u64 + 1))?);
+            let mut column = binder.column(def, ColumnUid(i as u64 + 1))?;
+            // As it was written, where that reads back the same.
+            if let Some(expr) = &def.generated {
+                let bare = fe_parser::print::expr_text(expr);
+                let quoted = fe_parser::print::expr_sql(expr);
+                let again = fe_parser::parse_expr(&bare, &fe_parser::ParseOptions::default()).map(|e| fe_parser::print::expr_sql(&e));
+                column.generated = Some(if again.is_ok_and(|a| a == quoted) { bare } else { quoted });
+            }
+            columns.push(column);
         }
         binder.create_table(create, columns, defaults)
     })

@@ -184,7 +184,7 @@ fn get_missing(keys: &[String], key: &str) -> bool {
 
 /// The compression as it is shown.
 fn compression(value: &str) -> Result<String> {
-    let upper = value.to_ascii_uppercase();
+    let upper: String = value.to_ascii_uppercase().chars().filter(|c| !c.is_whitespace()).collect();
     if matches!(
         upper.as_str(),
         "LZ4" | "ZSTD" | "ZLIB" | "SNAPPY" | "NO_COMPRESSION" | "LZ4_FRAME" | "DEFAULT_COMPRESSION"

@@ -108,6 +108,27 @@ fn check_properties(kind: IndexKind, properties: &[(String, String)]) -> Result<
     Ok(())
 }
 
+/// The value of `bloom_filter_columns`: columns that exist, may have one, and have no ngram bloom filter.
+pub fn check_bloom_filter_columns(columns: &[Column], keys: KeysModel, indexes_ddl: &[String], value: &str) -> Result<()> {
+    let mut seen: Vec<String> = Vec::new();
+    for name in value.split(',').map(str::trim).filter(|n| !n.is_empty()) {
+        let column = columns.iter().find(|c| c.name.eq_ignore_ascii_case(name));
+        let column = column.ok_or_else(|| err!(User, "Invalid bloom filter column '{name}': not exists"))?;
+        let ty = &column.ty;
+        if matches!(ty, LogicalType::TinyInt | LogicalType::Float | LogicalType::Double | LogicalType::Json) || ty.is_nested() || ty.is_metric() {
+            bail!(User, "Invalid bloom filter column '{name}': unsupported type {ty}");
+        }
+        if matches!(keys, KeysModel::Aggregate | KeysModel::Unique) && !column.key {
+            bail!(User, "Bloom filter index only used in columns of DUP_KEYS/PRIMARY table or key columns of UNIQUE_KEYS/AGG_KEYS table. invalid column: {name}");
+        }
+        if seen.contains(&column.name) {
+            bail!(User, "Duplicate bloom filter column '{name}'");
+        }
+        seen.push(column.name.clone());
+    }
+    check_together(indexes_ddl, value)
+}
+
 /// One index per column, and no ngram bloom filter on a column with a bloom filter.
 pub(super) fn check_together(clauses: &[String], bloom_filter_columns: &str) -> Result<()> {
     let column_of = |ddl: &str| ddl.split_once("(`").and_then(|(_, rest)| rest.split_once("`)")).map(|(c, _)| c.to_ascii_lowercase());

@@ -232,6 +232,52 @@ impl CatalogState {
         garbage
     }
 
+    pub(super) fn optimize_partitions(
+        &mut self,
+        id: TableId,
+        pairs: &[(PartitionId, PartitionId, i64)],
+        distribution: Option<crate::model::Distribution>,
+        job: Option<Box<AlterJob>>,
+        now_ms: i64,
+    ) -> Result<Reply> {
+        let table = self.tables.get(&id).ok_or_else(|| err!(UnknownTable, "Unknown table '{id}'"))?;
+        let olap = table.as_olap().ok_or_else(|| err!(User, "'{}' is not a native table", table.name))?.clone();
+        if let Some(txn) = self.txns.values().find(|t| t.is_running() && t.tables.contains(&id)) {
+            bail!(User, "load {} of table '{}' is running", txn.id, table.name);
+        }
+        let unchanged = |(old, new, version): &(PartitionId, PartitionId, i64)| {
+            let old = olap.partitions.get(old).is_some_and(|p| p.visible_version == *version && p.next_version == *version + 1);
+            old && olap.partitions.contains_key(new)
+        };
+        let all = distribution.is_none() || pairs.len() * 2 == olap.partitions.len();
+        if !all || !pairs.iter().all(unchanged) {
+            bail!(User, "the rows of table '{}' changed while they were distributed anew", table.name);
+        }
+        for (old, _, _) in pairs {
+            if let Some(old) = olap.partitions.get(old) {
+                self.unindex_partition(old);
+            }
+        }
+        self.change_olap(id, |o| {
+            for (old, new, _) in pairs {
+                let (Some(old), Some(new)) = (o.partitions.remove(old), o.partitions.remove(new)) else { continue };
+                let placed = Partition { name: old.name.clone(), item: old.item.clone(), temporary: old.temporary, ..Partition::clone(&new) };
+                o.partitions.insert(placed.id, Arc::new(placed));
+            }
+            if let Some(distribution) = distribution {
+                o.distribution = distribution;
+            }
+        });
+        if let Some(table) = self.tables.get(&id) {
+            let table = Table { updated_ms: now_ms, ..Table::clone(table) };
+            self.put_table(table);
+        }
+        if let Some(job) = job {
+            self.put_job(*job);
+        }
+        Ok(Reply::Done)
+    }
+
     /// The index goes at once; its build job, when there is one, keeps its tablets as garbage.
     pub(super) fn drop_index(&mut self, table: TableId, index: IndexId) -> Result<Reply> {
         let job = self.alter_jobs.values().find(|j| j.table_id == table && j.index == index && j.kind == AlterKind::Rollup).cloned();

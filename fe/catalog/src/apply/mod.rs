@@ -65,6 +65,7 @@ impl CatalogState {
                 self.change_columns(table, alter::ColumnChange { base_version, columns, sort_key, indexes_ddl, properties, next_column_uid, job })
             }
             Op::BeginAlter { job, base_version, index, tablets } => self.begin_alter(*job, base_version, *index, tablets),
+            Op::OptimizePartitions { table, pairs, distribution, job, now_ms } => self.optimize_partitions(table, &pairs, distribution, job, now_ms),
             Op::StartConversion { job } => self.start_conversion(job),
             Op::FinishAlter { job, converted, lost, now_ms } => self.finish_alter(job, &converted, &lost, now_ms),
             Op::CancelAlter { job, reason, now_ms } => self.cancel_alter(job, reason, now_ms),

@@ -174,7 +174,8 @@ impl Runner {
                 self.not_before.insert(key, self.engine.clock.now_ms() + RETRY_MS);
                 if counts(&e) {
                     let failed = seen.failed.entry(key).or_default();
-                    failed.0 += 1;
+                    // A value that does not convert will not convert later.
+                    failed.0 = if e.code() == ErrorCode::InvalidArgument { u32::MAX } else { failed.0.saturating_add(1) };
                     failed.1 = e.message().to_owned();
                 }
             }

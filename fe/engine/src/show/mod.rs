@@ -14,6 +14,7 @@ pub mod frontend_config;
 pub mod functions;
 pub mod index;
 pub mod loads;
+pub mod materialized_views;
 pub mod nodes;
 pub mod partitions;
 pub mod proc;
@@ -93,6 +94,7 @@ fn table(session: &Session, kind: &ShowKind) -> Result<Table> {
         ShowKind::Data { table } => data::data(session, table.as_ref()),
         ShowKind::DataDistribution { table, partitions } => data::distribution(session, table, partitions.as_ref()),
         ShowKind::AlterJobs { kind, db } => alter_jobs::jobs(session, *kind, db.as_ref()),
+        ShowKind::MaterializedViews { db } => materialized_views::views(session, db.as_ref()),
         ShowKind::Variables { scope, verbose } => Ok(variables::variables(session, *scope, *verbose)),
         ShowKind::ProcessList { full, user } => Ok(processlist::processlist(session, *full, user.as_deref())),
         ShowKind::RunningQueries => Ok(processlist::running(session)),

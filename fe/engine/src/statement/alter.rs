@@ -1,7 +1,7 @@
 //! ALTER TABLE: names, comment, properties, swap and partitions: what is a catalog change, with tablets made before or dropped after.
 
 use common_base::{Result, bail, err, ids::PartitionId};
-use fe_analyzer::statement::{analyze_add_partition, changes_columns, names_column, rename_in_text};
+use fe_analyzer::statement::{analyze_add_partition, changes_columns, check_bloom_filter_columns, names_column, rename_in_text};
 use fe_catalog::{
     Op,
     model::{ColumnSource, OlapTable, Partition, PartitionInfo, Table},
@@ -9,7 +9,7 @@ use fe_catalog::{
 use fe_parser::ast::{AddPartition, AlterTable, AlterTableClause, CompactionKind, PartitionSelection, Properties, sql};
 
 use super::{
-    alter_columns, names, rollup,
+    alter_columns, names, optimize, rollup,
     table::{analyze, ddl_defaults, partition_plans, refuse_system_database, template},
     truncate,
 };
@@ -36,8 +36,6 @@ const NEEDS_WORK: &[&str] = &[
     "storage_medium",
     "storage_cooldown_time",
     "storage_cooldown_ttl",
-    "bloom_filter_columns",
-    "bloom_filter_fpp",
     "colocate_with",
     "enable_persistent_index",
     "fast_schema_evolution",
@@ -118,6 +116,7 @@ async fn alter(
         }
         AlterTableClause::TruncatePartition(names) => truncate::truncate(session, &statement.table, Some(names)).await,
         AlterTableClause::Compact { kind, partitions } => compact(session, olap, *kind, partitions).await,
+        AlterTableClause::Optimize(clause) => Box::pin(optimize::run(session, db_name, table, olap, clause)).await,
         AlterTableClause::AddRollup(rollups) => rollup::add(session, table, olap, rollups).await,
         AlterTableClause::DropRollup(names) => rollup::drop(session, table, olap, names).await,
         AlterTableClause::RenameRollup { from, to } => rollup::rename(session, table, olap, &from.value, &to.value).await,
@@ -164,6 +163,9 @@ fn clause_name(clause: &AlterTableClause) -> &'static str {
 }
 
 async fn set_properties(session: &mut Session, table: &Table, olap: &OlapTable, properties: &Properties) -> Result<StatementResult> {
+    if properties.iter().any(|p| p.key.trim().to_ascii_lowercase().starts_with("bloom_filter_")) {
+        return set_bloom_filter(session, table, olap, properties).await;
+    }
     let mut changes = Vec::with_capacity(properties.len());
     for p in properties {
         let key = p.key.trim().to_ascii_lowercase();
@@ -182,6 +184,32 @@ async fn set_properties(session: &mut Session, table: &Table, olap: &OlapTable, 
         return Ok(StatementResult::ok());
     }
     session.change(Op::AlterTableProperties { table: table.id, properties: changes }).await
+}
+
+/// Bloom filters are declared; scans do without them.
+async fn set_bloom_filter(session: &mut Session, table: &Table, olap: &OlapTable, properties: &Properties) -> Result<StatementResult> {
+    let mut all = olap.properties.clone();
+    for p in properties {
+        let (key, value) = (p.key.trim().to_ascii_lowercase(), p.value.trim().to_owned());
+        match key.as_str() {
+            "bloom_filter_columns" => analyze(session, &[], |_| check_bloom_filter_columns(&table.columns, olap.keys, &olap.indexes_ddl, &value))?,
+            "bloom_filter_fpp" => {
+                let fpp: f64 = value.parse().map_err(|_| err!(User, "Bloom filter fpp is not Double"))?;
+                if !(0.0001..=0.05).contains(&fpp) {
+                    bail!(User, "Bloom filter fpp should in [1.0E-4, 0.05]");
+                }
+            }
+            _ => bail!(User, "Can only set one table property at a time"),
+        }
+        all.retain(|(k, _)| *k != key);
+        if !value.is_empty() {
+            all.push((key, value));
+        }
+    }
+    if all == olap.properties {
+        return Ok(StatementResult::ok());
+    }
+    alter_columns::change_declarations(session, table, olap, olap.indexes_ddl.clone(), all).await
 }
 
 fn check_property(key: &str, value: &str) -> Result<()> {

@@ -12,6 +12,7 @@ pub mod explain;
 pub mod insert;
 pub mod kill;
 pub mod names;
+pub mod optimize;
 pub mod plan;
 pub mod prepared;
 pub mod query;

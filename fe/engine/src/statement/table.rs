@@ -247,7 +247,7 @@ pub(crate) fn partition_plans(engine: &Engine, olap: &OlapTable, replication_num
 }
 
 /// Buckets of a partition when nobody said how many.
-fn automatic_buckets(backends: u32, unpartitioned: bool) -> u32 {
+pub(crate) fn automatic_buckets(backends: u32, unpartitioned: bool) -> u32 {
     let by_backends = match backends {
         0..=12 => 2 * backends.max(1),
         13..=24 => backends * 3 / 2,

@@ -1,0 +1,203 @@
+"""Schema changes, rollups and their jobs under load, and over kills of frontend and backend."""
+
+import threading
+import time
+import unittest
+
+import pymysql
+
+from harness import Cluster, wait_until
+
+ROWS = 400_000
+
+
+def finished(cluster, database, kind="COLUMN"):
+    """The newest job of a kind when it has come to its end."""
+    jobs = cluster.sql(f"SHOW ALTER TABLE {kind} FROM {database} ORDER BY CreateTime DESC, JobId DESC LIMIT 1")
+    return jobs[0] if jobs and ("FINISHED" in jobs[0] or "CANCELLED" in jobs[0]) else None
+
+
+class Loader(threading.Thread):
+    """Inserts batches until it is told to stop; counts what was acknowledged and what may have been."""
+
+    def __init__(self, cluster, database, first):
+        super().__init__(daemon=True)
+        self.cluster, self.database, self.next = cluster, database, first
+        self.sure, self.unsure, self.errors = [], [], []
+        self.stopping = threading.Event()
+
+    def run(self):
+        while not self.stopping.is_set():
+            keys = range(self.next, self.next + 50)
+            self.next += 50
+            values = ",".join(f"({k}, {k * 2}, '{k * 3}')" for k in keys)
+            try:
+                self.cluster.sql(f"INSERT INTO {self.database}.t (k, v, s) VALUES {values}")
+                self.sure.extend(keys)
+            except pymysql.Error as e:
+                self.unsure.extend(keys)
+                self.errors.append(str(e))
+                time.sleep(0.2)
+
+    def stop(self):
+        self.stopping.set()
+        self.join(60)
+
+
+class Reader(threading.Thread):
+    """Asks for rows that cannot be: there must never be one."""
+
+    def __init__(self, cluster, database):
+        super().__init__(daemon=True)
+        self.cluster, self.database = cluster, database
+        self.wrong, self.errors, self.answers = [], [], 0
+        self.stopping = threading.Event()
+
+    def run(self):
+        while not self.stopping.is_set():
+            try:
+                bad = self.cluster.sql(f"SELECT count(*) FROM {self.database}.t WHERE v <> k * 2 OR s <> cast(k * 3 AS varchar)")
+                count = self.cluster.sql(f"SELECT count(*), count(distinct k) FROM {self.database}.t")
+                self.answers += 1
+                if bad[0][0] != 0 or count[0][0] != count[0][1]:
+                    self.wrong.append((bad, count))
+            except pymysql.Error as e:
+                self.errors.append(str(e))
+                time.sleep(0.2)
+
+    def stop(self):
+        self.stopping.set()
+        self.join(60)
+
+
+class Alter(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.cluster = Cluster(backends=1)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.cluster.close()
+
+    def table(self, database):
+        self.cluster.database(database)
+        self.cluster.sql(
+            f"CREATE TABLE {database}.t (k INT, v INT, s VARCHAR(20)) DUPLICATE KEY(k) "
+            "DISTRIBUTED BY HASH(k) BUCKETS 4 PROPERTIES ('replication_num' = '1')"
+        )
+        self.cluster.sql(
+            f"INSERT INTO {database}.t SELECT generate_series, generate_series * 2, cast(generate_series * 3 AS varchar) "
+            f"FROM TABLE(generate_series(1, {ROWS}))"
+        )
+
+    def settle(self, database, kind="COLUMN"):
+        wait_until("the job ends", lambda: finished(self.cluster, database, kind))
+        return finished(self.cluster, database, kind)
+
+    def check_rows(self, database, loader):
+        """Every acknowledged row is there once, rows of failed inserts whole batches or not at all."""
+        rows = self.cluster.sql(f"SELECT k FROM {database}.t WHERE k > {ROWS}")
+        keys = [r[0] for r in rows]
+        self.assertEqual(len(keys), len(set(keys)), "rows were doubled")
+        self.assertFalse(set(loader.sure) - set(keys), "acknowledged rows are missing")
+        self.assertFalse(set(keys) - set(loader.sure) - set(loader.unsure), "rows nobody wrote")
+        self.assertEqual(self.cluster.sql(f"SELECT count(*) FROM {database}.t WHERE k <= {ROWS}")[0][0], ROWS)
+        wrong = self.cluster.sql(f"SELECT count(*) FROM {database}.t WHERE v <> k * 2 OR s <> cast(k * 3 AS varchar) OR v IS NULL")
+        self.assertEqual(wrong[0][0], 0)
+
+    def test_columns_come_and_go_while_rows_do(self):
+        db = "alter_fast"
+        self.table(db)
+        loader = Loader(self.cluster, db, ROWS + 1)
+        reader = Reader(self.cluster, db)
+        loader.start()
+        reader.start()
+        for i in range(10):
+            self.cluster.sql(f"ALTER TABLE {db}.t ADD COLUMN c{i} BIGINT DEFAULT '{i}'")
+            self.assertEqual(self.cluster.sql(f"SELECT min(c{i}), max(c{i}) FROM {db}.t"), ((i, i),))
+            if i % 2:
+                self.cluster.sql(f"ALTER TABLE {db}.t DROP COLUMN c{i}")
+        loader.stop()
+        reader.stop()
+        self.assertEqual(reader.wrong, [])
+        self.assertGreater(reader.answers, 0)
+        self.check_rows(db, loader)
+        self.assertEqual(self.cluster.sql(f"SELECT sum(c0), sum(c2), sum(c8), count(*) FROM {db}.t WHERE k <= 10"), ((0, 20, 80, 10),))
+
+    def test_rewrite_under_loads_and_queries(self):
+        db = "alter_rewrite"
+        self.table(db)
+        loader = Loader(self.cluster, db, ROWS + 1)
+        reader = Reader(self.cluster, db)
+        loader.start()
+        reader.start()
+        self.cluster.sql(f"ALTER TABLE {db}.t MODIFY COLUMN v BIGINT")
+        self.assertIn("FINISHED", self.settle(db))
+        self.cluster.sql(f"ALTER TABLE {db}.t ORDER BY (v, k)")
+        self.assertIn("FINISHED", self.settle(db))
+        self.cluster.sql(f"ALTER TABLE {db}.t ADD COLUMN g BIGINT AS k + v")
+        self.assertIn("FINISHED", self.settle(db))
+        loader.stop()
+        reader.stop()
+        self.assertEqual(reader.wrong, [])
+        self.check_rows(db, loader)
+        self.assertEqual(self.cluster.sql(f"SELECT count(*) FROM {db}.t WHERE g <> k * 3 OR g IS NULL")[0][0], 0)
+
+    def test_kill_of_the_frontend(self):
+        db = "alter_kill_fe"
+        self.table(db)
+        loader = Loader(self.cluster, db, ROWS + 1)
+        loader.start()
+        self.cluster.sql(f"ALTER TABLE {db}.t MODIFY COLUMN v BIGINT, ADD COLUMN k2 INT KEY DEFAULT '5'")
+        self.cluster.restart(self.cluster.frontend)
+        self.assertIn("FINISHED", self.settle(db))
+        loader.stop()
+        self.check_rows(db, loader)
+        self.assertEqual(self.cluster.sql(f"SELECT count(*) FROM {db}.t WHERE k2 <> 5 OR k2 IS NULL")[0][0], 0)
+
+    def test_kill_of_the_backend(self):
+        db = "alter_kill_be"
+        self.table(db)
+        loader = Loader(self.cluster, db, ROWS + 1)
+        loader.start()
+        self.cluster.sql(f"ALTER TABLE {db}.t MODIFY COLUMN v BIGINT")
+        self.cluster.restart(self.cluster.backends[0])
+        self.assertIn("FINISHED", self.settle(db))
+        loader.stop()
+        self.check_rows(db, loader)
+        self.cluster.restart(self.cluster.backends[0])
+        wait_until("the table reads", lambda: self.cluster.sql(f"SELECT count(*) FROM {db}.t"))
+        self.check_rows(db, loader)
+
+    def test_a_value_that_does_not_convert_cancels(self):
+        db = "alter_cancel"
+        self.table(db)
+        self.cluster.sql(f"INSERT INTO {db}.t VALUES ({ROWS + 1}, {2 * (ROWS + 1)}, 'many')")
+        self.cluster.sql(f"ALTER TABLE {db}.t MODIFY COLUMN s BIGINT")
+        job = self.settle(db)
+        self.assertIn("CANCELLED", job)
+        self.assertIn("does not convert", job[10])
+        self.assertEqual(self.cluster.sql(f"SELECT s FROM {db}.t WHERE k = {ROWS + 1}"), (("many",),))
+        self.cluster.sql(f"ALTER TABLE {db}.t ADD COLUMN c INT")
+
+    def test_rollup_is_built_maintained_and_read(self):
+        db = "alter_rollup"
+        self.table(db)
+        loader = Loader(self.cluster, db, ROWS + 1)
+        loader.start()
+        self.cluster.sql(f"ALTER TABLE {db}.t ADD ROLLUP by_v (v, k)")
+        self.assertIn("FINISHED", self.settle(db, "ROLLUP"))
+        loader.stop()
+        count = self.cluster.sql(f"SELECT count(*) FROM {db}.t")
+        self.assertEqual(self.cluster.sql(f"SELECT count(*) FROM by_v [_SYNC_MV_]", database=db), count)
+        self.assertEqual(self.cluster.sql("SELECT count(*) FROM by_v [_SYNC_MV_] WHERE v <> k * 2", database=db), ((0,),))
+        plan = "\n".join(r[0] for r in self.cluster.sql(f"EXPLAIN SELECT k FROM {db}.t WHERE v = 20"))
+        self.assertIn("rollup: by_v", plan)
+        self.assertEqual(self.cluster.sql(f"SELECT k FROM {db}.t WHERE v = 20"), ((10,),))
+        self.cluster.sql(f"ALTER TABLE {db}.t DROP ROLLUP by_v")
+        self.assertEqual(self.cluster.sql(f"SELECT k FROM {db}.t WHERE v = 20"), ((10,),))
+        self.check_rows(db, loader)
+
+
+if __name__ == "__main__":
+    unittest.main()
