@@ -132,7 +132,7 @@ pub async fn start(set: &Arc<ConfigSet>, home: &Path, seams: Seams, shutdown: Sh
     let first = dirs[0].path.clone();
     let registry = common_functions::registry();
     let storage = StorageEngine::open(&StorageOptions {
-        settings: StorageSettings { page_cache_bytes: page_cache as usize, ..StorageSettings::default() },
+        settings: storage_settings(limit, page_cache),
         dirs,
         fs: fs.clone(),
         kv,
@@ -206,6 +206,10 @@ pub async fn start(set: &Arc<ConfigSet>, home: &Path, seams: Seams, shutdown: Sh
     common_base::runtime::spawn("storage upkeep", upkeep(parts.clone()));
     for dir in parts.storage.dirs() {
         common_base::runtime::spawn("compaction", compactions(parts.clone(), dir.clone()));
+    }
+    // A process that several simulated nodes share says nothing of one of them.
+    if threads {
+        common_base::runtime::spawn("memory watch", crate::memory_watch::run(parts.clone()));
     }
     info!(?ports, "backend is ready");
     Ok(App { parts })
@@ -282,6 +286,18 @@ fn storage_dirs(text: &str, home: &Path) -> Result<Vec<DirConfig>> {
 }
 
 /// Bytes, or a share of a whole.
+/// Shares of the process's memory: loads get 30 %, of which one memtable takes a quarter at most.
+fn storage_settings(limit: u64, page_cache: u64) -> StorageSettings {
+    let settings = StorageSettings::default();
+    let loads = (limit / 10 * 3).min(settings.memtable_total_bytes as u64);
+    StorageSettings {
+        page_cache_bytes: page_cache as usize,
+        memtable_total_bytes: loads as i64,
+        memtable_bytes: settings.memtable_bytes.min(loads as usize / 4),
+        ..settings
+    }
+}
+
 fn memory_limit(text: &str, whole: u64) -> Result<u64> {
     let bad = || err!(InvalidArgument, "'{text}' is neither a size (8G) nor a share (90%)");
     if let Some(percent) = text.trim().strip_suffix('%') {

@@ -8,6 +8,7 @@ pub mod app;
 pub mod config;
 mod http;
 mod identity;
+mod memory_watch;
 mod metrics;
 mod report;
 mod rpc;
