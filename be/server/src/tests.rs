@@ -26,7 +26,7 @@ use proto_messages::{
 use proto_services::{
     be_service::{CreateTabletsRequest, HeartbeatRequest, PublishRequest, PublishTablet},
     fe_service::{
-        LoadAbortRequest, LoadBeginReply, LoadBeginRequest, LoadCommitRequest, LoadPlanReply, LoadPlanRequest, LoadReply, ReportReply,
+        CreatePartitionsReply, CreatePartitionsRequest, LoadAbortRequest, LoadBeginReply, LoadBeginRequest, LoadCommitRequest, LoadPlanReply, LoadPlanRequest, LoadReply, ReportReply,
         ReportRequest, fe_service_server::{FeService, FeServiceServer},
     },
 };
@@ -98,6 +98,10 @@ impl FeService for Frontend {
         };
         let plan = execute(request.query_id, scan, sink::Kind::Table(sink), Vec::new());
         Ok(Response::new(LoadPlanReply { status: None, plan: Some(plan) }))
+    }
+
+    async fn create_partitions(&self, _request: Request<CreatePartitionsRequest>) -> Answer<CreatePartitionsReply> {
+        Err(Status::unimplemented("the table has its partitions"))
     }
 
     async fn load_commit(&self, request: Request<LoadCommitRequest>) -> Answer<LoadReply> {

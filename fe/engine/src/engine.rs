@@ -39,6 +39,8 @@ pub struct Engine {
     pub sessions: Sessions,
     pub statistics: StatisticsCache,
     pub loads: LoadService,
+    /// Held while partitions are made for loads.
+    pub partition_making: tokio::sync::Mutex<()>,
 }
 
 impl Engine {
@@ -64,6 +66,7 @@ impl Engine {
             sessions: Sessions::default(),
             statistics: StatisticsCache::default(),
             loads: LoadService::default(),
+            partition_making: tokio::sync::Mutex::default(),
         })
     }
 

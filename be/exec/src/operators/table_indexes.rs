@@ -10,6 +10,7 @@ use common_expr::{
     scalar_fn::EvalContext,
 };
 use common_types::Chunk;
+use parking_lot::RwLock;
 use proto_messages::expr::KeptValue;
 use proto_messages::fragment::{IndexSchema, PartitionTarget, TableSink};
 
@@ -19,7 +20,7 @@ use crate::pipeline::builder::PipelineBuilder;
 pub(super) struct FurtherIndexes {
     indexes: Vec<Description>,
     /// Base tablet → its counterpart in each index.
-    counterparts: HashMap<u64, Vec<u64>>,
+    counterparts: RwLock<HashMap<u64, Vec<u64>>>,
 }
 
 struct Description {
@@ -43,7 +44,7 @@ impl FurtherIndexes {
             Ok(Description { columns: b.exprs(&schema.exprs)?, predicate: schema.predicate.as_ref().map(|p| b.expr(p)).transpose()?, kept: schema.kept.clone() })
         };
         let indexes = sink.indexes.iter().skip(1).map(index).collect::<Result<Vec<_>>>()?;
-        let mut further = Self { indexes, counterparts: HashMap::new() };
+        let further = Self { indexes, counterparts: RwLock::default() };
         for target in sink.partitions.iter().flat_map(|p| &p.targets) {
             further.add(target);
         }
@@ -51,14 +52,15 @@ impl FurtherIndexes {
     }
 
     /// Learns the tablets of a partition.
-    pub fn add(&mut self, target: &PartitionTarget) {
+    pub fn add(&self, target: &PartitionTarget) {
         let buckets = target.bucket_count as usize;
         if self.indexes.is_empty() || buckets == 0 {
             return;
         }
+        let mut counterparts = self.counterparts.write();
         for (bucket, base) in target.tablets.iter().take(buckets).enumerate() {
             let others = target.tablets.iter().skip(bucket + buckets).step_by(buckets).map(|t| t.tablet_id).collect();
-            self.counterparts.insert(base.tablet_id, others);
+            counterparts.insert(base.tablet_id, others);
         }
     }
 
@@ -73,7 +75,8 @@ impl FurtherIndexes {
     }
 
     fn counterpart(&self, base: u64, at: usize) -> Result<u64> {
-        let found = self.counterparts.get(&base).and_then(|others| others.get(at));
+        let counterparts = self.counterparts.read();
+        let found = counterparts.get(&base).and_then(|others| others.get(at));
         found.copied().ok_or_else(|| err!(Internal, "tablet {base} has no counterpart in index {} of the load", at + 1))
     }
 }

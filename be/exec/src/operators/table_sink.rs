@@ -1,7 +1,8 @@
 //! Writes rows into the tablets of a table: partition by value, bucket by hash, then one writer per driver.
 //!
 //! A row that fits no partition or breaks a column's rule is a bad row of the load: counted and sampled, not an error, until the
-//! load's ratio is exceeded.
+//! load's ratio is exceeded. A row of an automatically partitioned table that lacks a partition waits, with its chunk, until the
+//! frontend has made one.
 
 use std::{
     sync::{Arc, atomic::{AtomicBool, AtomicU64, Ordering}},
@@ -10,9 +11,10 @@ use std::{
 
 use common_base::Result;
 use common_types::Chunk;
-use proto_messages::fragment::TableSink as TableSinkNode;
+use futures::{FutureExt, future::BoxFuture};
+use proto_messages::fragment::{PartitionTarget, TableSink as TableSinkNode};
 
-use super::{table_indexes::{FurtherIndexes, IndexRows}, table_route::Router};
+use super::{table_indexes::{FurtherIndexes, IndexRows}, table_route::{RouteExprs, Routed, Router}};
 use crate::{
     operator::{Sink, SinkFactory},
     pipeline::builder::PipelineBuilder,
@@ -22,7 +24,7 @@ use crate::{
 
 /// The sink of a load.
 pub fn make(b: &PipelineBuilder<'_>, node: &TableSinkNode) -> Result<Arc<dyn SinkFactory>> {
-    let router = Arc::new(Router::new(node)?);
+    let router = Arc::new(Router::new(b, node)?);
     let further = Arc::new(FurtherIndexes::new(b, node)?);
     Ok(Arc::new(TableSinkFactory { further, query: b.query.clone(), node: node.clone(), router, counts: Arc::default() }))
 }
@@ -50,7 +52,7 @@ impl SinkFactory for TableSinkFactory {
     fn make(&self, driver: usize) -> Result<Box<dyn Sink>> {
         let id = crate::runtime::query::query_id_to_proto(self.query.id);
         let writer = self.query.env.tables.open(id, &self.node, driver as u32)?;
-        Ok(Box::new(TableSink { indexes: self.further.open(), further: self.further.clone(), query: self.query.clone(), router: self.router.clone(), counts: self.counts.clone(), writer }))
+        Ok(Box::new(TableSink { indexes: self.further.open(), further: self.further.clone(), exprs: self.router.exprs(), waiting: None, node: self.node.clone(), query: self.query.clone(), router: self.router.clone(), counts: self.counts.clone(), writer }))
     }
 }
 
@@ -58,18 +60,64 @@ struct TableSink {
     further: Arc<FurtherIndexes>,
     indexes: Vec<IndexRows>,
     query: Arc<QueryContext>,
+    node: TableSinkNode,
     router: Arc<Router>,
+    exprs: RouteExprs,
+    /// A chunk whose partitions are being made.
+    waiting: Option<Waiting>,
     counts: Arc<Counts>,
     writer: Box<dyn TableWriter>,
 }
 
+struct Waiting {
+    chunk: Chunk,
+    partitions: BoxFuture<'static, Result<Vec<PartitionTarget>>>,
+}
+
 impl Sink for TableSink {
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        ready!(self.poll_waiting(cx))?;
         self.writer.poll_ready(cx)
     }
 
     fn push(&mut self, chunk: Chunk) -> Result<()> {
-        let routed = self.router.route(&chunk)?;
+        let routed = self.router.route(&mut self.exprs, &self.query.eval, &chunk, true)?;
+        if routed.missing.is_empty() {
+            return self.write(chunk, &routed);
+        }
+        let partitions = self.query.env.tables.create_partitions(&self.node, routed.missing);
+        self.waiting = Some(Waiting { chunk, partitions });
+        Ok(())
+    }
+
+    fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        if let Err(e) = ready!(self.poll_waiting(cx)) {
+            self.counts.failed.store(true, Ordering::Release);
+            return Poll::Ready(Err(e));
+        }
+        let abort = self.counts.failed.load(Ordering::Acquire);
+        let (tablets, counters) = ready!(self.writer.poll_finish(cx, abort))?;
+        self.query.load.add(tablets, &counters);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl TableSink {
+    /// Writes the chunk that waits once its partitions are there.
+    fn poll_waiting(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        let Some(waiting) = &mut self.waiting else { return Poll::Ready(Ok(())) };
+        let made = ready!(waiting.partitions.poll_unpin(cx));
+        let Some(Waiting { chunk, .. }) = self.waiting.take() else { return Poll::Ready(Ok(())) };
+        let made = made?;
+        // The writer first: another driver may route by them as soon as the router knows.
+        self.writer.add_partitions(&made);
+        made.iter().for_each(|target| self.further.add(target));
+        self.router.add(&made)?;
+        let routed = self.router.route(&mut self.exprs, &self.query.eval, &chunk, false)?;
+        Poll::Ready(self.write(chunk, &routed))
+    }
+
+    fn write(&mut self, chunk: Chunk, routed: &Routed) -> Result<()> {
         if let Some(rejects) = &routed.rejects {
             self.counts.filtered.fetch_add(rejects.rows.len() as u64, Ordering::Relaxed);
             self.router.report(&chunk, rejects, self.query.bad_rows.as_deref())?;
@@ -90,12 +138,5 @@ impl Sink for TableSink {
             self.writer.write(0, chunk, &routed.tablets)?;
         }
         Ok(())
-    }
-
-    fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        let abort = self.counts.failed.load(Ordering::Acquire);
-        let (tablets, counters) = ready!(self.writer.poll_finish(cx, abort))?;
-        self.query.load.add(tablets, &counters);
-        Poll::Ready(Ok(()))
     }
 }

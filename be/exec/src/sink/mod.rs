@@ -3,13 +3,19 @@
 use std::task::{Context, Poll};
 
 use common_base::Result;
-use common_types::Chunk;
-use proto_messages::{chunk::{LoadCounters, TabletCommit}, fragment::{QueryId, TableSink}};
+use common_types::{Chunk, Scalar};
+use futures::future::BoxFuture;
+use proto_messages::{chunk::{LoadCounters, TabletCommit}, fragment::{PartitionTarget, QueryId, TableSink}};
 
 /// Opens writers for a load.
 pub trait TableSinkProvider: Send + Sync {
     /// One writer per driver; all writers of one transaction on this BE may share state below.
     fn open(&self, query: QueryId, sink: &TableSink, driver: u32) -> Result<Box<dyn TableWriter>>;
+
+    /// Partitions for rows that have none yet, one for each tuple of partition values. Partitions that exist by now are named too.
+    fn create_partitions(&self, _sink: &TableSink, _values: Vec<Vec<Scalar>>) -> BoxFuture<'static, Result<Vec<PartitionTarget>>> {
+        Box::pin(async { Err(common_base::err!(Internal, "this process makes no partitions")) })
+    }
 }
 
 /// Takes rows that are already routed.
@@ -18,6 +24,8 @@ pub trait TableWriter: Send {
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>>;
     /// Row `i`, in the columns of index `index` of the sink, goes to tablet `tablets[i]`.
     fn write(&mut self, index: usize, chunk: Chunk, tablets: &[u64]) -> Result<()>;
+    /// Learns of partitions made since it was opened.
+    fn add_partitions(&mut self, _targets: &[PartitionTarget]) {}
     /// Makes everything written durable on a quorum of replicas and names it; or drops it.
     fn poll_finish(&mut self, cx: &mut Context<'_>, abort: bool) -> Poll<Result<(Vec<TabletCommit>, LoadCounters)>>;
 }

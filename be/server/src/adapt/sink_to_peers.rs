@@ -12,10 +12,11 @@ use std::{
 use be_exec::{sink::{TableSinkProvider, TableWriter}, util::channel::Channel};
 use common_base::{Error, Result, bail, ids::TxnId};
 use common_rpc::{RpcPool, status};
-use common_types::Chunk;
+use common_types::{Chunk, Scalar, wire};
 use futures::{FutureExt, future::BoxFuture, stream};
-use parking_lot::Mutex;
-use proto_messages::{chunk::{ChunkData, LoadCounters, TabletCommit}, fragment::{QueryId, TableSink}};
+use parking_lot::{Mutex, RwLock};
+use proto_messages::{chunk::{ChunkData, LoadCounters, TabletCommit}, fragment::{PartitionTarget, QueryId, TableSink}, types::ScalarList};
+use proto_services::fe_service::CreatePartitionsRequest;
 use proto_services::be_peer::{WriterChunk, WriterClose, WriterOpen, WriteTabletsRequest, write_tablets_request::Kind};
 use tokio::sync::oneshot;
 
@@ -42,8 +43,8 @@ pub struct PeerSinks {
 /// Connections of one load on this backend.
 pub struct Shared {
     node_id: u64,
-    /// Nodes of each tablet.
-    nodes: HashMap<u64, Vec<u64>>,
+    /// Nodes of each tablet; grows when partitions are made for the load.
+    nodes: RwLock<HashMap<u64, Vec<u64>>>,
     local: Mutex<Option<Sender>>,
     remotes: BTreeMap<u64, Remote>,
     drivers: AtomicUsize,
@@ -83,6 +84,19 @@ impl TableSinkProvider for PeerSinks {
         shared.drivers.fetch_add(1, Ordering::AcqRel);
         Ok(Box::new(Writer { shared, held: (0..sink.indexes.len().max(1)).map(|_| Held::default()).collect(), finishing: None, left: false }))
     }
+
+    fn create_partitions(&self, sink: &TableSink, values: Vec<Vec<Scalar>>) -> BoxFuture<'static, Result<Vec<PartitionTarget>>> {
+        let tuple = |values: &Vec<Scalar>| ScalarList { items: values.iter().map(|v| wire::scalar_to_proto(v, &v.ty())).collect() };
+        let request = CreatePartitionsRequest { txn_id: sink.txn_id, db_id: sink.db_id, table_id: sink.table_id, values: values.iter().map(tuple).collect() };
+        let (identity, pool) = (self.identity.clone(), self.pool.clone());
+        let call = self.runtime.spawn(async move {
+            let leader = identity.wait_for_leader().await?;
+            let reply = pool.fe(&leader)?.create_partitions(request).await.map_err(|e| status::from_grpc(&e, &leader))?.into_inner();
+            status::from_message(reply.status)?;
+            Ok(reply.targets)
+        });
+        async move { call.await.unwrap_or_else(|e| Err(common_base::err!(Cancelled, "making partitions was given up: {e}"))) }.boxed()
+    }
 }
 
 impl PeerSinks {
@@ -93,14 +107,18 @@ impl PeerSinks {
         for tablet in sink.partitions.iter().flat_map(|p| &p.targets).flat_map(|t| &t.tablets) {
             nodes.insert(tablet.tablet_id, tablet.node_ids.clone());
         }
-        let wanted: std::collections::BTreeSet<u64> = nodes.values().flatten().copied().filter(|n| *n != node_id).collect();
+        // Partitions made on the way may lie on any node.
+        let automatic = sink.partitions.as_ref().is_some_and(|p| p.automatic);
+        let anywhere = sink.nodes.iter().map(|n| n.node_id).filter(|_| automatic);
+        let wanted: std::collections::BTreeSet<u64> = nodes.values().flatten().copied().chain(anywhere).filter(|n| *n != node_id).collect();
         let mut remotes = BTreeMap::new();
         for node in wanted {
             let Some(address) = sink.nodes.iter().find(|n| n.node_id == node).map(|n| format!("{}:{}", n.host, n.port)) else { continue };
             remotes.insert(node, self.remote(query.clone(), sink, node, address, senders));
         }
-        let local = nodes.values().flatten().any(|n| *n == node_id).then(|| self.writers.open(txn, senders, sink));
-        Ok(Shared { node_id, nodes, local: Mutex::new(local), remotes, drivers: AtomicUsize::new(0), rows: AtomicUsize::new(0), bytes: AtomicUsize::new(0) })
+        let here = automatic || nodes.values().flatten().any(|n| *n == node_id);
+        let local = here.then(|| self.writers.open(txn, senders, sink));
+        Ok(Shared { node_id, nodes: RwLock::new(nodes), local: Mutex::new(local), remotes, drivers: AtomicUsize::new(0), rows: AtomicUsize::new(0), bytes: AtomicUsize::new(0) })
     }
 
     fn remote(&self, query: QueryId, sink: &TableSink, node: u64, address: String, senders: usize) -> Remote {
@@ -173,11 +191,13 @@ impl Writer {
             return write_local(shared, chunk, tablets);
         }
         let mut rows: HashMap<u64, Vec<u32>> = HashMap::new();
+        let nodes = shared.nodes.read();
         for (row, tablet) in tablets.iter().enumerate() {
-            for node in shared.nodes.get(tablet).into_iter().flatten() {
+            for node in nodes.get(tablet).into_iter().flatten() {
                 rows.entry(*node).or_default().push(row as u32);
             }
         }
+        drop(nodes);
         for (node, rows) in rows {
             let part = chunk.gather(&rows);
             let tablets: Vec<u64> = rows.iter().map(|r| tablets[*r as usize]).collect();
@@ -209,15 +229,23 @@ impl TableWriter for Writer {
             self.shared.rows.fetch_add(chunk.rows(), Ordering::Relaxed);
             self.shared.bytes.fetch_add(bytes, Ordering::Relaxed);
         }
-        if self.shared.nodes.len() <= FEW_TABLETS {
+        let tablet_count = self.shared.nodes.read().len();
+        if tablet_count <= FEW_TABLETS {
             return self.send(&chunk, tablets);
         }
-        let limits = (HELD_BYTES / self.held.len(), self.shared.nodes.len() / self.held.len() * HELD_ROWS_PER_TABLET);
+        let limits = (HELD_BYTES / self.held.len(), tablet_count / self.held.len() * HELD_ROWS_PER_TABLET);
         let held = &mut self.held[index];
         held.bytes += bytes;
         held.chunks.push(chunk);
         held.tablets.extend_from_slice(tablets);
         if held.bytes >= limits.0 || held.tablets.len() >= limits.1 { self.send_held(index) } else { Ok(()) }
+    }
+
+    fn add_partitions(&mut self, targets: &[PartitionTarget]) {
+        let mut nodes = self.shared.nodes.write();
+        for tablet in targets.iter().flat_map(|t| &t.tablets) {
+            nodes.entry(tablet.tablet_id).or_insert_with(|| tablet.node_ids.clone());
+        }
     }
 
     fn poll_finish(&mut self, cx: &mut Context<'_>, abort: bool) -> Poll<Result<(Vec<TabletCommit>, LoadCounters)>> {
@@ -297,7 +325,7 @@ fn check_majorities(shared: &Shared, failed: &BTreeMap<u64, Error>) -> Result<()
         if remote.rows.load(Ordering::Acquire) == 0 {
             continue;
         }
-        for (tablet, nodes) in shared.nodes.iter().filter(|(_, nodes)| nodes.contains(node)) {
+        for (tablet, nodes) in shared.nodes.read().iter().filter(|(_, nodes)| nodes.contains(node)) {
             let good = nodes.iter().filter(|n| !failed.contains_key(n)).count();
             if good < nodes.len() / 2 + 1 {
                 bail!(Unavailable, "{good} of {} replicas of tablet {tablet} took the load, fewer than a majority: {error}", nodes.len());

@@ -1,6 +1,7 @@
 //! Statements that are not a bare query: legality and normalisation. Execution is elsewhere.
 
 mod alter_columns;
+mod automatic_partition;
 mod columns;
 mod create_table;
 mod create_view;
@@ -18,6 +19,7 @@ mod update;
 pub(crate) use qualify::{StarColumns, StarPlace, place as star_place};
 
 pub use alter_columns::{ColumnsChange, analyze_alter_columns, changes_columns, names_column, rename_in_text};
+pub use automatic_partition::{automatic_partitions, bind_partition_exprs};
 pub use columns::analyze_column;
 pub use create_table::{AnalyzedCtas, CreateTableSpec, DdlDefaults, PartitionSpec, analyze_create_table, analyze_ctas};
 pub use create_view::{CreateViewSpec, analyze_alter_view, analyze_create_view};

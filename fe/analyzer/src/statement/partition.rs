@@ -5,13 +5,17 @@ use std::cmp::Ordering;
 use common_base::{Result, bail, err};
 use common_expr::expr::Expr;
 use common_types::{LogicalType, Scalar, date};
-use fe_catalog::model::{Column, KeysModel, PartitionBound, PartitionInfo, PartitionItem, Table};
+use fe_catalog::model::{Column, ExpressionKey, KeysModel, PartitionBound, PartitionInfo, PartitionItem, Table};
 use fe_parser::ast::{
     AddPartition, BatchPartitions, CreateTable, IntervalUnit, ListPartition, NewPartition, PartitionBy, PartitionStep,
     PartitionValue, Properties, RangeBound, RangePartition, RangePartitionItem, encoding, sql,
 };
 
-use super::create_table::{DdlDefaults, PartitionSpec, check_buckets, position};
+use super::{
+    alter_columns::names_column,
+    automatic_partition,
+    create_table::{DdlDefaults, PartitionSpec, check_buckets, position},
+};
 use crate::{AnalyzeContext, binder::Binder, error};
 
 const DAY_US: i64 = 86_400_000_000;
@@ -44,24 +48,21 @@ pub fn analyze_add_partition(
             .filter(|p| p.temporary == add.temporary)
             .map(|p| (p.name.clone(), p.item.clone()))
             .collect();
-        let find = |uids: &[common_base::ids::ColumnUid]| -> Vec<&Column> {
-            uids.iter().filter_map(|u| table.column_by_uid(*u)).collect()
-        };
+        let key = automatic_partition::key_columns(ctx, table, &olap.partition_info)?;
+        let key: Vec<&Column> = key.iter().collect();
+        let list = olap.partition_info.is_list();
         let mut specs = match (&olap.partition_info, &add.partition) {
-            (PartitionInfo::Range { columns } | PartitionInfo::Expression { columns, .. }, NewPartition::Range(p)) => {
-                let columns = find(columns);
+            (PartitionInfo::Range { .. } | PartitionInfo::Expression { .. }, NewPartition::Range(p)) if !list => {
                 let upper =
                     existing.iter().filter_map(|(_, item)| upper_of(item)).max_by(|a, b| compare_bounds(a, b)).cloned();
-                vec![binder.range_partition(p, &columns, upper.unwrap_or(PartitionBound::Min))?]
+                vec![binder.range_partition(p, &key, upper.unwrap_or(PartitionBound::Min))?]
             }
-            (
-                PartitionInfo::Range { columns } | PartitionInfo::Expression { columns, .. },
-                NewPartition::Batch(batch),
-            ) => {
-                let columns = find(columns);
-                binder.batch(batch, &columns, defaults)?
+            (PartitionInfo::Range { .. } | PartitionInfo::Expression { .. }, NewPartition::Batch(batch)) if !list => {
+                binder.batch(batch, &key, defaults)?
             }
-            (PartitionInfo::List { columns }, NewPartition::List(p)) => vec![binder.list_partition(p, &find(columns))?],
+            (PartitionInfo::List { .. } | PartitionInfo::Expression { .. }, NewPartition::List(p)) if list => {
+                vec![binder.list_partition(p, &key)?]
+            }
             (PartitionInfo::Unpartitioned, _) => bail!(User, "table[{}] is not partitioned", table.name),
             _ => bail!(User, "The partition's kind does not fit the table's partitioning"),
         };
@@ -125,6 +126,9 @@ impl Binder<'_> {
             return Ok((PartitionInfo::Unpartitioned, vec![whole]));
         };
         match by {
+            PartitionBy::Range { exprs, items } if matches!(exprs.as_slice(), [sql::Expr::Function(_)]) => {
+                self.expression_partitions(exprs, items, columns, keys, defaults, true)
+            }
             PartitionBy::Range { exprs, items } => {
                 let own = self.partition_columns(exprs, columns, keys)?;
                 for c in &own {
@@ -150,20 +154,65 @@ impl Binder<'_> {
                 Ok((PartitionInfo::List { columns: own.iter().map(|c| c.uid).collect() }, specs))
             }
             PartitionBy::Expr { exprs, items } => {
-                let mut uids = Vec::new();
-                let mut texts = Vec::with_capacity(exprs.len());
-                for e in exprs {
-                    let column = self.partition_expression(e, columns, keys)?;
-                    if !uids.contains(&column.uid) {
-                        uids.push(column.uid);
-                    }
-                    texts.push(fe_parser::print::expr_sql(e));
-                }
-                let own: Vec<&Column> = uids.iter().filter_map(|u| columns.iter().find(|c| c.uid == *u)).collect();
-                let specs = self.range_items(items, &own, defaults)?;
-                Ok((PartitionInfo::Expression { columns: uids, exprs: texts }, specs))
+                self.expression_partitions(exprs, items, columns, keys, defaults, false)
             }
         }
+    }
+
+    /// Partitions by expressions; `declared`: inside RANGE (…), where an expression that makes no ranges has declared ones.
+    fn expression_partitions(
+        &self,
+        exprs: &[sql::Expr],
+        items: &[RangePartitionItem],
+        columns: &[Column],
+        keys: KeysModel,
+        defaults: &DdlDefaults,
+        declared: bool,
+    ) -> Result<(PartitionInfo, Vec<PartitionSpec>)> {
+        let mut used: Vec<&Column> = Vec::new();
+        let mut texts = Vec::with_capacity(exprs.len());
+        for e in exprs {
+            let text = fe_parser::print::expr_sql(e);
+            for column in columns.iter().filter(|c| names_column(&text, &c.name)) {
+                check_partition_column(column, keys)?;
+                if !used.iter().any(|u| u.uid == column.uid) {
+                    used.push(column);
+                }
+            }
+            if let sql::Expr::Identifier(name) = e {
+                let at = position(columns, name, |n| err!(User, "Partition column[{n}] does not exist in column list."))?;
+                check_list_column(&columns[at])?;
+            }
+            texts.push(text);
+        }
+        let key = match exprs {
+            [one] if automatic_partition::unit_of(one).is_some() => {
+                self.partition_expression(one, columns, keys)?;
+                ExpressionKey::Unit
+            }
+            _ if declared => ExpressionKey::Value,
+            _ => ExpressionKey::Tuple,
+        };
+        let mut standing: Vec<Column> = Vec::with_capacity(exprs.len());
+        for (e, text) in exprs.iter().zip(&texts) {
+            let bound = automatic_partition::bind_over_columns(self.ctx, columns, e)?;
+            let Some(column) = columns.iter().find(|c| names_column(text, &c.name)) else {
+                bail!(Analysis, "Unsupported partition expression {}", fe_parser::print::expr_text(e))
+            };
+            let of_value = Column { ty: bound.ty, nullable: true, name: text.clone(), ..column.clone() };
+            standing.push(if key == ExpressionKey::Unit { column.clone() } else { of_value });
+        }
+        match key {
+            ExpressionKey::Unit => {}
+            ExpressionKey::Value => standing.iter().try_for_each(check_range_column)?,
+            ExpressionKey::Tuple => standing.iter().try_for_each(check_list_column)?,
+        }
+        if key == ExpressionKey::Tuple && !items.is_empty() {
+            bail!(Analysis, "Ranges need one date_trunc or time_slice expression");
+        }
+        let specs = self.range_items(items, &standing.iter().collect::<Vec<_>>(), defaults)?;
+        let columns = used.iter().map(|c| c.uid).collect();
+        Ok((PartitionInfo::Expression { columns, exprs: texts, key }, specs))
     }
 
     fn partition_columns<'c>(
@@ -515,7 +564,7 @@ fn check_list_column(column: &Column) -> Result<()> {
 }
 
 /// The smallest or greatest value of a partition column's type.
-fn extreme(ty: &LogicalType, max: bool) -> Scalar {
+pub(super) fn extreme(ty: &LogicalType, max: bool) -> Scalar {
     match ty {
         LogicalType::Boolean => Scalar::Boolean(max),
         LogicalType::TinyInt => Scalar::TinyInt(if max { i8::MAX } else { i8::MIN }),
@@ -601,7 +650,7 @@ fn check_overlaps(specs: &[PartitionSpec]) -> Result<()> {
     Ok(())
 }
 
-fn micros(v: &Scalar) -> i64 {
+pub(super) fn micros(v: &Scalar) -> i64 {
     match v {
         Scalar::Date(d) => i64::from(*d) * DAY_US,
         Scalar::Datetime(us) => *us,
@@ -609,7 +658,7 @@ fn micros(v: &Scalar) -> i64 {
     }
 }
 
-fn from_micros(ty: &LogicalType, us: i64) -> Scalar {
+pub(super) fn from_micros(ty: &LogicalType, us: i64) -> Scalar {
     if *ty == LogicalType::Date { Scalar::Date(us.div_euclid(DAY_US) as i32) } else { Scalar::Datetime(us) }
 }
 
@@ -639,29 +688,39 @@ fn floor(us: i64, unit: IntervalUnit) -> i64 {
 }
 
 /// A moment `n` units later; months keep to their first day.
-fn advance(us: i64, n: i64, unit: IntervalUnit) -> i64 {
+pub(super) fn advance(us: i64, n: i64, unit: IntervalUnit) -> i64 {
     match unit {
+        IntervalUnit::Second => us + n * 1_000_000,
+        IntervalUnit::Minute => us + n * 60_000_000,
         IntervalUnit::Hour => us + n * 3_600_000_000,
         IntervalUnit::Week => us + 7 * n * DAY_US,
-        IntervalUnit::Month => {
+        IntervalUnit::Month | IntervalUnit::Quarter => {
             let (y, m) = year_month(us);
-            month_start(y * 12 + m - 1 + n)
+            month_start(y * 12 + m - 1 + if unit == IntervalUnit::Quarter { 3 * n } else { n })
         }
         IntervalUnit::Year => month_start((year_month(us).0 + n) * 12),
         _ => us + n * DAY_US,
     }
 }
 
-fn partition_name(us: i64, unit: IntervalUnit) -> String {
+pub(super) fn partition_name(us: i64, unit: IntervalUnit) -> String {
     let days = us.div_euclid(DAY_US) as i32;
     let (y, m, d) = date::civil_from_days(days);
     match unit {
+        IntervalUnit::Second => {
+            let second = us.rem_euclid(DAY_US) / 1_000_000;
+            format!("p{y:04}{m:02}{d:02}{:02}{:02}{:02}", second / 3600, second / 60 % 60, second % 60)
+        }
+        IntervalUnit::Minute => {
+            let minute = us.rem_euclid(DAY_US) / 60_000_000;
+            format!("p{y:04}{m:02}{d:02}{:02}{:02}", minute / 60, minute % 60)
+        }
         IntervalUnit::Hour => format!("p{y:04}{m:02}{d:02}{:02}", us.rem_euclid(DAY_US) / 3_600_000_000),
         IntervalUnit::Week => {
             let first = date::days_from_civil(y, 1, 1);
             format!("p{y:04}_{:02}", (days - first) / 7 + 1)
         }
-        IntervalUnit::Month => format!("p{y:04}{m:02}"),
+        IntervalUnit::Month | IntervalUnit::Quarter => format!("p{y:04}{m:02}"),
         IntervalUnit::Year => format!("p{y:04}"),
         _ => format!("p{y:04}{m:02}{d:02}"),
     }

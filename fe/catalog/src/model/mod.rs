@@ -19,7 +19,7 @@ pub use column::{Aggregation, Column, DefaultValue};
 pub use distribution::Distribution;
 pub use index::{ColumnSource, IndexColumn, IndexState, TableIndex};
 pub use node::{Backend, Frontend, FrontendRole, User};
-pub use partition::{Partition, PartitionBound, PartitionInfo, PartitionItem, Replica, Tablet, TabletIndex};
+pub use partition::{ExpressionKey, Partition, PartitionBound, PartitionInfo, PartitionItem, Replica, Tablet, TabletIndex};
 pub use statistics::{ColumnStatistics, PartitionStatistics, TableStatistics};
 pub use table::{Database, KeysModel, OlapTable, Table, TableKind, View};
 pub use txn::{LoadSource, Transaction, TxnState};

@@ -13,8 +13,35 @@ pub enum PartitionInfo {
     Unpartitioned,
     Range { columns: Vec<ColumnUid> },
     List { columns: Vec<ColumnUid> },
-    /// Automatic partitions from expressions (`date_trunc('day', dt)`), as SQL text.
-    Expression { columns: Vec<ColumnUid>, exprs: Vec<String> },
+    /// Expressions as SQL text (`date_trunc('day', dt)`) over these columns.
+    Expression {
+        columns: Vec<ColumnUid>,
+        exprs: Vec<String>,
+        key: ExpressionKey,
+    },
+}
+
+/// What partitions by expressions hold, and whether loads make them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ExpressionKey {
+    /// Ranges of the column itself, as wide as the unit of `date_trunc` or `time_slice`; made by loads.
+    Unit,
+    /// Declared ranges of the expression's value.
+    Value,
+    /// One tuple of values of the expressions each; made by loads.
+    Tuple,
+}
+
+impl PartitionInfo {
+    /// Whether loads make the partitions that their rows lack.
+    pub fn automatic(&self) -> bool {
+        matches!(self, PartitionInfo::Expression { key: ExpressionKey::Unit | ExpressionKey::Tuple, .. })
+    }
+
+    /// Whether partitions hold tuples, not ranges.
+    pub fn is_list(&self) -> bool {
+        matches!(self, PartitionInfo::List { .. } | PartitionInfo::Expression { key: ExpressionKey::Tuple, .. })
+    }
 }
 
 /// One end of a range, per partition column.

@@ -1,11 +1,11 @@
-//! Rows of further indexes, bound outside any session: by the catalog and the clock alone.
+//! Rows of further indexes and partition expressions, bound outside any session: by the catalog and the clock alone.
 
 use common_base::Result;
-use common_expr::scalar_fn::EvalContext;
+use common_expr::{expr::Expr, scalar_fn::EvalContext};
 use common_types::{LogicalType, Scalar};
 use fe_analyzer::{
     AnalyzeContext, SessionFacts,
-    statement::{IndexRows, RowsAre, bind_index_rows},
+    statement::{IndexRows, RowsAre, bind_index_rows, bind_partition_exprs},
 };
 use fe_catalog::{
     CatalogState,
@@ -19,11 +19,20 @@ use crate::{engine::Engine, session::variables, view::SnapshotView};
 
 /// What an index gets of rows of its table.
 pub fn bind(engine: &Engine, catalog: &CatalogState, table: &Table, index: &TableIndex, rows: RowsAre) -> Result<IndexRows> {
+    outside_sessions(engine, catalog, table, |ctx| bind_index_rows(ctx, table, index, rows))
+}
+
+/// The partition expressions of a table over its columns.
+pub fn partition_exprs(engine: &Engine, catalog: &CatalogState, table: &Table) -> Result<Vec<Expr>> {
+    outside_sessions(engine, catalog, table, |ctx| bind_partition_exprs(ctx, table))
+}
+
+fn outside_sessions<T>(engine: &Engine, catalog: &CatalogState, table: &Table, bind: impl FnOnce(&AnalyzeContext<'_>) -> Result<T>) -> Result<T> {
     let database = catalog.databases.get(&table.db_id).map(|d| d.name.clone()).unwrap_or_default();
     let facts = NoSession { eval: EvalContext { now_us: engine.clock.now_us(), database, ..EvalContext::default() } };
     let view = SnapshotView { engine, catalog: engine.meta.snapshot() };
     let ctx = AnalyzeContext { view: &view, registry: &engine.registry, session: &facts, columns: ColumnFactory::default(), parameters: &[] };
-    bind_index_rows(&ctx, table, index, rows)
+    bind(&ctx)
 }
 
 /// Conversions that must not lose values.

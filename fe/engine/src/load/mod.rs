@@ -3,6 +3,7 @@
 //! Flow: begin takes the label; the caller writes rows; commit allots versions (durable in the log), then waits a while for the
 //! publisher to make them visible. Whatever happens to the waiter, a committed load becomes visible.
 
+pub mod automatic;
 pub mod index_rows;
 pub mod sink;
 pub mod stream;

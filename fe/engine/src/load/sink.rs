@@ -3,7 +3,7 @@
 use common_base::{Result, bail, err, ids::{ColumnUid, TxnId}};
 use common_types::wire;
 use fe_analyzer::statement::RowsAre;
-use fe_catalog::{CatalogState, model::{Distribution, OlapTable, Partition, PartitionBound, PartitionInfo, PartitionItem, Table}};
+use fe_catalog::{CatalogState, model::{Distribution, ExpressionKey, OlapTable, Partition, PartitionBound, PartitionInfo, PartitionItem, Table}};
 use proto_messages::{fragment as pb, plan::ScanColumn, types::ScalarList};
 
 use super::index_rows;
@@ -20,16 +20,28 @@ pub fn table_sink(engine: &Engine, catalog: &CatalogState, table: &Table, txn: T
     }
     let ordinal = |uid: ColumnUid| table.columns.iter().position(|c| c.uid == uid).map(|i| i as u32);
     let ordinals = |uids: &[ColumnUid]| uids.iter().filter_map(|u| ordinal(*u)).collect::<Vec<u32>>();
-    let partition_columns = match &olap.partition_info {
-        PartitionInfo::Unpartitioned => Vec::new(),
-        PartitionInfo::Range { columns } | PartitionInfo::List { columns } => ordinals(columns),
-        PartitionInfo::Expression { .. } => bail!(NotSupported, "loading into tables with expression partitions is not supported yet"),
-    };
+    let mut scheme = pb::PartitionScheme { list: olap.partition_info.is_list(), ..Default::default() };
+    match &olap.partition_info {
+        PartitionInfo::Unpartitioned => {}
+        PartitionInfo::Range { columns } | PartitionInfo::List { columns } => scheme.partition_columns = ordinals(columns),
+        PartitionInfo::Expression { columns, key, .. } => {
+            // Partitions named by the statement are all there are for it.
+            scheme.automatic = olap.partition_info.automatic() && only.is_none();
+            let exprs = common_expr::wire::list_to_proto(&index_rows::partition_exprs(engine, catalog, table)?)?;
+            match key {
+                ExpressionKey::Unit => {
+                    scheme.partition_columns = ordinals(columns);
+                    scheme.new_exprs = exprs;
+                }
+                ExpressionKey::Value | ExpressionKey::Tuple => scheme.key_exprs = exprs,
+            }
+        }
+    }
     let mut targets = Vec::new();
     for partition in partitions(olap, only)? {
         targets.push(target(partition));
     }
-    if targets.is_empty() {
+    if targets.is_empty() && !scheme.automatic {
         bail!(User, "data cannot be inserted into table '{}' with empty partition. Use `SHOW PARTITIONS FROM {}` to see the currently partitions of this table.", table.name, table.name);
     }
     let distribution_columns = match &olap.distribution {
@@ -47,12 +59,7 @@ pub fn table_sink(engine: &Engine, catalog: &CatalogState, table: &Table, txn: T
             .map(|c| ScanColumn { uid: c.uid.0, name: c.name.clone(), r#type: Some(wire::type_to_proto(&c.ty)), nullable: c.nullable, before: None })
             .collect(),
         indexes: index_schemas(engine, catalog, table, olap)?,
-        partitions: Some(pb::PartitionScheme {
-            partition_columns,
-            list: matches!(olap.partition_info, PartitionInfo::List { .. }),
-            targets,
-            distribution_columns,
-        }),
+        partitions: Some(pb::PartitionScheme { targets, distribution_columns, ..scheme }),
         nodes: engine
             .nodes
             .alive(catalog)
@@ -105,7 +112,7 @@ fn partitions<'a>(olap: &'a OlapTable, only: Option<&[String]>) -> Result<Vec<&'
     }
 }
 
-fn target(partition: &Partition) -> pb::PartitionTarget {
+pub(super) fn target(partition: &Partition) -> pb::PartitionTarget {
     let scalars = |bound: &PartitionBound| match bound {
         PartitionBound::Values(values) => values.iter().map(|v| wire::scalar_to_proto(v, &v.ty())).collect(),
         PartitionBound::Min | PartitionBound::Max => Vec::new(),

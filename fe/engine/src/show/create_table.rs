@@ -5,7 +5,7 @@ use std::{cmp::Ordering, fmt::Write, sync::Arc};
 use common_base::{Result, ids::ColumnUid};
 use common_types::{LogicalType, Scalar, compare::compare_scalars};
 use fe_catalog::model::{
-    Column, DefaultValue, Distribution, KeysModel, OlapTable, Partition, PartitionBound, PartitionInfo, PartitionItem, Table as CatalogTable, TableKind,
+    Column, DefaultValue, Distribution, ExpressionKey, KeysModel, OlapTable, Partition, PartitionBound, PartitionInfo, PartitionItem, Table as CatalogTable, TableKind,
 };
 use fe_parser::ast::sql;
 
@@ -133,8 +133,21 @@ fn column_line(column: &Column) -> String {
 fn write_partitions(out: &mut String, table: &CatalogTable, olap: &OlapTable) {
     match &olap.partition_info {
         PartitionInfo::Unpartitioned => {}
-        PartitionInfo::Expression { exprs, .. } => {
+        PartitionInfo::Expression { exprs, key: ExpressionKey::Unit, .. } => {
             let _ = writeln!(out, "PARTITION BY {}", exprs.join(", "));
+        }
+        PartitionInfo::Expression { exprs, key: ExpressionKey::Tuple, .. } => {
+            let _ = writeln!(out, "PARTITION BY ({})", exprs.join(","));
+        }
+        PartitionInfo::Expression { exprs, key: ExpressionKey::Value, .. } => {
+            let partitions: Vec<String> = ordered(olap)
+                .iter()
+                .filter_map(|p| match &p.item {
+                    PartitionItem::Range { lower, upper } => Some(format!("PARTITION {} VALUES [{}, {})", p.name, value_bound(lower), value_bound(upper))),
+                    _ => None,
+                })
+                .collect();
+            let _ = writeln!(out, "PARTITION BY RANGE({})\n({})", exprs.join(","), partitions.join(",\n"));
         }
         PartitionInfo::Range { columns } => {
             let types = column_types(table, columns);
@@ -153,6 +166,15 @@ fn write_partitions(out: &mut String, table: &CatalogTable, olap: &OlapTable) {
             let partitions: Vec<String> = ordered(olap).iter().map(|p| format!("  PARTITION {} VALUES IN {}", p.name, list_text(&p.item))).collect();
             let _ = writeln!(out, "PARTITION BY LIST({})(\n{}\n)", column_names(table, columns), partitions.join(",\n"));
         }
+    }
+}
+
+/// A bound of values that are no column's.
+fn value_bound(bound: &PartitionBound) -> String {
+    match bound {
+        PartitionBound::Min => "(MINVALUE)".to_owned(),
+        PartitionBound::Max => "(MAXVALUE)".to_owned(),
+        PartitionBound::Values(values) => format!("({})", values.iter().map(|v| format!("\"{v}\"")).collect::<Vec<_>>().join(", ")),
     }
 }
 

@@ -318,7 +318,7 @@ async fn drop_partitions(
     if chosen.is_empty() {
         return Ok(StatementResult::ok());
     }
-    let automatic = matches!(olap.partition_info, PartitionInfo::Expression { .. });
+    let automatic = olap.partition_info.automatic();
     let formal = olap.partitions.values().filter(|p| !p.temporary).count();
     if !temporary && !automatic && chosen.len() == formal {
         bail!(User, "Cannot remove all partitions, use DROP TABLE instead");

@@ -5,13 +5,20 @@ use std::cmp::Ordering;
 use common_base::ids::ColumnUid;
 use common_expr::predicate::{Bound, ColumnPredicate, PredicateKind, order::compare_scalars};
 use common_types::Scalar;
-use fe_catalog::model::{OlapTable, Partition, PartitionBound, PartitionInfo, PartitionItem};
+use fe_catalog::model::{ExpressionKey, OlapTable, Partition, PartitionBound, PartitionInfo, PartitionItem};
 use fe_plan::logical::LogicalScan;
 
 /// Whether the partition can hold a row that satisfies the predicates.
 pub fn may_match(scan: &LogicalScan, olap: &OlapTable, partition: &Partition, predicates: &[ColumnPredicate]) -> bool {
+    let tuple: Vec<ColumnUid>;
     let columns: &[ColumnUid] = match &olap.partition_info {
         PartitionInfo::Unpartitioned => return true,
+        // Bounds of an expression's values say nothing of its column by themselves.
+        PartitionInfo::Expression { key: ExpressionKey::Value, .. } => return true,
+        PartitionInfo::Expression { exprs, key: ExpressionKey::Tuple, .. } => {
+            tuple = exprs.iter().map(|text| plain_column(scan, text).unwrap_or(COMPUTED)).collect();
+            &tuple
+        }
         PartitionInfo::Range { columns } | PartitionInfo::List { columns } | PartitionInfo::Expression { columns, .. } => columns,
     };
     let predicate = |uid: ColumnUid| {
@@ -29,6 +36,15 @@ pub fn may_match(scan: &LogicalScan, olap: &OlapTable, partition: &Partition, pr
             })
         }),
     }
+}
+
+/// A value of a tuple that is not a column as it is; no column has this number.
+const COMPUTED: ColumnUid = ColumnUid(u64::MAX);
+
+/// The column that a partition expression is.
+fn plain_column(scan: &LogicalScan, text: &str) -> Option<ColumnUid> {
+    let name = text.trim_matches('`');
+    scan.table.columns.iter().find(|c| c.name.eq_ignore_ascii_case(name)).map(|c| c.uid)
 }
 
 /// Walks the columns of the bounds while the partition holds exactly one value of each; the first that varies decides.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use common_rpc::status;
 use fe_engine::{Engine, load::stream};
 use proto_services::fe_service::{
-    LoadAbortRequest, LoadBeginReply, LoadBeginRequest, LoadCommitRequest, LoadPlanReply, LoadPlanRequest, LoadReply, ReportReply, ReportRequest,
+    CreatePartitionsReply, CreatePartitionsRequest, LoadAbortRequest, LoadBeginReply, LoadBeginRequest, LoadCommitRequest, LoadPlanReply, LoadPlanRequest, LoadReply, ReportReply, ReportRequest,
     fe_service_server::FeService,
 };
 use tonic::{Request, Response, Status};
@@ -41,6 +41,14 @@ impl FeService for Service {
         Ok(Response::new(match committed {
             Ok(visible) => LoadReply { status: None, visible },
             Err(e) => LoadReply { status: Some(status::to_message(&e)), visible: false },
+        }))
+    }
+
+    async fn create_partitions(&self, request: Request<CreatePartitionsRequest>) -> Answer<CreatePartitionsReply> {
+        let made = fe_engine::load::automatic::create_partitions(&self.engine, request.into_inner()).await;
+        Ok(Response::new(match made {
+            Ok(targets) => CreatePartitionsReply { status: None, targets },
+            Err(e) => CreatePartitionsReply { status: Some(status::to_message(&e)), targets: Vec::new() },
         }))
     }
 
