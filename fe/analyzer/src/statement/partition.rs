@@ -51,6 +51,18 @@ pub fn analyze_add_partition(
         let key = automatic_partition::key_columns(ctx, table, &olap.partition_info)?;
         let key: Vec<&Column> = key.iter().collect();
         let list = olap.partition_info.is_list();
+        if let (PartitionInfo::Expression { key: ExpressionKey::Unit, .. }, false) = (&olap.partition_info, add.temporary) {
+            match &add.partition {
+                NewPartition::Range(_) => bail!(
+                    Analysis,
+                    "Currently, you cannot manually add a single range partition to a table that is automatically partition."
+                ),
+                NewPartition::Batch(b) if !matches!(b.every, PartitionStep::Interval { count: 1, .. }) => {
+                    bail!(Analysis, "The step of the auto-partitioned table should be 1.")
+                }
+                _ => {}
+            }
+        }
         let mut specs = match (&olap.partition_info, &add.partition) {
             (PartitionInfo::Range { .. } | PartitionInfo::Expression { .. }, NewPartition::Range(p)) if !list => {
                 let upper =
@@ -126,7 +138,7 @@ impl Binder<'_> {
             return Ok((PartitionInfo::Unpartitioned, vec![whole]));
         };
         match by {
-            PartitionBy::Range { exprs, items } if matches!(exprs.as_slice(), [sql::Expr::Function(_)]) => {
+            PartitionBy::Range { exprs, items } if matches!(exprs.as_slice(), [e] if !matches!(e, sql::Expr::Identifier(_))) => {
                 self.expression_partitions(exprs, items, columns, keys, defaults, true)
             }
             PartitionBy::Range { exprs, items } => {
