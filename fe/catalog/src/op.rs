@@ -45,8 +45,10 @@ pub enum Op {
     SwapTables { a: TableId, b: TableId },
     AddPartitions { table: TableId, partitions: Vec<Partition> },
     DropPartitions { table: TableId, partitions: Vec<PartitionId> },
-    /// Old partition → the empty one that takes its place under the same name (TRUNCATE, INSERT OVERWRITE).
+    /// Old partition → the empty one that takes its place under the same name (TRUNCATE).
     ReplacePartitions { table: TableId, pairs: Vec<(PartitionId, Partition)>, now_ms: i64 },
+    /// Partitions leave, and temporary ones become formal under these names (INSERT OVERWRITE).
+    SwapPartitions { table: TableId, leave: Vec<PartitionId>, enter: Vec<(PartitionId, String)>, now_ms: i64 },
 
     AddFrontend(Frontend),
     DropFrontend { node: NodeId },

@@ -39,6 +39,8 @@ pub struct Engine {
     pub sessions: Sessions,
     pub statistics: StatisticsCache,
     pub loads: LoadService,
+    /// Whether overwrites may have left partitions to take away; not known after a start.
+    pub overwrites: std::sync::atomic::AtomicBool,
     /// Held while partitions are made for loads.
     pub partition_making: tokio::sync::Mutex<()>,
 }
@@ -66,6 +68,7 @@ impl Engine {
             sessions: Sessions::default(),
             statistics: StatisticsCache::default(),
             loads: LoadService::default(),
+            overwrites: true.into(),
             partition_making: tokio::sync::Mutex::default(),
         })
     }

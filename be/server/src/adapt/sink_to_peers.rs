@@ -87,7 +87,7 @@ impl TableSinkProvider for PeerSinks {
 
     fn create_partitions(&self, sink: &TableSink, values: Vec<Vec<Scalar>>) -> BoxFuture<'static, Result<Vec<PartitionTarget>>> {
         let tuple = |values: &Vec<Scalar>| ScalarList { items: values.iter().map(|v| wire::scalar_to_proto(v, &v.ty())).collect() };
-        let request = CreatePartitionsRequest { txn_id: sink.txn_id, db_id: sink.db_id, table_id: sink.table_id, values: values.iter().map(tuple).collect() };
+        let request = CreatePartitionsRequest { txn_id: sink.txn_id, db_id: sink.db_id, table_id: sink.table_id, values: values.iter().map(tuple).collect(), overwrite: sink.overwrite };
         let (identity, pool) = (self.identity.clone(), self.pool.clone());
         let call = self.runtime.spawn(async move {
             let leader = identity.wait_for_leader().await?;

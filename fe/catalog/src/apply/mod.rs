@@ -50,6 +50,7 @@ impl CatalogState {
             Op::AddPartitions { table, partitions } => self.add_partitions(table, partitions),
             Op::DropPartitions { table, partitions } => self.drop_partitions(table, &partitions),
             Op::ReplacePartitions { table, pairs, now_ms } => self.replace_partitions(table, pairs, now_ms),
+            Op::SwapPartitions { table, leave, enter, now_ms } => self.swap_partitions(table, &leave, &enter, now_ms),
             Op::AddFrontend(frontend) => self.add_frontend(frontend),
             Op::DropFrontend { node } => self.drop_frontend(node),
             Op::AddBackend(backend) => self.add_backend(backend),

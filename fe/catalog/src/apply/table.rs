@@ -199,6 +199,36 @@ impl CatalogState {
     }
 }
 
+impl CatalogState {
+    /// Both or neither: a reader sees the old rows or the new ones.
+    pub(super) fn swap_partitions(&mut self, id: TableId, leave: &[PartitionId], enter: &[(PartitionId, String)], now_ms: i64) -> Result<Reply> {
+        let (table, olap) = self.existing_olap(id)?;
+        let all = leave.iter().chain(enter.iter().map(|(p, _)| p));
+        if let Some(gone) = all.clone().find(|p| !olap.partitions.contains_key(*p)) {
+            bail!(UnknownPartition, "partition {gone} of table '{}' is gone", table.name);
+        }
+        for (_, name) in enter {
+            if olap.partition_by_name(name, false).is_some_and(|taken| !leave.contains(&taken.id)) {
+                bail!(User, "Duplicate partition {name}");
+            }
+        }
+        let mut table = Table::clone(table);
+        table.updated_ms = now_ms;
+        let left: Vec<Arc<Partition>> = leave.iter().filter_map(|p| olap.partitions.get(p).cloned()).collect();
+        let entered: Vec<Arc<Partition>> = enter
+            .iter()
+            .filter_map(|(p, name)| Some(Arc::new(Partition { name: name.clone(), temporary: false, ..Partition::clone(olap.partitions.get(p)?) })))
+            .collect();
+        self.put_table(table);
+        left.iter().for_each(|p| self.unindex_partition(p));
+        self.change_olap(id, |o| {
+            left.iter().for_each(|p| drop(o.partitions.remove(&p.id)));
+            o.partitions.extend(entered.into_iter().map(|p| (p.id, p)));
+        });
+        Ok(Reply::Done)
+    }
+}
+
 /// The one partition of an unpartitioned table is named like the table.
 fn name_single_partition(table: &mut Table) {
     let name = table.name.clone();

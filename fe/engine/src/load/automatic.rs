@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use common_base::{Result, bail, err, ids::TableId};
+use common_base::{Result, bail, err, ids::{TableId, TxnId}};
 use common_types::{Scalar, wire};
 use fe_analyzer::statement::automatic_partitions;
 use fe_catalog::{Op, model::{OlapTable, Partition, PartitionBound, PartitionItem}};
 use proto_messages::fragment::PartitionTarget;
 use proto_services::fe_service::CreatePartitionsRequest;
 
-use super::sink::target;
+use super::{overwrite, sink::target};
 use crate::{cluster::tablets, engine::Engine, statement::table::{ddl_defaults, partition_plans, template}};
 
 /// Partitions that loads may have made of a table.
@@ -25,8 +25,13 @@ pub async fn create_partitions(engine: &Arc<Engine>, request: CreatePartitionsRe
     let table = catalog.tables.get(&TableId(request.table_id)).ok_or_else(|| err!(UnknownTable, "table {} is gone", request.table_id))?;
     let olap = table.as_olap().ok_or_else(|| err!(User, "'{}' is not a native table", table.name))?;
     let mut wanted = automatic_partitions(table, tuples)?;
+    // Those of an overwrite are temporary until it is done, and its own.
+    let own = request.overwrite.then(|| overwrite::prefix(TxnId(request.txn_id)));
+    if let Some(prefix) = &own {
+        wanted.iter_mut().for_each(|spec| spec.name.insert_str(0, prefix));
+    }
     let mut found: Vec<Arc<Partition>> = Vec::new();
-    wanted.retain(|spec| match holder(olap, &spec.item) {
+    wanted.retain(|spec| match holder(olap, own.as_deref(), &spec.item) {
         Some(there) => {
             found.push(there.clone());
             false
@@ -39,7 +44,7 @@ pub async fn create_partitions(engine: &Arc<Engine>, request: CreatePartitionsRe
         }
         for at in 0..wanted.len() {
             let taken = |name: &str, before: &[fe_analyzer::statement::PartitionSpec]| {
-                olap.partition_by_name(name, false).is_some() || before.iter().any(|s| s.name.eq_ignore_ascii_case(name))
+                olap.partition_by_name(name, own.is_some()).is_some() || before.iter().any(|s| s.name.eq_ignore_ascii_case(name))
             };
             let base = wanted[at].name.clone();
             let free = (0..).map(|n| if n == 0 { base.clone() } else { format!("{base}_{n}") }).find(|name| !taken(name, &wanted[..at]));
@@ -47,7 +52,7 @@ pub async fn create_partitions(engine: &Arc<Engine>, request: CreatePartitionsRe
         }
         let of_table = olap.property("default.replication_num").or_else(|| olap.property("replication_num"));
         let replication_num = of_table.and_then(|n| n.parse().ok()).unwrap_or(ddl_defaults(engine).replication_num);
-        let plans = partition_plans(engine, olap, replication_num, wanted, false);
+        let plans = partition_plans(engine, olap, replication_num, wanted, own.is_some());
         let made = tablets::create_partitions(engine, &template(table, olap), plans).await?;
         if let Err(e) = engine.meta.propose(&Op::AddPartitions { table: table.id, partitions: made.clone() }).await {
             tablets::drop_tablets(engine, &made);
@@ -59,8 +64,9 @@ pub async fn create_partitions(engine: &Arc<Engine>, request: CreatePartitionsRe
 }
 
 /// The partition that holds the rows of an item to be made.
-fn holder<'a>(olap: &'a OlapTable, item: &PartitionItem) -> Option<&'a Arc<Partition>> {
-    olap.partitions.values().filter(|p| !p.temporary).find(|p| match (&p.item, item) {
+fn holder<'a>(olap: &'a OlapTable, own: Option<&str>, item: &PartitionItem) -> Option<&'a Arc<Partition>> {
+    let among = |p: &Partition| own.map_or(!p.temporary, |prefix| p.temporary && p.name.starts_with(prefix));
+    olap.partitions.values().filter(|p| among(p)).find(|p| match (&p.item, item) {
         (PartitionItem::List(tuples), PartitionItem::List(wanted)) => wanted.iter().all(|w| tuples.contains(w)),
         (PartitionItem::Range { lower, upper }, PartitionItem::Range { lower: from, upper: to }) => {
             !later(lower, from) && !later(to, upper)

@@ -4,6 +4,7 @@
 //! publisher to make them visible. Whatever happens to the waiter, a committed load becomes visible.
 
 pub mod automatic;
+pub mod overwrite;
 pub mod index_rows;
 pub mod sink;
 pub mod stream;

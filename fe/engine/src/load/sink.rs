@@ -9,8 +9,30 @@ use proto_messages::{fragment as pb, plan::ScanColumn, types::ScalarList};
 use super::index_rows;
 use crate::{engine::Engine, statement::table::template};
 
-/// Builds the sink of a transaction for all partitions of a table, or the named ones.
-pub fn table_sink(engine: &Engine, catalog: &CatalogState, table: &Table, txn: TxnId, label: &str, only: Option<&[String]>, timeout_ms: u64) -> Result<pb::TableSink> {
+/// The partitions a load writes.
+#[derive(Clone, Copy, Debug)]
+pub enum Into<'a> {
+    /// All, and those that an automatically partitioned table lacks.
+    All,
+    /// These, by name.
+    Only(&'a [String]),
+    /// Temporary ones that take the place of others afterwards; `automatic`: more are made for rows that need them.
+    Overwrite { names: &'a [String], automatic: bool },
+}
+
+impl<'a> From<Option<&'a [String]>> for Into<'a> {
+    fn from(only: Option<&'a [String]>) -> Self {
+        only.map_or(Into::All, Into::Only)
+    }
+}
+
+/// Builds the sink of a transaction.
+pub fn table_sink(engine: &Engine, catalog: &CatalogState, table: &Table, txn: TxnId, label: &str, into: Into<'_>, timeout_ms: u64) -> Result<pb::TableSink> {
+    let (only, makes_more, overwrite) = match into {
+        Into::All => (None, true, false),
+        Into::Only(names) => (Some(names), false, false),
+        Into::Overwrite { names, automatic } => (Some(names), automatic, true),
+    };
     // The plan was made a moment ago; indexes and partitions are taken as they are now, after the transaction began.
     let planned = table.as_olap().map(|o| (o.base_index, o.schema_version));
     let table = catalog.tables.get(&table.id).ok_or_else(|| err!(UnknownTable, "Unknown table '{}'", table.name))?;
@@ -26,7 +48,7 @@ pub fn table_sink(engine: &Engine, catalog: &CatalogState, table: &Table, txn: T
         PartitionInfo::Range { columns } | PartitionInfo::List { columns } => scheme.partition_columns = ordinals(columns),
         PartitionInfo::Expression { columns, key, .. } => {
             // Partitions named by the statement are all there are for it.
-            scheme.automatic = olap.partition_info.automatic() && only.is_none();
+            scheme.automatic = olap.partition_info.automatic() && makes_more;
             let exprs = common_expr::wire::list_to_proto(&index_rows::partition_exprs(engine, catalog, table)?)?;
             match key {
                 ExpressionKey::Unit => {
@@ -71,6 +93,7 @@ pub fn table_sink(engine: &Engine, catalog: &CatalogState, table: &Table, txn: T
         write_quorum: 0,
         timeout_ms,
         primary_load: None,
+        overwrite,
     })
 }
 

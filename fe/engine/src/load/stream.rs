@@ -93,7 +93,7 @@ pub async fn plan(engine: &Arc<Engine>, request: LoadPlanRequest) -> Result<Exec
     }
     let partitions = headers.list("partitions").or_else(|| headers.list("temporary_partitions"));
     let timeout_s = headers.number("timeout")?.unwrap_or(DEFAULT_TIMEOUT_S);
-    let mut sink = sink::table_sink(engine, &catalog, &analyzed.table, txn, &entry.label, partitions.as_deref(), timeout_s * 1000)?;
+    let mut sink = sink::table_sink(engine, &catalog, &analyzed.table, txn, &entry.label, partitions.as_deref().into(), timeout_s * 1000)?;
     sink.strict_mode = headers.flag("strict_mode")?;
     sink.max_filter_ratio = headers.ratio("max_filter_ratio")?;
     let format = file_format(&headers, &analyzed)?;

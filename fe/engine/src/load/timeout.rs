@@ -38,6 +38,7 @@ pub async fn round(engine: &Arc<Engine>) {
             _ => {}
         }
     }
+    super::overwrite::sweep(engine).await;
     if !forget.is_empty() {
         if let Err(e) = engine.meta.submit(Op::ForgetTxns { txns: forget }).await {
             warn!("old labels could not be forgotten: {e}");

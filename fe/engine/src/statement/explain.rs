@@ -38,7 +38,7 @@ pub async fn run(session: &mut Session, statement: &Explain, parameters: &[(Scal
 fn explain_insert(session: &Session, insert: &Insert, mode: ExplainMode, parameters: &[(Scalar, LogicalType)]) -> Result<String> {
     let analyzed = analyze(session, parameters, |ctx| analyze_insert(ctx, insert))?;
     let catalog = session.engine.meta.snapshot();
-    let sink = sink::table_sink(&session.engine, &catalog, &analyzed.table, TxnId(0), "", None, 0)?;
+    let sink = sink::table_sink(&session.engine, &catalog, &analyzed.table, TxnId(0), "", sink::Into::All, 0)?;
     let planned = plan::load(session, analyzed, sink)?;
     let level = match mode {
         ExplainMode::Verbose => Level::Verbose,

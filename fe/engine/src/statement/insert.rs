@@ -1,16 +1,17 @@
-//! INSERT INTO: a query whose rows go to a table sink, inside a transaction of its own.
+//! INSERT INTO and INSERT OVERWRITE: a query whose rows go to a table sink, inside a transaction of its own.
 
 use std::time::Duration;
 
-use common_base::{Result, bail, ids::{QueryId, TxnId}};
+use common_base::{Result, bail, ids::{PartitionId, QueryId, TableId, TxnId}};
 use common_types::{LogicalType, Scalar};
 use fe_analyzer::statement::{AnalyzedInsert, analyze_insert};
 use fe_catalog::model::LoadSource;
 use fe_parser::ast::{Insert, InsertTarget};
+use proto_messages::chunk::TabletCommit;
 
 use super::plan;
 use crate::{
-    load::{Begin, Committed, sink},
+    load::{Begin, Committed, overwrite, sink},
     result::StatementResult,
     session::{Session, facts::Facts},
     view::SnapshotView,
@@ -20,9 +21,6 @@ use crate::{
 pub async fn run(session: &mut Session, insert: &Insert, parameters: &[(Scalar, LogicalType)], id: QueryId) -> Result<StatementResult> {
     if !matches!(insert.target, InsertTarget::Table(_)) {
         bail!(NotSupported, "INSERT INTO FILES is not supported yet");
-    }
-    if insert.overwrite {
-        bail!(NotSupported, "INSERT OVERWRITE is not supported yet");
     }
     session.wait_for_own_changes().await?;
     let analyzed = {
@@ -53,6 +51,7 @@ pub async fn write(session: &mut Session, analyzed: AnalyzedInsert, id: QueryId)
         coordinator: format!("FE: {}", engine.options.host),
     };
     let txn = engine.loads.begin(&engine, begin).await?;
+    let (table, overwrite) = (table.id, analyzed.overwrite);
     match load(session, analyzed, txn, &label, timeout, id).await {
         Ok((rows, filtered, outcome)) => {
             let status = if outcome == Committed::Visible { "VISIBLE" } else { "COMMITTED" };
@@ -64,6 +63,9 @@ pub async fn write(session: &mut Session, analyzed: AnalyzedInsert, id: QueryId)
             if let Err(abort) = engine.loads.abort(&engine, txn, e.message()).await {
                 tracing::warn!(%txn, "a failed insert could not be aborted: {abort}");
             }
+            if overwrite {
+                overwrite::discard(&engine, table, txn).await;
+            }
             Err(e)
         }
     }
@@ -71,21 +73,43 @@ pub async fn write(session: &mut Session, analyzed: AnalyzedInsert, id: QueryId)
 
 async fn load(session: &mut Session, analyzed: AnalyzedInsert, txn: TxnId, label: &str, timeout: Duration, id: QueryId) -> Result<(u64, u64, Committed)> {
     let engine = session.engine.clone();
+    let (table, only, overwrite) = (analyzed.table.id, analyzed.partitions.clone(), analyzed.overwrite);
+    let temporary = if overwrite { overwrite::prepare(session, table, only.as_deref(), txn).await? } else { Vec::new() };
     let catalog = engine.meta.snapshot();
-    let names: Option<Vec<String>> = analyzed.partitions.as_ref().and_then(|ids| {
+    let names: Option<Vec<String>> = only.as_ref().and_then(|ids| {
         let olap = analyzed.table.as_olap()?;
         Some(ids.iter().filter_map(|p| olap.partitions.get(p).map(|p| p.name.clone())).collect())
     });
-    let sink = sink::table_sink(&engine, &catalog, &analyzed.table, txn, label, names.as_deref(), timeout.as_millis() as u64)?;
+    let into = match overwrite {
+        true => sink::Into::Overwrite { names: &temporary, automatic: only.is_none() },
+        false => names.as_deref().into(),
+    };
+    let sink = sink::table_sink(&engine, &catalog, &analyzed.table, txn, label, into, timeout.as_millis() as u64)?;
     let planned = plan::load(session, analyzed, sink)?;
     let summary = plan::start(session, planned, id)?.drain().await?;
     if summary.load.loaded_rows == 0 && summary.tablets.is_empty() {
         // Nothing to publish: the label is used all the same.
         let committed = engine.loads.commit(&engine, txn, &[], &summary.load, Duration::from_secs(10)).await?;
+        if overwrite {
+            swap(session, table, only.as_deref(), txn, &summary.tablets).await?;
+        }
         return Ok((0, summary.load.filtered_rows, committed));
     }
     let wait = Duration::from_secs(session.variables.get_int("tx_visible_wait_timeout").max(1) as u64);
+    let wait = if overwrite { timeout } else { wait };
     let committed = engine.loads.commit(&engine, txn, &summary.tablets, &summary.load, wait).await?;
     session.saw(engine.meta.applied_index());
+    if overwrite {
+        if committed != Committed::Visible {
+            bail!(Timeout, "the rows did not become visible in time; the table is as it was");
+        }
+        swap(session, table, only.as_deref(), txn, &summary.tablets).await?;
+    }
     Ok((summary.load.loaded_rows, summary.load.filtered_rows, committed))
+}
+
+/// The new partitions take the place of the old: all of them, or with `dynamic_overwrite` those that got rows.
+async fn swap(session: &mut Session, table: TableId, only: Option<&[PartitionId]>, txn: TxnId, written: &[TabletCommit]) -> Result<()> {
+    let written = session.variables.get_bool("dynamic_overwrite").then(|| written.iter().filter(|t| t.rows > 0).map(|t| PartitionId(t.partition_id)).collect());
+    overwrite::finish(session, table, only, txn, written.as_ref()).await
 }

@@ -225,7 +225,7 @@ async fn fill(session: &mut Session, db: &str, table: &Table, from: &str, to: &s
     let txn = engine.loads.begin(&engine, begin).await?;
     let outcome = async {
         let catalog = engine.meta.snapshot();
-        let mut sink = sink::table_sink(&engine, &catalog, &analyzed.table, txn, &label, Some(&[to.to_owned()]), timeout.as_millis() as u64)?;
+        let mut sink = sink::table_sink(&engine, &catalog, &analyzed.table, txn, &label, sink::Into::Only(&[to.to_owned()]), timeout.as_millis() as u64)?;
         if let Some(scheme) = &mut sink.partitions {
             let ordinal = |uid| analyzed.table.columns.iter().position(|c| c.uid == uid).map(|i| i as u32);
             scheme.distribution_columns = match distribution {
