@@ -1,0 +1,124 @@
+"""Partitions that loads make, and INSERT OVERWRITE, on three backends."""
+
+from harness import ClusterTest, main, wait_until
+
+ONE_COPY = 'PROPERTIES ("replication_num" = "1")'
+
+
+class Partitions(ClusterTest):
+    backend_count = 3
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.cluster.database("parts")
+
+    def sql(self, statement, **options):
+        return self.cluster.sql(statement, database="parts", **options)
+
+    def names(self, table, temporary=False):
+        return sorted(row[1] for row in self.sql(f"SHOW {'TEMPORARY ' if temporary else ''}PARTITIONS FROM {table}"))
+
+    def make(self, table, by):
+        self.sql(f"DROP TABLE IF EXISTS {table} FORCE")
+        self.sql(f"CREATE TABLE {table} (dt DATETIME, city VARCHAR(20), n BIGINT) DUPLICATE KEY (dt) PARTITION BY {by} DISTRIBUTED BY HASH (n) BUCKETS 3 {ONE_COPY}")
+
+    def test_units(self):
+        for unit, names in (
+            ("date_trunc('day', dt)", ["p20240131", "p20240201", "p20240301"]),
+            ("date_trunc('month', dt)", ["p202401", "p202402", "p202403"]),
+            ("date_trunc('year', dt)", ["p2024"]),
+            ("time_slice(dt, INTERVAL 7 day)", ["p20240129", "p20240226"]),
+        ):
+            self.make("units", unit)
+            self.sql("INSERT INTO units VALUES ('2024-01-31 23:59:59', 'a', 1), ('2024-02-01 00:00:00', 'b', 2), ('2024-03-01 12:00:00', 'c', 3)")
+            self.assertEqual(self.names("units"), names, unit)
+            self.assertEqual(self.sql("SELECT sum(n) FROM units WHERE dt >= '2024-02-01'"), ((5,),))
+            self.sql("INSERT INTO units SELECT * FROM units")
+            self.assertEqual((self.names("units"), self.sql("SELECT count(*), sum(n) FROM units")), (names, ((6, 12),)))
+
+    def test_null_has_a_partition(self):
+        self.make("nulls", "date_trunc('day', dt)")
+        self.sql("INSERT INTO nulls VALUES (NULL, 'a', 1), ('2024-01-01', 'b', 2)")
+        self.assertEqual(self.sql("SELECT n FROM nulls WHERE dt IS NULL"), ((1,),))
+        self.assertEqual(len(self.names("nulls")), 2)
+
+    def test_tuples(self):
+        self.make("tuples", "date_trunc('month', dt), city")
+        self.sql("INSERT INTO tuples VALUES ('2024-01-31', 'Oslo', 1), ('2024-01-02', 'Oslo', 2), ('2024-01-02', NULL, 3), ('2024-02-02', 'São Paulo', 4)")
+        self.assertEqual(len(self.names("tuples")), 3)
+        self.assertEqual(self.sql("SELECT sum(n) FROM tuples WHERE city = 'Oslo'"), ((3,),))
+        self.assertIn("partitions=1/3", "\n".join(row[0] for row in self.sql("EXPLAIN SELECT * FROM tuples WHERE city = 'Oslo'")))
+
+    def test_stream_loads_at_once(self):
+        self.make("streams", "date_trunc('day', dt)")
+        body = "".join(f"2024-01-{1 + i % 28:02} 0{i % 10}:00:00,city{i % 3},{i}\n" for i in range(50_000))
+        import threading  # pylint: disable=import-outside-toplevel
+
+        answers = []
+        load = lambda: answers.append(self.cluster.stream_load("parts", "streams", body, column_separator=","))  # noqa: E731
+        threads = [threading.Thread(target=load) for _ in range(4)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        self.assertEqual([a["Status"] for a in answers], ["Success"] * 4, answers)
+        self.assertEqual(self.sql("SELECT count(*), sum(n) FROM streams"), ((200_000, 4 * sum(range(50_000))),))
+        self.assertEqual(len(self.names("streams")), 28)
+
+    def test_ranges_of_an_expression(self):
+        self.sql("DROP TABLE IF EXISTS of_text FORCE")
+        self.sql(
+            "CREATE TABLE of_text (day VARCHAR(20), n INT) PARTITION BY RANGE(str2date(day, '%Y-%m-%d')) "
+            f"(START ('2024-01-01') END ('2024-01-04') EVERY (INTERVAL 1 DAY)) DISTRIBUTED BY HASH (n) BUCKETS 1 {ONE_COPY}"
+        )
+        self.sql("INSERT INTO of_text VALUES ('2024-01-01', 1), ('2024-01-03', 2)")
+        self.assertEqual(self.sql("SELECT n FROM of_text PARTITION (p20240103)"), ((2,),))
+        self.cluster_refuses("INSERT INTO of_text VALUES ('2024-02-01', 3)")
+
+    def cluster_refuses(self, statement):
+        with self.assertRaises(Exception):
+            self.sql(statement)
+
+    def test_overwrite(self):
+        self.make("over", "date_trunc('day', dt)")
+        self.sql("INSERT INTO over VALUES ('2024-01-01', 'a', 1), ('2024-01-02', 'b', 2)")
+        self.sql("INSERT OVERWRITE over PARTITION (p20240102) VALUES ('2024-01-02', 'c', 30)")
+        self.assertEqual(self.sql("SELECT n FROM over ORDER BY n"), ((1,), (30,)))
+        self.sql("INSERT OVERWRITE over SELECT days_add(dt, 1), city, n + 1 FROM over")
+        self.assertEqual(self.sql("SELECT cast(dt AS DATE), n FROM over ORDER BY n")[1][1], 31)
+        self.assertEqual(self.sql("SELECT n FROM over ORDER BY n"), ((2,), (31,)))
+        self.sql("SET GLOBAL dynamic_overwrite = true")
+        try:
+            self.sql("INSERT OVERWRITE over VALUES ('2024-01-03', 'x', 7)")
+        finally:
+            self.sql("SET GLOBAL dynamic_overwrite = false")
+        self.assertEqual(self.sql("SELECT n FROM over ORDER BY n"), ((2,), (7,)))
+        self.assertEqual(self.names("over", temporary=True), [])
+
+    def test_overwrite_that_fails_changes_nothing(self):
+        self.sql("DROP TABLE IF EXISTS kept FORCE")
+        self.sql(f"CREATE TABLE kept (k INT NOT NULL) DUPLICATE KEY (k) DISTRIBUTED BY HASH (k) BUCKETS 2 {ONE_COPY}")
+        self.sql("INSERT INTO kept VALUES (1), (2)")
+        self.cluster_refuses("INSERT OVERWRITE kept SELECT NULL")
+        self.assertEqual(self.sql("SELECT k FROM kept ORDER BY k"), ((1,), (2,)))
+        self.assertEqual(self.names("kept", temporary=True), [])
+        self.sql("INSERT OVERWRITE kept SELECT k FROM kept WHERE false")
+        self.assertEqual(self.sql("SELECT count(*) FROM kept"), ((0,),))
+
+    def test_a_killed_frontend_in_the_middle_of_an_overwrite(self):
+        self.sql("DROP TABLE IF EXISTS half FORCE")
+        self.sql(f"CREATE TABLE half (k INT NOT NULL) DUPLICATE KEY (k) DISTRIBUTED BY HASH (k) BUCKETS 2 {ONE_COPY}")
+        self.sql("INSERT INTO half VALUES (1), (2)")
+        connection = self.cluster.connect(database="parts")
+        connection._execute_command(3, "INSERT OVERWRITE half SELECT sleep(30)")  # pylint: disable=protected-access
+        wait_until("the overwrite has begun", lambda: self.names("half", temporary=True))
+        self.cluster.restart(self.cluster.frontend)
+        self.cluster.wait_alive()
+        self.assertEqual(self.sql("SELECT k FROM half ORDER BY k"), ((1,), (2,)))
+        self.sql("INSERT OVERWRITE half VALUES (3)")
+        self.assertEqual(self.sql("SELECT k FROM half"), ((3,),))
+
+
+if __name__ == "__main__":
+    main()
