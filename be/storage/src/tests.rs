@@ -380,3 +380,39 @@ fn a_random_history_of_crashes_agrees_with_its_model() {
         }
     }
 }
+
+#[test]
+fn thousands_of_one_row_loads_stay_few_rowsets() {
+    const LOADS: u64 = 10_000;
+    let mut machine = Machine::new();
+    machine.settings.compaction_min_rowsets = 5;
+    let engine = machine.start();
+    engine.create_tablets(&[create_request(1), create_request(2)]).unwrap();
+    load(&engine, 2, 5, 0..LOADS as i32).unwrap();
+    publish(&engine, 2, 5, 2).unwrap();
+    let mut most = 0;
+    for i in 0..LOADS {
+        // Nobody compacts in time for every ninth thousand: the loads have to.
+        if i / 1000 != 8 && i % 100 == 0 {
+            engine.compact_tablet(TabletId(1)).unwrap();
+        }
+        if i % 100 == 0 {
+            machine.clock.advance(std::time::Duration::from_secs(3600));
+            engine.sweep_stale();
+        }
+        load(&engine, 1, 10 + i, i as i32..i as i32 + 1).unwrap();
+        publish(&engine, 1, 10 + i, 2 + i as i64).unwrap();
+        most = most.max(engine.tablet(TabletId(1)).unwrap().versions().current().len());
+    }
+    while engine.compact_tablet(TabletId(1)).unwrap() {}
+    let rowsets = engine.tablet(TabletId(1)).unwrap().versions().current().len();
+    let scan = |tablet, version| {
+        let started = std::time::Instant::now();
+        assert_eq!(keys(&engine, tablet, version, &spec()).unwrap().len(), LOADS as usize);
+        started.elapsed()
+    };
+    let once = scan(2, 2);
+    let compacted = scan(1, LOADS as i64 + 1);
+    println!("{LOADS} loads: at most {most} rowsets, {rowsets} in the end; a scan takes {compacted:?}, of one load {once:?}");
+    assert!(most <= 1000 && rowsets <= 10, "{most} {rowsets}");
+}

@@ -19,15 +19,24 @@ pub enum Compression {
     None,
     #[default]
     Lz4,
-    Zstd,
+    /// With its level.
+    Zstd(i32),
 }
+
+/// What ZSTD means without a level.
+const ZSTD_LEVEL: i32 = 3;
 
 impl Compression {
     /// From the text of the table property; empty is the default.
     pub fn parse(name: &str) -> Result<Self> {
-        match name.to_ascii_uppercase().as_str() {
+        let upper = name.to_ascii_uppercase();
+        if let Some(level) = upper.strip_prefix("ZSTD(").and_then(|l| l.strip_suffix(')')) {
+            let level = level.trim().parse().map_err(|_| err!(InvalidArgument, "unknown compression type: {name}"))?;
+            return Ok(Self::Zstd(level));
+        }
+        match upper.as_str() {
             "" | "LZ4" | "LZ4_FRAME" => Ok(Self::Lz4),
-            "ZSTD" => Ok(Self::Zstd),
+            "ZSTD" => Ok(Self::Zstd(ZSTD_LEVEL)),
             "NONE" | "NO_COMPRESSION" => Ok(Self::None),
             // The reference also has these; they decide size only, so the nearest of ours serves.
             "ZLIB" | "SNAPPY" => Ok(Self::Lz4),
@@ -50,10 +59,10 @@ pub fn write_page(body: &[u8], compression: Compression, out: &mut Vec<u8>) -> R
             out.truncate(at + HEAD + len);
             used = Compression::Lz4;
         }
-        Compression::Zstd => {
-            let stored = zstd::bulk::compress(body, 3).map_err(|e| err!(Internal, "compressing a page: {e}"))?;
+        Compression::Zstd(level) => {
+            let stored = zstd::bulk::compress(body, level).map_err(|e| err!(Internal, "compressing a page: {e}"))?;
             out.extend_from_slice(&stored);
-            used = Compression::Zstd;
+            used = compression;
         }
     }
     let mut stored = out.len() - at - HEAD;
@@ -68,7 +77,7 @@ pub fn write_page(body: &[u8], compression: Compression, out: &mut Vec<u8>) -> R
     out[at] = match used {
         Compression::None => 0,
         Compression::Lz4 => 1,
-        Compression::Zstd => 2,
+        Compression::Zstd(_) => 2,
     };
     out[at + 4..at + 8].copy_from_slice(&(body.len() as u32).to_le_bytes());
     out[at + 8..at + 12].copy_from_slice(&(stored as u32).to_le_bytes());
@@ -129,7 +138,7 @@ mod tests {
     #[test]
     fn pages_round_trip_and_notice_damage() {
         let noise: Vec<u8> = (0..1000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
-        for (body, compression) in [(vec![7u8; 4096], Compression::Lz4), (vec![7; 4096], Compression::Zstd), (noise, Compression::Lz4)] {
+        for (body, compression) in [(vec![7u8; 4096], Compression::Lz4), (vec![7; 4096], Compression::Zstd(ZSTD_LEVEL)), (noise, Compression::Lz4)] {
             let mut out = Vec::new();
             let len = write_page(&body, compression, &mut out).unwrap();
             assert_eq!(len as usize, out.len());

@@ -191,7 +191,8 @@ fn compression(value: &str) -> Result<String> {
     ) {
         return Ok(upper);
     }
-    if let Some(level) = upper.strip_prefix("ZSTD(").and_then(|l| l.strip_suffix(')')) {
+    // Spaces may stand around the brackets.
+    if let Some(level) = upper.strip_prefix("ZSTD").and_then(|l| l.trim().strip_prefix('(')).and_then(|l| l.strip_suffix(')')) {
         match level.trim().parse::<u32>() {
             Ok(n) if (1..=22).contains(&n) => return Ok(format!("ZSTD({n})")),
             Ok(_) => bail!(User, "Invalid level for zstd compression type"),

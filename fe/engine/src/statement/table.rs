@@ -216,9 +216,9 @@ pub(crate) fn template<'a>(table: &'a Table, olap: &'a OlapTable) -> TabletTempl
 }
 
 /// The codec segments are written with: what they do not know is written as LZ4.
-fn storage_compression(name: &str) -> &'static str {
+fn storage_compression(name: &str) -> &str {
     match name {
-        n if n.starts_with("ZSTD") => "ZSTD",
+        n if n.starts_with("ZSTD") => n,
         "NO_COMPRESSION" | "NONE" => "NONE",
         _ => "LZ4",
     }
