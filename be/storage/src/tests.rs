@@ -407,9 +407,13 @@ fn thousands_of_one_row_loads_stay_few_rowsets() {
     while engine.compact_tablet(TabletId(1)).unwrap() {}
     let rowsets = engine.tablet(TabletId(1)).unwrap().versions().current().len();
     let scan = |tablet, version| {
-        let started = std::time::Instant::now();
-        assert_eq!(keys(&engine, tablet, version, &spec()).unwrap().len(), LOADS as usize);
-        started.elapsed()
+        // The best of some: the first opens files and fills caches.
+        let time = || {
+            let started = std::time::Instant::now();
+            assert_eq!(keys(&engine, tablet, version, &spec()).unwrap().len(), LOADS as usize);
+            started.elapsed()
+        };
+        (0..5).map(|_| time()).min().unwrap()
     };
     let once = scan(2, 2);
     let compacted = scan(1, LOADS as i64 + 1);
