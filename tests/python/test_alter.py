@@ -13,7 +13,7 @@ ROWS = 400_000
 
 def finished(cluster, database, kind="COLUMN"):
     """The newest job of a kind when it has come to its end."""
-    jobs = cluster.sql(f"SHOW ALTER TABLE {kind} FROM {database} ORDER BY CreateTime DESC, JobId DESC LIMIT 1")
+    jobs = cluster.sql(f"SHOW ALTER TABLE {kind} FROM {database} ORDER BY CreateTime DESC LIMIT 1")
     return jobs[0] if jobs and ("FINISHED" in jobs[0] or "CANCELLED" in jobs[0]) else None
 
 

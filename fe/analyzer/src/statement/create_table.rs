@@ -218,6 +218,8 @@ impl Binder<'_> {
         };
         let short_key_columns = short_key_count(&prefix);
         let indexes_ddl = indexes(create, &columns, keys)?;
+        let mut normalised = properties.normalised;
+        secondary_index::adjust_properties(&indexes_ddl, &mut normalised);
         Ok(CreateTableSpec {
             db_name,
             name,
@@ -232,7 +234,7 @@ impl Binder<'_> {
             short_key_columns,
             replication_num: properties.replication_num,
             colocate_group: properties.colocate_group,
-            properties: properties.normalised,
+            properties: normalised,
             indexes_ddl,
             columns,
         })

@@ -29,7 +29,7 @@ pub use insert::{AnalyzedInsert, analyze_insert};
 pub use load::{AnalyzedLoad, LoadField, LoadRequest, analyze_load};
 pub use partition::{analyze_add_partition, partition_values};
 pub use rollup::{IndexDraft, analyze_rollup, analyze_sync_view};
-pub use secondary_index::{check_bloom_filter_columns, index_clause};
+pub use secondary_index::{adjust_properties, check_bloom_filter_columns, index_clause};
 pub use update::{AnalyzedUpdate, analyze_update};
 
 use common_base::{Result, bail, err};

@@ -108,6 +108,15 @@ fn check_properties(kind: IndexKind, properties: &[(String, String)]) -> Result<
     Ok(())
 }
 
+/// Properties that follow from the indexes: with GIN each replica is written by itself.
+pub fn adjust_properties(indexes_ddl: &[String], properties: &mut [(String, String)]) {
+    if indexes_ddl.iter().any(|ddl| ddl.contains(") USING GIN")) {
+        for (_, value) in properties.iter_mut().filter(|(key, _)| key == "replicated_storage") {
+            "false".clone_into(value);
+        }
+    }
+}
+
 /// The value of `bloom_filter_columns`: columns that exist, may have one, and have no ngram bloom filter.
 pub fn check_bloom_filter_columns(columns: &[Column], keys: KeysModel, indexes_ddl: &[String], value: &str) -> Result<()> {
     let mut seen: Vec<String> = Vec::new();

@@ -49,7 +49,8 @@ pub fn jobs(session: &Session, kind: AlterJobKind, db: Option<&sql::ObjectName>)
         AlterJobKind::Optimize => (AlterKind::Optimize, OPTIMIZE),
     };
     let zone = session.variables.get_text("time_zone");
-    let of_kind = catalog.alter_jobs.values().filter(|j| j.kind == wanted && j.db_id == db.id);
+    // The newest first, also among those of one second.
+    let of_kind = catalog.alter_jobs.values().rev().filter(|j| j.kind == wanted && j.db_id == db.id);
     let rows = of_kind.map(|job| {
         // A renamed table shows under its name of today.
         let name = catalog.tables.get(&job.table_id).map_or(&job.table_name, |t| &t.name);

@@ -169,6 +169,9 @@ async fn set_properties(session: &mut Session, table: &Table, olap: &OlapTable, 
     let mut changes = Vec::with_capacity(properties.len());
     for p in properties {
         let key = p.key.trim().to_ascii_lowercase();
+        if key == "replicated_storage" && p.value.trim().eq_ignore_ascii_case("true") && olap.indexes_ddl.iter().any(|ddl| ddl.contains(") USING GIN")) {
+            bail!(User, "Getting analyzing error. Detail message: Can not enable replicated storage when the table has GIN.");
+        }
         if SETTABLE.contains(&key.as_str()) {
             check_property(&key, &p.value)?;
             changes.push((key, p.value.trim().to_owned()));

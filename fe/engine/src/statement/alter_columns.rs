@@ -7,7 +7,7 @@ use common_base::{
     Result, bail,
     ids::{IndexId, NodeId, PartitionId},
 };
-use fe_analyzer::statement::{ColumnsChange, analyze_alter_columns, index_clause};
+use fe_analyzer::statement::{ColumnsChange, adjust_properties, analyze_alter_columns, index_clause};
 use fe_catalog::{
     Op,
     model::{AlterChange, AlterJob, AlterKind, AlterState, IndexState, KeysModel, OlapTable, Table, TableIndex, TabletIndex},
@@ -62,7 +62,9 @@ pub async fn add_index(session: &mut Session, table: &Table, olap: &OlapTable, i
     let clause = analyze(session, &[], |ctx| index_clause(ctx, table, index))?;
     let mut indexes_ddl = olap.indexes_ddl.clone();
     indexes_ddl.push(clause);
-    change_declarations(session, table, olap, indexes_ddl, olap.properties.clone()).await
+    let mut properties = olap.properties.clone();
+    adjust_properties(&indexes_ddl, &mut properties);
+    change_declarations(session, table, olap, indexes_ddl, properties).await
 }
 
 /// DROP INDEX.
