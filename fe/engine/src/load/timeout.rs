@@ -3,7 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use common_base::runtime::Shutdown;
-use fe_catalog::{Op, model::TxnState};
+use fe_catalog::{
+    CatalogState, Op,
+    model::{LoadSource, Transaction, TxnState},
+};
 use tracing::{info, warn};
 
 use crate::engine::Engine;
@@ -27,6 +30,12 @@ pub async fn round(engine: &Arc<Engine>) {
     let mut forget = Vec::new();
     for txn in catalog.txns.values() {
         match txn.state {
+            TxnState::Prepare if is_orphan(engine, &catalog, txn) => {
+                match engine.loads.abort(engine, txn.id, "coordinate FE restarted").await {
+                    Ok(()) => info!(txn = %txn.id, label = %txn.label, "load of an earlier run of this frontend is aborted"),
+                    Err(e) => warn!(txn = %txn.id, "load could not be aborted: {e}"),
+                }
+            }
             TxnState::Prepare if txn.begin_ms + txn.timeout_ms < now => {
                 let ended = engine.loads.abort(engine, txn.id, "timeout by txn manager").await;
                 match ended {
@@ -44,4 +53,14 @@ pub async fn round(engine: &Arc<Engine>) {
             warn!("old labels could not be forgotten: {e}");
         }
     }
+}
+
+/// Whether a statement of an earlier run of this frontend began the load: nobody will end it.
+fn is_orphan(engine: &Engine, catalog: &CatalogState, txn: &Transaction) -> bool {
+    let host = &engine.options.host;
+    txn.source != LoadSource::StreamLoad
+        && txn.begin_ms < engine.options.started_ms
+        && txn.coordinator == format!("FE: {host}")
+        // Frontends are told apart by their hosts only.
+        && catalog.frontends.values().filter(|f| f.host == *host).count() == 1
 }
