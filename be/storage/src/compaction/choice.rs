@@ -9,8 +9,12 @@ use super::view::{RowsetView, TabletView};
 const MIN_LEVEL: u64 = 128 << 10;
 /// Size ratio of neighbouring levels.
 const RATIO: u64 = 10;
-/// Most stored bytes merged at once: all of it is in memory for a while.
-const MAX_INPUT: u64 = 256 << 20;
+/// Most stored bytes merged at once: other tablets of the disk wait meanwhile.
+const MAX_INPUT: u64 = 1 << 30;
+/// A run of more bytes is not rewritten for the sake of a few delete predicates.
+const CHEAP_INPUT: u64 = 16 << 20;
+/// So many are worth it.
+const MANY_DELETES: u64 = 10;
 
 /// A run of rowsets to merge and how urgent that is.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,7 +58,8 @@ pub fn choose(view: &TabletView, min_segments: usize) -> Option<Choice> {
         let largest = run.iter().map(|r| r.bytes).max().unwrap_or(0);
         // One large rowset is not rewritten for the sake of a few small ones.
         let lopsided = largest > MIN_LEVEL && largest * 2 > bytes && !overlapping;
-        if (segments < min_segments as u64 || lopsided) && deletes == 0 && !crowded {
+        let worth_for_deletes = deletes > 0 && (bytes <= CHEAP_INPUT || deletes >= MANY_DELETES);
+        if (segments < min_segments as u64 || lopsided) && !worth_for_deletes && !crowded {
             continue;
         }
         let score = score(run, segments, bytes, deletes) * if crowded { 2.0 } else { 1.0 };
@@ -101,7 +106,7 @@ mod tests {
         assert_eq!(choose(&view(&[big, small, small]), 5), None);
         let found = choose(&view(&[big, small, small, small, small, small]), 5).unwrap();
         assert_eq!(found.rowsets, 1..6);
-        assert_eq!(choose(&view(&[(300 << 20, false); 10]), 5), None, "more than fits");
+        assert_eq!(choose(&view(&[(1200 << 20, false); 10]), 5), None, "more than fits");
     }
 
     #[test]
@@ -109,7 +114,11 @@ mod tests {
         let small = (10 << 10, false);
         let found = choose(&view(&[small, small, (0, true), small]), 5).unwrap();
         assert_eq!(found.rowsets, 0..4);
-        let with_big = view(&[(300 << 20, false), small, small, small, (0, true), small, small, small, small, small]);
+        let with_big = view(&[(1200 << 20, false), small, small, small, (0, true), small, small, small, small, small]);
         assert_eq!(choose(&with_big, 5).unwrap().rowsets, 5..10);
+        // Deletes of a large tablet wait for others.
+        let large = |deletes: usize| view(&[vec![(200 << 20, false)], vec![(0, true); deletes]].concat());
+        assert_eq!(choose(&large(3), 5), None);
+        assert_eq!(choose(&large(10), 5).unwrap().rowsets, 0..11);
     }
 }

@@ -21,7 +21,7 @@ const COLUMNS_PER_PASS: usize = 4;
 /// Inputs of fewer rows are read once for all columns.
 const SMALL_ROWS: u64 = 64 << 10;
 /// Most bytes of one column of one segment.
-const COLUMN_BYTES: u64 = 256 << 20;
+const COLUMN_BYTES: u64 = 64 << 20;
 
 /// Merges rowsets that follow each other into segments of `writer`; what deletes among them and the delete vectors of `version`
 /// name is left out.
