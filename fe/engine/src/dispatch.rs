@@ -12,7 +12,7 @@ use crate::{
     session::Session,
     show,
     statement::admin,
-    statement::{alter, alter_columns, cluster, database, delete, describe, explain, insert, kill, prepared, query, rollup, set, table, truncate, user, view},
+    statement::{alter, alter_columns, cluster, database, delete, describe, explain, insert, kill, prepared, primary_dml, query, rollup, set, table, truncate, user, view},
 };
 
 /// Runs one statement.
@@ -33,6 +33,7 @@ pub async fn run_statement(session: &mut Session, statement: &Statement, text: &
         Statement::Query(s) => query::run(session, s, parameters, id).await,
         Statement::Explain(s) => explain::run(session, s, parameters, id).await,
         Statement::Insert(s) => insert::run(session, s, parameters, id).await,
+        Statement::Update(s) => primary_dml::update(session, s, parameters, id).await,
         Statement::Delete(s) => delete::run(session, s, parameters, id).await,
         Statement::TruncateTable(s) => truncate::run(session, s).await,
         Statement::CreateDatabase(s) => database::create(session, s).await,

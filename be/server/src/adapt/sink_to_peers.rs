@@ -15,7 +15,7 @@ use common_rpc::{RpcPool, status};
 use common_types::{Chunk, Scalar, wire};
 use futures::{FutureExt, future::BoxFuture, stream};
 use parking_lot::{Mutex, RwLock};
-use proto_messages::{chunk::{ChunkData, LoadCounters, TabletCommit}, fragment::{PartitionTarget, QueryId, TableSink}, types::ScalarList};
+use proto_messages::{chunk::{ChunkData, LoadCounters, TabletCommit}, fragment::{PartitionTarget, QueryId, TableSink}, tablet::KeysModel, types::ScalarList};
 use proto_services::fe_service::CreatePartitionsRequest;
 use proto_services::be_peer::{WriterChunk, WriterClose, WriterOpen, WriteTabletsRequest, write_tablets_request::Kind};
 use tokio::sync::oneshot;
@@ -50,6 +50,8 @@ pub struct Shared {
     drivers: AtomicUsize,
     rows: AtomicUsize,
     bytes: AtomicUsize,
+    /// Held while a chunk goes to all its replicas, when they must see rows in the same order: the last row of a primary key counts.
+    order: Option<Mutex<()>>,
 }
 
 struct Remote {
@@ -118,7 +120,9 @@ impl PeerSinks {
         }
         let here = automatic || nodes.values().flatten().any(|n| *n == node_id);
         let local = here.then(|| self.writers.open(txn, senders, sink));
-        Ok(Shared { node_id, nodes: RwLock::new(nodes), local: Mutex::new(local), remotes, drivers: AtomicUsize::new(0), rows: AtomicUsize::new(0), bytes: AtomicUsize::new(0) })
+        let primary = sink.indexes.iter().filter_map(|i| i.schema.as_ref()).any(|s| s.keys == i32::from(KeysModel::Primary));
+        let order = (primary && !remotes.is_empty()).then(Mutex::default);
+        Ok(Shared { node_id, nodes: RwLock::new(nodes), local: Mutex::new(local), remotes, drivers: AtomicUsize::new(0), rows: AtomicUsize::new(0), bytes: AtomicUsize::new(0), order })
     }
 
     fn remote(&self, query: QueryId, sink: &TableSink, node: u64, address: String, senders: usize) -> Remote {
@@ -190,6 +194,7 @@ impl Writer {
         if shared.remotes.is_empty() {
             return write_local(shared, chunk, tablets);
         }
+        let _turn = shared.order.as_ref().map(Mutex::lock);
         let mut rows: HashMap<u64, Vec<u32>> = HashMap::new();
         let nodes = shared.nodes.read();
         for (row, tablet) in tablets.iter().enumerate() {

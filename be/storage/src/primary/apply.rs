@@ -107,8 +107,6 @@ pub(crate) fn apply(tablet: &Arc<Tablet>, state: &mut PrimaryState, pending: &Ar
             run.upsert(state, segment, open, &mut next_ordinal)?;
         }
     }
-    let index = state.ready(tablet)?;
-    index.account();
     let obsolete = meta.segments.iter().map(|s| s.ordinal).filter(|o| !run.segments.iter().any(|(m, _)| m.ordinal == *o)).collect();
     if shape.is_partial() {
         let dir = tablet.dir();
@@ -135,8 +133,7 @@ impl Run<'_> {
     fn delete(&mut self, state: &mut PrimaryState, segment: &Segment) -> Result<()> {
         let index = state.ready(self.tablet)?;
         each_keys(segment, self.schema, |_, columns, rows| {
-            index.remove(&keys_of(&columns, rows)?, &mut self.dead);
-            Ok(())
+            index.remove(&keys_of(&columns, rows)?, &mut self.dead)
         })
     }
 
@@ -157,10 +154,9 @@ impl Run<'_> {
         each_keys(&segment, self.schema, |start, columns, rows| {
             let mut keys = keys_of(&columns, rows)?;
             let Some((column, new)) = &merge else {
-                index.upsert(&keys, |i| Location::new(number, start + i as u32), dead);
-                return Ok(());
+                return index.upsert(&keys, |i| Location::new(number, start + i as u32), dead);
             };
-            let found = index.get(&keys);
+            let found = index.get(&keys)?;
             let known: Vec<u32> = (0..rows as u32).filter(|r| found[*r as usize].is_some()).collect();
             let old = places.values(column, &known.iter().map(|r| found[*r as usize]).collect::<Vec<_>>())?;
             let mut loses = vec![false; rows];
@@ -170,8 +166,7 @@ impl Run<'_> {
             let wins: Vec<u32> = (0..rows as u32).filter(|r| !loses[*r as usize]).collect();
             dead.extend((0..rows as u32).filter(|r| loses[*r as usize]).map(|r| Location::new(number, start + r)));
             keys = wins.iter().map(|r| keys[*r as usize]).collect();
-            index.upsert(&keys, |i| Location::new(number, start + wins[i]), dead);
-            Ok(())
+            index.upsert(&keys, |i| Location::new(number, start + wins[i]), dead)
         })?;
         self.places.add(number, segment.clone());
         self.segments.push((meta, segment));
@@ -189,7 +184,7 @@ impl Run<'_> {
     fn complete(&self, state: &mut PrimaryState, segment: &Segment, next_ordinal: &mut u32) -> Result<Option<(SegmentMeta, Arc<Segment>)>> {
         let rows = segment.rows() as usize;
         let keys = key_columns(self.schema).map(|k| self.whole_column(segment, k)).collect::<Result<Vec<_>>>()?;
-        let mut found = state.ready(self.tablet)?.get(&keys_of(&keys, rows)?);
+        let mut found = state.ready(self.tablet)?.get(&keys_of(&keys, rows)?)?;
         let drop_unknown = self.shape.update_only || self.shape.missing.iter().any(|m| m.required);
         let kept: Option<Vec<u32>> = (drop_unknown && found.iter().any(|l| !l.is_some())).then(|| (0..rows as u32).filter(|r| found[*r as usize].is_some()).collect());
         if let Some(kept) = &kept {

@@ -76,7 +76,7 @@ fn relocate(tablet: &Arc<Tablet>, state: &mut super::PrimaryState, inputs: &[Arc
         each_keys(&segment, &schema, |start, columns, rows| {
             let keys = keys_of(&columns, rows)?;
             let still = |l: Location| old.get(l.segment() as usize).copied().unwrap_or(false);
-            let gone = index.relocate(&keys, still, |i| Location::new(first + s as u32, start + i as u32));
+            let gone = index.relocate(&keys, still, |i| Location::new(first + s as u32, start + i as u32))?;
             lost.extend(gone.into_iter().map(|i| start + i));
             Ok(())
         })?;

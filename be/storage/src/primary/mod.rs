@@ -26,7 +26,7 @@ use proto_messages::tablet::TabletMeta;
 use crate::meta_store::MetaBatch;
 use crate::rowset::id::RowsetId;
 use crate::tablet::{Tablet, TabletSchema};
-use index::{Location, PrimaryIndex, keys_of};
+use index::{Location, PrimaryIndex, SpillTo, keys_of};
 
 /// Pages of key columns read at once.
 const PAGES_AT_ONCE: usize = 64;
@@ -83,7 +83,12 @@ impl PrimaryState {
         self.used_ms = tablet.shared().clock.now_ms();
         let schema = tablet.schema();
         let versions = tablet.versions();
-        let mut index = PrimaryIndex::new(&tablet.shared().index_tracker);
+        let spill = SpillTo {
+            fs: tablet.dir().fs().clone(),
+            dir: tablet.dir().tablet_path(tablet.id()),
+            budget: tablet.shared().settings.primary_index_bytes,
+        };
+        let mut index = PrimaryIndex::new(&tablet.shared().index_tracker, spill)?;
         let mut replaced = Vec::new();
         for rowset in versions.current() {
             let first = self.number(rowset.id(), rowset.segment_count());
@@ -94,17 +99,16 @@ impl PrimaryState {
                 each_keys(&segment, &schema, |start, columns, rows| {
                     let keys = keys_of(&columns, rows)?;
                     match &live {
-                        None => index.upsert(&keys, |i| Location::new(number, start + i as u32), &mut replaced),
+                        None => index.upsert(&keys, |i| Location::new(number, start + i as u32), &mut replaced)?,
                         Some(live) => {
                             let rows: Vec<u32> = (0..rows as u32).filter(|r| live.value((start + r) as usize)).collect();
                             let keys: Vec<_> = rows.iter().map(|r| keys[*r as usize]).collect();
-                            index.upsert(&keys, |i| Location::new(number, start + rows[i]), &mut replaced);
+                            index.upsert(&keys, |i| Location::new(number, start + rows[i]), &mut replaced)?;
                         }
                     }
                     Ok(())
                 })?;
             }
-            index.account();
         }
         if let Some(twice) = replaced.first() {
             // Never so while delete vectors and rowsets agree.

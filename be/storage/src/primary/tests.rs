@@ -150,6 +150,8 @@ fn random_histories_match_a_map() {
         let mut machine = Machine::new();
         // Some loads have several segments.
         machine.settings.memtable_bytes = if seed % 2 == 0 { 2000 } else { 64 << 20 };
+        // Some have no memory for the primary index.
+        machine.settings.primary_index_bytes = if seed % 4 == 0 { 0 } else { 1 << 30 };
         let mut engine = machine.start();
         engine.create_tablets(&[create(if seed % 3 == 0 { vec![1, 2] } else { Vec::new() })]).unwrap();
         let mut history: BTreeMap<i64, Model> = BTreeMap::from([(1, Model::new())]);

@@ -30,9 +30,9 @@ const MAX_VIEW_DEPTH: usize = 32;
 
 impl Binder<'_> {
     /// The target of UPDATE or DELETE as a relation.
-    pub(crate) fn bind_target(&mut self, name: &ObjectName, alias: Option<&Ident>) -> Result<Relation> {
+    pub(crate) fn bind_target(&mut self, name: &ObjectName, alias: Option<&Ident>, partitions: &[Ident]) -> Result<Relation> {
         let alias = alias.map(|name| TableAlias { explicit: true, name: name.clone(), columns: Vec::new(), at: None });
-        self.bind_table(name, alias.as_ref(), &[], &encoding::TableHints::default())
+        self.bind_table(name, alias.as_ref(), partitions, &encoding::TableHints::default())
     }
 
     pub(super) fn bind_table(

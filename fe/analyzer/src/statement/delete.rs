@@ -79,7 +79,12 @@ pub fn analyze_delete(ctx: &AnalyzeContext<'_>, delete: &Delete) -> Result<Analy
 impl Binder<'_> {
     fn bind_delete(&mut self, delete: &Delete, table: &Table, keys: KeysModel) -> Result<DeleteForm> {
         let primary = keys == KeysModel::Primary;
-        let target = self.bind_target(&delete.table, delete.alias.as_ref())?;
+        // A delete predicate goes to the partitions of its own accord; keys are read from them.
+        let partitions: &[_] = match &delete.partitions {
+            Some(named) if primary => &named.names,
+            _ => &[],
+        };
+        let target = self.bind_target(&delete.table, delete.alias.as_ref(), partitions)?;
         let ids: Vec<ColumnId> = target.scope.fields.iter().map(|f| f.id).collect();
         let mut relation = target;
         if !delete.using.is_empty() {

@@ -8,7 +8,7 @@ use common_base::{
 };
 use common_expr::expr::{ColumnId, Expr};
 use common_types::LogicalType;
-use fe_catalog::model::{Column, OlapTable, Table};
+use fe_catalog::model::{Column, KeysModel, OlapTable, Table};
 use fe_parser::ast::{Insert, InsertPartitions, InsertSource, InsertTarget, PartitionNames, Properties, encoding, sql};
 use fe_plan::{ColumnFactory, LogicalNode, LogicalOp, logical::LogicalValues};
 
@@ -36,8 +36,10 @@ pub struct AnalyzedInsert {
     pub output: Vec<(ColumnUid, ColumnId)>,
     /// The AUTO_INCREMENT column, to be filled where it is NULL.
     pub auto_increment: Option<ColumnUid>,
-    /// Columns the statement names (all when it has no list): a partial update writes only these.
+    /// Columns the statement names (all when it has no list), with generated columns over them: a partial update writes only these.
     pub written: Vec<ColumnUid>,
+    /// Rows of known keys keep their values in columns that are not written (primary keys).
+    pub partial: bool,
     pub columns: ColumnFactory,
     /// What the source reads; the target is `table`.
     pub tables: Vec<TableUse>,
@@ -84,8 +86,9 @@ pub fn analyze_insert(ctx: &AnalyzeContext<'_>, insert: &Insert) -> Result<Analy
             }
         };
         source.bound.plan = binder.place_ctes(source.bound.plan, producers);
-        let written = source.targets.iter().map(|i| table.columns[*i].uid).collect();
-        let (mut plan, output) = binder.fill_columns(&table, source)?;
+        let partial = is_partial(ctx, &olap, &table, &source.targets, insert.columns.is_some() || insert.by_name);
+        let written = written_columns(&olap, &table, &source.targets, partial)?;
+        let (mut plan, output) = binder.fill_columns(&table, source, partial)?;
         binder.fold_plan(&mut plan);
         Ok(AnalyzedInsert {
             db_name: db.name.clone(),
@@ -98,6 +101,7 @@ pub fn analyze_insert(ctx: &AnalyzeContext<'_>, insert: &Insert) -> Result<Analy
             plan,
             output,
             written,
+            partial,
             columns: binder.columns,
             tables: binder.tables,
             table,
@@ -155,6 +159,50 @@ pub(super) fn column_index(table: &Table, name: &str) -> Result<usize> {
 fn by_name(table: &Table, bound: &BoundQuery) -> Result<Vec<usize>> {
     let names: Vec<sql::Ident> = bound.output.iter().map(|c| sql::Ident::new(c.name.clone())).collect();
     target_columns(table, Some(&names))
+}
+
+/// Whether an INSERT with a column list only changes the listed columns.
+fn is_partial(ctx: &AnalyzeContext<'_>, olap: &OlapTable, table: &Table, targets: &[usize], listed: bool) -> bool {
+    let ordinary = table.columns.iter().filter(|c| c.generated.is_none() && !c.auto_increment).count();
+    let given = targets.iter().filter(|t| !table.columns[**t].auto_increment).count();
+    let wanted = || ctx.session.variable(None, "enable_insert_partial_update").is_none_or(|(v, _)| v.as_bool().unwrap_or_else(|| v.to_string().trim_matches('\'').eq_ignore_ascii_case("true") || v.as_i64() == Some(1)));
+    listed && olap.keys == KeysModel::Primary && given < ordinary && wanted()
+}
+
+/// The columns that are written: the listed ones, and the generated ones that read only those.
+fn written_columns(olap: &OlapTable, table: &Table, targets: &[usize], partial: bool) -> Result<Vec<ColumnUid>> {
+    let mut written: Vec<ColumnUid> = targets.iter().map(|i| table.columns[*i].uid).collect();
+    if !partial {
+        return Ok(written);
+    }
+    if olap.sort_key.iter().any(|uid| !written.contains(uid)) {
+        bail!(Analysis, "partial update on table with sort key must provide all sort key columns");
+    }
+    for column in table.columns.iter() {
+        let Some(text) = &column.generated else { continue };
+        if reads_only(table, text, &|uid| targets.iter().any(|t| table.columns[*t].uid == uid))? {
+            written.push(column.uid);
+        }
+    }
+    Ok(written)
+}
+
+/// Whether a generated column's expression reads given columns only; some given and some not is an error.
+pub(super) fn reads_only(table: &Table, text: &str, is_given: &dyn Fn(ColumnUid) -> bool) -> Result<bool> {
+    let syntax = fe_parser::parse_expr(text, &fe_parser::ParseOptions::default())?;
+    let (mut given, mut missing) = (false, false);
+    super::qualify::walk(&syntax, &mut |e| {
+        if let sql::Expr::Identifier(i) = e
+            && let Some(c) = table.column(&i.value)
+        {
+            given |= is_given(c.uid);
+            missing |= !is_given(c.uid);
+        }
+    });
+    if given && missing {
+        bail!(Analysis, "All ref Column must be sepecfied in partial update mode.");
+    }
+    Ok(!missing)
 }
 
 fn check_count(targets: usize, values: usize) -> Result<()> {
@@ -225,6 +273,7 @@ impl Binder<'_> {
         &mut self,
         table: &Table,
         source: Source,
+        partial: bool,
     ) -> Result<(LogicalNode, Vec<(ColumnUid, ColumnId)>)> {
         let Source { targets, bound } = source;
         check_count(targets.len(), bound.output.len())?;
@@ -241,6 +290,8 @@ impl Binder<'_> {
                 }
                 None => match self.default_of(column)? {
                     Some(value) => value,
+                    // Not written: rows keep what they have.
+                    None if partial && !column.key => Expr::null(column.ty.clone()),
                     None => {
                         let listed: String = targets.iter().map(|t| format!(" {} ", table.columns[*t].name)).collect();
                         bail!(

@@ -175,6 +175,9 @@ impl Binder<'_> {
         }
         for column in table.columns.iter() {
             if let Some(text) = &column.generated {
+                if partial && !super::insert::reads_only(table, text, &|uid| columns.iter().any(|(c, _)| *c == uid))? {
+                    continue;
+                }
                 let value = self.over_columns(table, &columns, |b, scope| b.generated(column, text, scope))?;
                 columns.push((column.uid, value));
             }

@@ -32,16 +32,30 @@ pub use rollup::{IndexDraft, analyze_rollup, analyze_sync_view};
 pub use secondary_index::{adjust_properties, check_bloom_filter_columns, index_clause};
 pub use update::{AnalyzedUpdate, analyze_update};
 
-use common_base::{Result, bail, err};
+use common_base::{Result, bail, err, ids::ColumnUid};
 use common_expr::expr::Expr;
 use common_types::Scalar;
 use fe_catalog::model::{Column, DefaultValue};
 use fe_parser::ParseOptions;
 
 use crate::{
+    AnalyzeContext,
     binder::{Binder, Clause},
     scope::Scope,
 };
+
+/// What rows of new keys get in the columns a partial update leaves out, where that is one value for all.
+pub fn fill_values(ctx: &AnalyzeContext<'_>, table: &fe_catalog::model::Table, written: &[ColumnUid]) -> Result<Vec<(ColumnUid, Scalar)>> {
+    let mut binder = Binder::new(ctx);
+    let mut out = Vec::new();
+    for column in table.columns.iter().filter(|c| !written.contains(&c.uid) && c.generated.is_none()) {
+        let value = binder.default_of(column)?.map(|e| binder.fold(e));
+        if let Some(value) = value.as_ref().and_then(Expr::as_literal) {
+            out.push((column.uid, value.clone()));
+        }
+    }
+    Ok(out)
+}
 
 impl Binder<'_> {
     /// What a column gets when a statement leaves it out; None when it must not be left out.

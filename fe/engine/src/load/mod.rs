@@ -6,6 +6,7 @@
 pub mod automatic;
 pub mod overwrite;
 pub mod index_rows;
+pub mod primary;
 pub mod sink;
 pub mod stream;
 pub mod timeout;

@@ -6,14 +6,14 @@ use common_base::{Error, ErrorCode, Result, bail, err, ids::{DbId, TxnId}};
 use common_expr::scalar_fn::EvalContext;
 use common_rpc::status;
 use common_types::{LogicalType, Scalar};
-use fe_analyzer::{AnalyzeContext, SessionFacts, statement::{LoadRequest, analyze_load}};
-use fe_catalog::model::{LoadSource, TxnState};
+use fe_analyzer::{AnalyzeContext, SessionFacts, statement::{AnalyzedLoad, LoadRequest, analyze_load, fill_values}};
+use fe_catalog::model::{KeysModel, LoadSource, TxnState};
 use fe_parser::{ParseOptions, ast::VariableScope};
 use fe_plan::ColumnFactory;
 use proto_messages::{fragment::{ExecuteRequest, QueryOptions}, plan::FileFormat};
 use proto_services::fe_service::{Auth, LoadAbortRequest, LoadBeginReply, LoadBeginRequest, LoadCommitRequest, LoadPlanRequest};
 
-use super::{Begin, Committed, sink};
+use super::{Begin, Committed, primary::{Shape, narrow}, sink};
 use crate::{auth, engine::Engine, statement::{names, plan}, view::SnapshotView};
 
 /// Seconds a load may take when it does not say.
@@ -81,12 +81,10 @@ pub async fn plan(engine: &Arc<Engine>, request: LoadPlanRequest) -> Result<Exec
     let options = ParseOptions::default();
     let columns = headers.get("columns").map(|text| fe_parser::parse_columns_header(text, &options)).transpose()?;
     let selection = headers.get("where").map(|text| fe_parser::parse_where_header(text, &options)).transpose()?;
-    if headers.flag("partial_update")? {
-        bail!(NotSupported, "partial_update is not supported yet");
-    }
+    let partial_update = headers.flag("partial_update")?;
     let analyzed = analyze_load(
         &ctx,
-        &LoadRequest { db: &request.database, table: &request.table, columns: columns.as_deref(), selection: selection.as_ref(), partitions: None, partial_update: false },
+        &LoadRequest { db: &request.database, table: &request.table, columns: columns.as_deref(), selection: selection.as_ref(), partitions: None, partial_update },
     )?;
     if analyzed.auto_increment.is_some() {
         bail!(NotSupported, "AUTO_INCREMENT columns are not supported yet");
@@ -96,9 +94,15 @@ pub async fn plan(engine: &Arc<Engine>, request: LoadPlanRequest) -> Result<Exec
     let mut sink = sink::table_sink(engine, &catalog, &analyzed.table, txn, &entry.label, partitions.as_deref().into(), timeout_s * 1000)?;
     sink.strict_mode = headers.flag("strict_mode")?;
     sink.max_filter_ratio = headers.ratio("max_filter_ratio")?;
+    let primary = analyzed.table.as_olap().is_some_and(|o| o.keys == KeysModel::Primary);
+    if let Some(shape) = primary_shape(&ctx, &headers, &analyzed, partial_update, primary)? {
+        narrow(&mut sink, &analyzed.table, &shape, &engine.registry)?;
+    }
     let format = file_format(&headers, &analyzed)?;
     let options = QueryOptions {
         memory_limit: headers.number("load_mem_limit")?.unwrap_or(0),
+        // The last row of a key counts: one parser keeps the order of the file.
+        parallelism: u32::from(primary),
         timeout_ms: timeout_s * 1000,
         time_zone: facts.eval.time_zone.clone(),
         now_us: facts.eval.now_us,
@@ -108,6 +112,42 @@ pub async fn plan(engine: &Arc<Engine>, request: LoadPlanRequest) -> Result<Exec
         ..QueryOptions::default()
     };
     plan::file_load(plan::FileLoad { analyzed: &analyzed, format, source: &request.source, sink, options, id })
+}
+
+/// What the rows of a load are, when they are not whole rows to upsert.
+fn primary_shape(ctx: &AnalyzeContext<'_>, headers: &Headers<'_>, analyzed: &AnalyzedLoad, partial: bool, primary: bool) -> Result<Option<Shape>> {
+    let merge = headers.get("merge_condition").map(str::trim);
+    if !primary {
+        if partial {
+            bail!(InvalidArgument, "Only primary key table support partial update");
+        }
+        if merge.is_some() {
+            bail!(InvalidArgument, "Conditional update only support primary key table {}", analyzed.table.name);
+        }
+        return Ok(None);
+    }
+    let merge = merge
+        .map(|name| {
+            let column = analyzed.table.column(name).ok_or_else(|| err!(InvalidArgument, "Merge condition column {name} does not exist"))?;
+            if column.key {
+                bail!(InvalidArgument, "Merge condition column {name} should not be primary key!");
+            }
+            if !analyzed.columns.iter().any(|(uid, _)| *uid == column.uid) {
+                bail!(InvalidArgument, "Merge condition column {name} is not among the columns of the load");
+            }
+            Ok(column.uid)
+        })
+        .transpose()?;
+    if !partial && merge.is_none() && analyzed.op.is_none() {
+        return Ok(None);
+    }
+    let written: Vec<_> = analyzed.columns.iter().map(|(uid, _)| *uid).collect();
+    let sort_key = analyzed.table.as_olap().map(|o| o.sort_key.clone()).unwrap_or_default();
+    if partial && sort_key.iter().any(|uid| !written.contains(uid)) {
+        bail!(InvalidArgument, "partial update on table with sort key must provide all sort key columns");
+    }
+    let fills = if partial { fill_values(ctx, &analyzed.table, &written)? } else { Vec::new() };
+    Ok(Some(Shape { written, op: analyzed.op.is_some(), merge, update_only: false, fills }))
 }
 
 /// Commits; true when the load is already visible.
@@ -194,7 +234,7 @@ fn decode_hex(hex: &str) -> Option<Vec<u8>> {
     (0..hex.len() / 2).map(|i| u8::from_str_radix(&hex[i * 2..i * 2 + 2], 16).ok()).collect()
 }
 
-fn file_format(headers: &Headers<'_>, analyzed: &fe_analyzer::statement::AnalyzedLoad) -> Result<FileFormat> {
+fn file_format(headers: &Headers<'_>, analyzed: &AnalyzedLoad) -> Result<FileFormat> {
     let named = headers.get("format").unwrap_or("csv").trim().to_ascii_lowercase();
     let (kind, implied) = match named.as_str() {
         "csv" => ("csv", ""),

@@ -95,7 +95,7 @@ pub fn shown_properties(olap: &OlapTable) -> Vec<(String, String)> {
     if automatic && olap.property("bucket_size").is_none() {
         properties.push(("bucket_size".to_owned(), DEFAULT_BUCKET_SIZE.to_owned()));
     }
-    properties.retain(|(k, v)| !(k == "mutable_bucket_num" && v == "0"));
+    properties.retain(|(k, v)| !(matches!(k.as_str(), "mutable_bucket_num" | "primary_index_cache_expire_sec") && v == "0"));
     properties.sort();
     properties
 }

@@ -35,7 +35,7 @@ pub async fn run(session: &mut Session, statement: &Delete, parameters: &[(Scala
     session.wait_for_own_changes().await?;
     let analyzed = analyze(session, parameters, |ctx| analyze_delete(ctx, statement))?;
     let DeleteForm::Predicates { conjuncts, columns } = &analyzed.form else {
-        bail!(NotSupported, "DELETE from PRIMARY KEY tables is not supported yet");
+        return super::primary_dml::delete(session, analyzed, id).await;
     };
     let olap = names::olap(&analyzed.table)?.clone();
     let partitions = touched(&analyzed, &olap, conjuncts, columns);

@@ -4,12 +4,12 @@ use std::fmt::Write;
 
 use common_base::{Result, bail, ids::{QueryId, TxnId}};
 use common_types::{LogicalType, Scalar};
-use fe_analyzer::statement::analyze_insert;
+use fe_analyzer::statement::{DeleteForm, analyze_delete, analyze_insert};
 use fe_optimizer::fragment::explain::{Level, explain};
-use fe_parser::ast::{Explain, ExplainMode, Insert, QueryStatement, Statement};
+use fe_parser::ast::{Delete, Explain, ExplainMode, Insert, QueryStatement, Statement};
 use proto_messages::profile::{OperatorProfile, QueryProfile};
 
-use super::{plan, table::analyze};
+use super::{insert, plan, primary_dml, table::analyze};
 use crate::{
     load::sink,
     result::{StatementResult, text, text_columns},
@@ -24,6 +24,8 @@ pub async fn run(session: &mut Session, statement: &Explain, parameters: &[(Scal
         _ if statement.mode == ExplainMode::Analyze => bail!(NotSupported, "EXPLAIN ANALYZE of anything but a query is not supported yet"),
         Statement::Query(query) => plan::explain_text(session, query, statement.mode, parameters)?,
         Statement::Insert(insert) => explain_insert(session, insert, statement.mode, parameters)?,
+        Statement::Update(update) => explain_rows(session, primary_dml::update_rows(session, update, parameters, QueryId(0))?, statement.mode)?,
+        Statement::Delete(delete) => explain_delete(session, delete, statement.mode, parameters)?,
         Statement::CreateTableAsSelect(ctas) => {
             let query = QueryStatement { query: ctas.query.clone(), into_outfile: None };
             plan::explain_text(session, &query, statement.mode, parameters)?
@@ -37,9 +39,22 @@ pub async fn run(session: &mut Session, statement: &Explain, parameters: &[(Scal
 /// The plan an INSERT would run; no transaction begins.
 fn explain_insert(session: &Session, insert: &Insert, mode: ExplainMode, parameters: &[(Scalar, LogicalType)]) -> Result<String> {
     let analyzed = analyze(session, parameters, |ctx| analyze_insert(ctx, insert))?;
-    let catalog = session.engine.meta.snapshot();
-    let sink = sink::table_sink(&session.engine, &catalog, &analyzed.table, TxnId(0), "", sink::Into::All, 0)?;
-    let planned = plan::load(session, analyzed, sink)?;
+    let rows = insert::rows(session, analyzed, QueryId(0))?;
+    explain_rows(session, rows, mode)
+}
+
+/// The plan of a DELETE; one that only writes a predicate has none.
+fn explain_delete(session: &Session, delete: &Delete, mode: ExplainMode, parameters: &[(Scalar, LogicalType)]) -> Result<String> {
+    let analyzed = analyze(session, parameters, |ctx| analyze_delete(ctx, delete))?;
+    match analyzed.form {
+        DeleteForm::Keys { .. } => explain_rows(session, primary_dml::delete_rows(analyzed, QueryId(0))?, mode),
+        DeleteForm::Predicates { .. } => bail!(NotSupported, "EXPLAIN of DELETE is supported on PRIMARY KEY tables only"),
+    }
+}
+
+/// The plan of a statement that writes rows.
+fn explain_rows(session: &Session, rows: insert::Rows, mode: ExplainMode) -> Result<String> {
+    let planned = rows.plan(session, TxnId(0), std::time::Duration::ZERO, sink::Into::All)?;
     let level = match mode {
         ExplainMode::Verbose => Level::Verbose,
         ExplainMode::Costs => Level::Costs,

@@ -1,17 +1,19 @@
 //! INSERT INTO and INSERT OVERWRITE: a query whose rows go to a table sink, inside a transaction of its own.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use common_base::{Result, bail, ids::{PartitionId, QueryId, TableId, TxnId}};
+use common_base::{Result, bail, ids::{ColumnUid, PartitionId, QueryId, TableId, TxnId}};
+use common_expr::expr::ColumnId;
 use common_types::{LogicalType, Scalar};
-use fe_analyzer::statement::{AnalyzedInsert, analyze_insert};
-use fe_catalog::model::LoadSource;
+use fe_analyzer::statement::{AnalyzedInsert, analyze_insert, fill_values};
+use fe_catalog::model::{LoadSource, Table};
 use fe_parser::ast::{Insert, InsertTarget};
+use fe_plan::{ColumnFactory, LogicalNode};
 use proto_messages::chunk::TabletCommit;
 
 use super::plan;
 use crate::{
-    load::{Begin, Committed, overwrite, sink},
+    load::{Begin, Committed, overwrite, primary::{Shape, narrow}, sink},
     result::StatementResult,
     session::{Session, facts::Facts},
     view::SnapshotView,
@@ -37,22 +39,77 @@ pub async fn write(session: &mut Session, analyzed: AnalyzedInsert, id: QueryId)
     if analyzed.auto_increment.is_some() {
         bail!(NotSupported, "AUTO_INCREMENT columns are not supported yet");
     }
+    let rows = rows(session, analyzed, id)?;
+    write_rows(session, rows, id).await
+}
+
+/// Rows on their way into a table.
+pub struct Rows {
+    pub table: Arc<Table>,
+    /// Named partitions; None = all.
+    pub partitions: Option<Vec<PartitionId>>,
+    pub label: String,
+    pub source: LoadSource,
+    /// The rows take the place of those the partitions have.
+    pub overwrite: bool,
+    pub plan: LogicalNode,
+    pub output: Vec<(ColumnUid, ColumnId)>,
+    pub columns: ColumnFactory,
+    /// What the rows are, unless they are whole rows to upsert (primary keys).
+    pub shape: Option<Shape>,
+}
+
+impl Rows {
+    /// The plan with its sink.
+    pub fn plan(self, session: &Session, txn: TxnId, timeout: Duration, into: sink::Into<'_>) -> Result<plan::Planned> {
+        let engine = &session.engine;
+        let catalog = engine.meta.snapshot();
+        let mut sink = sink::table_sink(engine, &catalog, &self.table, txn, &self.label, into, timeout.as_millis() as u64)?;
+        if let Some(shape) = &self.shape {
+            narrow(&mut sink, &self.table, shape, &engine.registry)?;
+        }
+        plan::load(session, self.plan, &self.output, self.columns, sink)
+    }
+}
+
+/// What an analyzed insert writes.
+pub fn rows(session: &Session, analyzed: AnalyzedInsert, id: QueryId) -> Result<Rows> {
+    let shape = if analyzed.partial && !analyzed.overwrite {
+        let fills = super::table::analyze(session, &[], |ctx| fill_values(ctx, &analyzed.table, &analyzed.written))?;
+        Some(Shape { written: analyzed.written, fills, ..Shape::default() })
+    } else {
+        None
+    };
+    Ok(Rows {
+        label: analyzed.label.unwrap_or_else(|| format!("insert_{id}")),
+        table: analyzed.table,
+        partitions: analyzed.partitions,
+        source: LoadSource::Insert,
+        overwrite: analyzed.overwrite,
+        plan: analyzed.plan,
+        output: analyzed.output,
+        columns: analyzed.columns,
+        shape,
+    })
+}
+
+/// Writes rows in a transaction of their own.
+pub async fn write_rows(session: &mut Session, rows: Rows, id: QueryId) -> Result<StatementResult> {
     let engine = session.engine.clone();
     let timeout = Duration::from_secs(session.variables.get_int("insert_timeout").max(1) as u64);
-    let label = analyzed.label.clone().unwrap_or_else(|| format!("insert_{id}"));
-    let table = analyzed.table.clone();
+    let label = rows.label.clone();
     let begin = Begin {
-        db: table.db_id,
-        tables: vec![table.id],
+        db: rows.table.db_id,
+        tables: vec![rows.table.id],
         label: label.clone(),
         request_id: id.0,
-        source: LoadSource::Insert,
+        source: rows.source,
         timeout,
         coordinator: format!("FE: {}", engine.options.host),
     };
     let txn = engine.loads.begin(&engine, begin).await?;
-    let (table, overwrite) = (table.id, analyzed.overwrite);
-    match load(session, analyzed, txn, &label, timeout, id).await {
+    let (table, overwrite) = (rows.table.id, rows.overwrite);
+    match load(session, rows, txn, timeout, id).await {
         Ok((rows, filtered, outcome)) => {
             let status = if outcome == Committed::Visible { "VISIBLE" } else { "COMMITTED" };
             let info = format!("{{'label':'{label}', 'status':'{status}', 'txnId':'{txn}'}}");
@@ -71,21 +128,20 @@ pub async fn write(session: &mut Session, analyzed: AnalyzedInsert, id: QueryId)
     }
 }
 
-async fn load(session: &mut Session, analyzed: AnalyzedInsert, txn: TxnId, label: &str, timeout: Duration, id: QueryId) -> Result<(u64, u64, Committed)> {
+async fn load(session: &mut Session, rows: Rows, txn: TxnId, timeout: Duration, id: QueryId) -> Result<(u64, u64, Committed)> {
     let engine = session.engine.clone();
-    let (table, only, overwrite) = (analyzed.table.id, analyzed.partitions.clone(), analyzed.overwrite);
-    let temporary = if overwrite { overwrite::prepare(session, table, only.as_deref(), txn).await? } else { Vec::new() };
-    let catalog = engine.meta.snapshot();
+    let (table, only, overwrite) = (rows.table.clone(), rows.partitions.clone(), rows.overwrite);
+    let temporary = if overwrite { overwrite::prepare(session, table.id, only.as_deref(), txn).await? } else { Vec::new() };
     let names: Option<Vec<String>> = only.as_ref().and_then(|ids| {
-        let olap = analyzed.table.as_olap()?;
+        let olap = table.as_olap()?;
         Some(ids.iter().filter_map(|p| olap.partitions.get(p).map(|p| p.name.clone())).collect())
     });
     let into = match overwrite {
         true => sink::Into::Overwrite { names: &temporary, automatic: only.is_none() },
         false => names.as_deref().into(),
     };
-    let sink = sink::table_sink(&engine, &catalog, &analyzed.table, txn, label, into, timeout.as_millis() as u64)?;
-    let planned = plan::load(session, analyzed, sink)?;
+    let planned = rows.plan(session, txn, timeout, into)?;
+    let table = table.id;
     let summary = plan::start(session, planned, id)?.drain().await?;
     if summary.load.loaded_rows == 0 && summary.tablets.is_empty() {
         // Nothing to publish: the label is used all the same.

@@ -15,6 +15,7 @@ pub mod names;
 pub mod optimize;
 pub mod plan;
 pub mod prepared;
+pub mod primary_dml;
 pub mod query;
 pub mod rollup;
 pub mod set;

@@ -233,7 +233,7 @@ async fn fill(session: &mut Session, db: &str, table: &Table, from: &str, to: &s
                 Distribution::Random { .. } => Vec::new(),
             };
         }
-        let planned = plan::load(session, analyzed, sink)?;
+        let planned = plan::load(session, analyzed.plan, &analyzed.output, analyzed.columns, sink)?;
         let summary = plan::start(session, planned, id)?.drain().await?;
         engine.loads.commit(&engine, txn, &summary.tablets, &summary.load, timeout).await
     };

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use common_base::{Result, bail, err, ids::QueryId};
+use common_base::{Result, bail, err, ids::{ColumnUid, QueryId}};
 use common_expr::expr::{ColumnId, Expr};
 use common_types::{LogicalType, Scalar};
-use fe_analyzer::{AnalyzeContext, analyze_query, statement::AnalyzedInsert};
+use fe_analyzer::{AnalyzeContext, analyze_query};
 use fe_catalog::CatalogState;
 use fe_optimizer::{BackendView, ClusterView, FragmentedPlan, OptimizeInput, Options, RootSink, fragment::explain::{Level, explain}};
 use fe_parser::ast::{ExplainMode, QueryStatement, sql};
@@ -14,6 +14,7 @@ use proto_messages::fragment::{ExecuteRequest, QueryOptions, TableSink};
 
 use super::query::result_column;
 use crate::{
+    load::primary,
     coordinator::{self, QueryControl, QueryStream, Target},
     engine::Engine,
     result::ResultColumn,
@@ -56,15 +57,15 @@ pub fn result_columns(session: &Session, query: &sql::Query, parameters: &[(Scal
 }
 
 /// Plans the query of an INSERT into a sink. Columns of the table come in the sink's order.
-pub fn load(session: &Session, analyzed: AnalyzedInsert, sink: TableSink) -> Result<Planned> {
+pub fn load(session: &Session, logical: LogicalNode, written: &[(ColumnUid, ColumnId)], columns: ColumnFactory, sink: TableSink) -> Result<Planned> {
     let facts = Facts::of(session);
     let catalog = session.engine.meta.snapshot();
-    let output = sink_output(&sink, &analyzed.output)?;
-    plan(session, &catalog, &facts, Vec::new(), analyzed.plan, output, analyzed.columns, RootSink::Table(Box::new(sink)))
+    let output = sink_output(&sink, written)?;
+    plan(session, &catalog, &facts, Vec::new(), logical, output, columns, RootSink::Table(Box::new(sink)))
 }
 
 /// Plan columns in the order of the sink's columns.
-fn sink_output(sink: &TableSink, written: &[(common_base::ids::ColumnUid, ColumnId)]) -> Result<Vec<ColumnId>> {
+fn sink_output(sink: &TableSink, written: &[(ColumnUid, ColumnId)]) -> Result<Vec<ColumnId>> {
     let of = |uid: u64| written.iter().find(|(u, _)| u.0 == uid).map(|(_, id)| *id);
     sink.columns.iter().map(|c| of(c.uid).ok_or_else(|| err!(Internal, "column {} of the table is not written", c.name))).collect()
 }
@@ -208,8 +209,9 @@ pub fn file_load(request: FileLoad<'_>) -> Result<ExecuteRequest> {
         .columns
         .iter()
         .map(|c| {
-            let found = analyzed.columns.iter().find(|(uid, _)| uid.0 == c.uid);
-            let (_, expr) = found.ok_or_else(|| err!(Internal, "column {} of the table is not written", c.name))?;
+            let found = analyzed.columns.iter().find(|(uid, _)| uid.0 == c.uid).map(|(_, e)| e);
+            let op = analyzed.op.as_ref().filter(|_| c.uid == primary::OP.0);
+            let expr = found.or(op).ok_or_else(|| err!(Internal, "column {} of the table is not written", c.name))?;
             common_expr::wire::to_proto(&remap(expr.clone()))
         })
         .collect::<Result<Vec<_>>>()?;
@@ -221,7 +223,8 @@ pub fn file_load(request: FileLoad<'_>) -> Result<ExecuteRequest> {
         exprs.push(common_expr::wire::to_proto(&Expr::and(kept))?);
     }
     let mark = sink.strict_mode.then(|| (String::new(), LogicalType::Boolean, false));
-    let output = schema(analyzed.columns.iter().map(|(_, e)| (String::new(), e.ty.clone(), true)).chain(mark));
+    let types = sink.columns.iter().map(|c| c.r#type.as_ref().map_or(Ok(LogicalType::Null), common_types::wire::type_from_proto)).collect::<Result<Vec<_>>>()?;
+    let output = schema(types.into_iter().map(|ty| (String::new(), ty, true)).chain(mark));
     let project = proto_messages::plan::PlanNode {
         id: 2,
         children: vec![node],
