@@ -80,6 +80,23 @@ pub fn optimize(input: OptimizeInput<'_>) -> Result<Optimized> {
     Ok(Optimized { physical, output, columns: ctx.columns, estimates: ctx.estimates })
 }
 
+/// The best plan in fragments that can be placed. Buckets of equal numbers are meant to share a backend; where they do not (a backend
+/// was dead when a partition was made, replicas are moving), rows are sent about instead.
+pub fn plan_fragments(input: OptimizeInput<'_>, sink: RootSink) -> Result<FragmentedPlan> {
+    let reads = input.cluster.backends.len() > 1 && tree::any(&input.plan, &|op| matches!(op, fe_plan::LogicalOp::Scan(_)));
+    let spare = reads.then(|| (input.plan.clone(), input.output.clone(), input.columns.clone()));
+    let OptimizeInput { stats, registry, cluster, options, eval, spread_output, .. } = input;
+    let fragments = build_fragments(optimize(input)?, sink.clone())?;
+    match spare {
+        Some((plan, output, columns)) if !fragment::buckets_meet(&fragments, cluster) => {
+            let options = Options { ignore_buckets: true, ..options.clone() };
+            let again = OptimizeInput { plan, output, columns, stats, registry, cluster, options: &options, eval, spread_output };
+            build_fragments(optimize(again)?, sink)
+        }
+        _ => Ok(fragments),
+    }
+}
+
 /// The normal form alone, for EXPLAIN LOGICAL and tests.
 pub fn normalize(input: OptimizeInput<'_>) -> Result<(LogicalNode, ColumnFactory)> {
     let OptimizeInput { plan, output, columns, stats, registry, cluster, options, eval, .. } = input;

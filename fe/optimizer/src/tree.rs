@@ -96,6 +96,11 @@ pub fn refers(node: &LogicalNode, set: &ColumnSet) -> bool {
     hit || node.children.iter().any(|c| refers(c, set))
 }
 
+/// Whether any operator of the tree is such.
+pub fn any(node: &LogicalNode, test: &impl Fn(&LogicalOp) -> bool) -> bool {
+    test(&node.op) || node.children.iter().any(|c| any(c, test))
+}
+
 /// The set of columns a node yields.
 pub fn output_set(node: &LogicalNode) -> ColumnSet {
     ColumnSet::of(node.output())

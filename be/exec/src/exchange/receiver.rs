@@ -5,7 +5,7 @@
 
 use std::{sync::Arc, task::{Context, Poll}};
 
-use common_base::{Error, Result, ids::QueryId};
+use common_base::{Error, Result, ids::QueryId, mem::{MemGuard, MemTracker}};
 use common_types::Chunk;
 use hashbrown::HashMap;
 use parking_lot::Mutex;
@@ -23,20 +23,27 @@ pub struct ExchangeKey {
     pub instance: u32,
 }
 
-/// The buffers of one exchange instance.
+/// The buffers of one exchange instance. What they hold counts in the query's memory; how much that can be is bounded here.
 pub struct ExchangeReceiver {
     /// One shared queue, or one per sender for a merging exchange.
-    queues: Vec<Arc<Channel<Chunk>>>,
+    queues: Vec<Arc<Channel<Held>>>,
+    memory: Arc<MemTracker>,
+}
+
+/// A chunk in a buffer with its share of the query's memory.
+struct Held {
+    chunk: Chunk,
+    memory: MemGuard,
 }
 
 impl ExchangeReceiver {
-    fn new(senders: usize, merging: bool) -> Self {
+    fn new(senders: usize, merging: bool, memory: Arc<MemTracker>) -> Self {
         let queues = if merging {
             (0..senders.max(1)).map(|_| Channel::new(BUFFER_BYTES / senders.max(1), 1)).collect()
         } else {
             vec![Channel::new(BUFFER_BYTES, senders)]
         };
-        Self { queues }
+        Self { queues, memory }
     }
 
     /// How many separate (sorted) inputs there are.
@@ -46,7 +53,7 @@ impl ExchangeReceiver {
 
     /// The next chunk of input `input`.
     pub fn poll_next(&self, input: usize, cx: &mut Context<'_>) -> Poll<Result<Option<Chunk>>> {
-        self.queues[input].poll_next(cx, Chunk::memory_size)
+        self.queues[input].poll_next(cx, |held| held.memory.bytes()).map_ok(|held| held.map(|h| h.chunk))
     }
 
     /// Room for a chunk of `sender`.
@@ -57,7 +64,10 @@ impl ExchangeReceiver {
     /// Takes a chunk of `sender`.
     pub fn deliver(&self, sender: u32, chunk: Chunk) {
         let weight = chunk.memory_size();
-        self.queue(sender).push(chunk, weight);
+        let mut memory = self.memory.empty_guard();
+        // The rows exist already; a query over its limit fails at its next reservation.
+        memory.force(weight);
+        self.queue(sender).push(Held { chunk, memory }, weight);
     }
 
     /// `sender` is done.
@@ -80,7 +90,7 @@ impl ExchangeReceiver {
         self.queues.iter().all(|q| q.is_abandoned())
     }
 
-    fn queue(&self, sender: u32) -> &Arc<Channel<Chunk>> {
+    fn queue(&self, sender: u32) -> &Arc<Channel<Held>> {
         &self.queues[(sender as usize).min(self.queues.len() - 1)]
     }
 }
@@ -99,10 +109,10 @@ pub struct ExchangeRegistry {
 }
 
 impl ExchangeRegistry {
-    /// Creates the buffers of an instance before its fragment starts.
-    pub fn register(&self, key: ExchangeKey, senders: usize, merging: bool) -> Arc<ExchangeReceiver> {
+    /// Creates the buffers of an instance before its fragment starts; what they hold counts in `memory`.
+    pub fn register(&self, key: ExchangeKey, senders: usize, merging: bool, memory: &Arc<MemTracker>) -> Arc<ExchangeReceiver> {
         let mut slots = self.slots.lock();
-        let receiver = slots.ready.entry(key).or_insert_with(|| Arc::new(ExchangeReceiver::new(senders, merging))).clone();
+        let receiver = slots.ready.entry(key).or_insert_with(|| Arc::new(ExchangeReceiver::new(senders, merging, memory.clone()))).clone();
         for waker in slots.waiting.remove(&key).unwrap_or_default() {
             waker.wake();
         }

@@ -21,7 +21,7 @@ use crate::{
 pub fn build(b: &mut PipelineBuilder<'_>, node: &PlanNode, op: &ExchangeNode) -> Result<OpenChain> {
     let merging = !op.merge_keys.is_empty();
     let key = ExchangeKey { query: b.query.id, exchange_id: op.exchange_id, instance: b.instance.instance };
-    let receiver = b.query.env.exchanges.register(key, b.senders(op.exchange_id)?, merging);
+    let receiver = b.query.env.exchanges.register(key, b.senders(op.exchange_id)?, merging, &b.query.memory);
     let mut chain = if merging {
         let keys = super::sort::keys_from_proto(b, &op.merge_keys)?;
         let inputs = (0..receiver.inputs()).map(|input| Box::new(ReceiverInput { receiver: receiver.clone(), input }) as Box<dyn MergeInput>);

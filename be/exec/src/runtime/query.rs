@@ -133,7 +133,7 @@ impl QueryRun {
             let merging = instance.plan.as_ref().map(merging_exchanges).unwrap_or_default();
             for senders in &instance.senders {
                 let key = ExchangeKey { query: id, exchange_id: senders.exchange_id, instance: instance.instance };
-                env.exchanges.register(key, senders.count as usize, merging.contains(&senders.exchange_id));
+                env.exchanges.register(key, senders.count as usize, merging.contains(&senders.exchange_id), &context.memory);
             }
         }
         let left = Arc::new(AtomicUsize::new(request.instances.len().max(1)));

@@ -98,7 +98,7 @@ fn plan(
         // One instance writes: a transaction has one writer per tablet and backend.
         spread_output: matches!(sink, RootSink::Table(_)) && cluster.backends.len() <= 1,
     };
-    let fragments = fe_optimizer::build_fragments(fe_optimizer::optimize(input)?, sink)?;
+    let fragments = fe_optimizer::plan_fragments(input, sink)?;
     Ok(Planned { columns, fragments, cluster, addresses, options: query_options(session, facts) })
 }
 

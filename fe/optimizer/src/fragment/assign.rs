@@ -11,7 +11,7 @@ use fe_plan::{
 };
 use proto_messages::fragment as pb;
 
-use super::{Assignment, ExchangeTo, Fragment, FragmentSink, FragmentedPlan, RootSink, build, hash_exprs, split::layout_of};
+use super::{Assignment, ExchangeTo, Fragment, FragmentSink, FragmentedPlan, RootSink, build, hash_exprs, late_readers, split::layout_of};
 use crate::context::{BackendView, ClusterView};
 
 /// Where one fragment runs.
@@ -35,9 +35,11 @@ pub fn assign(plan: &FragmentedPlan, cluster: &ClusterView, query: QueryId, opti
         placements.push(place(fragment, cluster, query, &mut load)?);
     }
     let mut requests: BTreeMap<NodeId, Vec<pb::FragmentInstance>> = BTreeMap::new();
+    let late = late_readers::of(&plan.fragments);
     for (fragment, placement) in plan.fragments.iter().zip(&placements) {
         let node = build::plan_node(&plan.columns, fragment)?;
-        let sink = sink(fragment, &placements, cluster)?;
+        let mut sink = sink(fragment, &placements, cluster)?;
+        mark_late(&mut sink, &late);
         let senders = senders(fragment, plan, &placements);
         let count = placement.nodes.len() as u32;
         for (i, at) in placement.nodes.iter().enumerate() {
@@ -108,11 +110,8 @@ fn place(fragment: &Fragment, cluster: &ClusterView, query: QueryId, load: &mut 
         return Ok(Placement { nodes, scans: Vec::new(), buckets: Vec::new() });
     }
     let mut layouts: Vec<(&BucketLayout, Vec<Option<NodeId>>)> = Vec::new();
-    for layout in readers.iter().filter_map(|r| r.layout) {
-        if !layouts.iter().any(|(l, _)| *l == layout) {
-            let same: Vec<&PhysicalScan> = readers.iter().filter(|r| r.layout == Some(layout)).map(|r| r.scan).collect();
-            layouts.push((layout, choose_buckets(layout, &same, load)?));
-        }
+    for (layout, scans) in by_layout(&readers) {
+        layouts.push((layout, choose_buckets(layout, &scans, load)?));
     }
     let mut chosen: Vec<(u32, Vec<(NodeId, pb::ScanRange)>)> = Vec::with_capacity(readers.len());
     for Reader { id, scan, layout } in &readers {
@@ -160,6 +159,29 @@ fn place(fragment: &Fragment, cluster: &ClusterView, query: QueryId, load: &mut 
         .map(|(layout, places)| (layout.clone(), places.iter().map(|at| at.as_ref().map_or(0, |at| index(at) as u32)).collect()))
         .collect();
     Ok(Placement { nodes, scans, buckets })
+}
+
+/// The scans that follow each layout.
+fn by_layout<'p>(readers: &[Reader<'p>]) -> Vec<(&'p BucketLayout, Vec<&'p PhysicalScan>)> {
+    let mut out: Vec<(&BucketLayout, Vec<&PhysicalScan>)> = Vec::new();
+    for (layout, scan) in readers.iter().filter_map(|r| Some((r.layout?, r.scan))) {
+        match out.iter_mut().find(|(l, _)| *l == layout) {
+            Some((_, scans)) => scans.push(scan),
+            None => out.push((layout, vec![scan])),
+        }
+    }
+    out
+}
+
+/// Whether each bucket that fragments rely on has a backend with all its tablets. A tablet that nobody can read does not count: no
+/// other plan could read it either.
+pub fn buckets_meet(plan: &FragmentedPlan, cluster: &ClusterView) -> bool {
+    let mut load: BTreeMap<NodeId, usize> = cluster.backends.iter().map(|b| (b.id, 0)).collect();
+    plan.fragments.iter().all(|fragment| {
+        by_layout(&readers(&fragment.root)).iter().all(|(layout, scans)| {
+            scans.iter().map(|s| s.partitions.len()).sum::<usize>() < 2 || choose_buckets(layout, scans, &mut load).is_ok()
+        })
+    })
 }
 
 /// A backend for each bucket of a layout that has every tablet of that bucket.
@@ -229,6 +251,13 @@ fn sink(fragment: &Fragment, placements: &[Placement], cluster: &ClusterView) ->
     Ok(pb::Sink { kind: Some(kind) })
 }
 
+/// Says of each reader of a CTE whether rows may have to wait for it.
+fn mark_late(sink: &mut pb::Sink, late: &[u32]) {
+    if let Some(pb::sink::Kind::MultiCast(readers)) = &mut sink.kind {
+        readers.sinks.iter_mut().for_each(|reader| reader.late_reader = late.contains(&reader.exchange_id));
+    }
+}
+
 fn exchange(to: &ExchangeTo, output: &[u32], placements: &[Placement], cluster: &ClusterView) -> Result<pb::ExchangeSink> {
     let target = &placements[to.fragment as usize];
     let destinations = target.nodes.iter().enumerate().map(|(i, n)| destination(cluster, *n, i)).collect::<Result<_>>()?;
@@ -252,6 +281,7 @@ fn exchange(to: &ExchangeTo, output: &[u32], placements: &[Placement], cluster: 
         bucket_to_destination,
         output_columns: build::ordinals_of(output, &to.columns)?,
         output_all: false,
+        late_reader: false,
     })
 }
 

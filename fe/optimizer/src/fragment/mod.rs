@@ -6,6 +6,7 @@
 mod assign;
 mod build;
 pub mod explain;
+mod late_readers;
 mod split;
 
 use common_base::{Result, ids::NodeId};
@@ -16,7 +17,7 @@ use proto_messages::fragment::{ExecuteRequest, TableSink};
 
 use crate::{ColumnEstimate, Optimized};
 
-pub use assign::assign;
+pub use assign::{assign, buckets_meet};
 
 /// Where the rows of the whole plan go.
 #[derive(Clone, Debug)]

@@ -71,6 +71,9 @@ fn distribution(ctx: &Context<'_>, scan: &LogicalScan, olap: &fe_catalog::model:
     if ctx.single_node() {
         return Distribution::Single;
     }
+    if ctx.options.ignore_buckets {
+        return Distribution::Any;
+    }
     let Layout::Hash { columns, .. } = &olap.distribution else { return Distribution::Any };
     let ids: Option<Vec<Vec<u32>>> = columns
         .iter()
