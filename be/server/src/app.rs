@@ -207,6 +207,7 @@ pub async fn start(set: &Arc<ConfigSet>, home: &Path, seams: Seams, shutdown: Sh
     for dir in parts.storage.dirs() {
         common_base::runtime::spawn("compaction", compactions(parts.clone(), dir.clone()));
     }
+    crate::memory_watch::let_page_cache_give_way(&parts);
     // A process that several simulated nodes share says nothing of one of them.
     if threads {
         common_base::runtime::spawn("memory watch", crate::memory_watch::run(parts.clone()));

@@ -11,6 +11,12 @@ use crate::app::Parts;
 /// Short beside the time a machine takes to fill memory: 50 ms of writing to fresh pages are some tens of megabytes a core.
 const INTERVAL: Duration = Duration::from_millis(50);
 
+/// A reservation that the process would refuse takes pages out of the cache first.
+pub fn let_page_cache_give_way(parts: &Arc<Parts>) {
+    let storage = Arc::downgrade(&parts.storage);
+    parts.memory.set_reclaim(Box::new(move |bytes| storage.upgrade().map_or(0, |storage| storage.page_cache().shrink(bytes))));
+}
+
 /// Runs until the process shuts down.
 pub async fn run(parts: Arc<Parts>) {
     let mut unreserved = MemTracker::child(&parts.memory, "unreserved", 0).empty_guard();

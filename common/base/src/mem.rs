@@ -6,17 +6,22 @@
 
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use parking_lot::Mutex;
 
 use crate::{Error, ErrorCode, Result};
 
+/// Caches that must give something up give at least this.
+const RECLAIM_MIN: usize = 8 << 20;
+
 /// No limit.
 pub const UNLIMITED: i64 = i64::MAX;
 
+/// Gives up about as many bytes as it is asked for; returns how many went.
+pub type Reclaim = Box<dyn Fn(usize) -> usize + Send + Sync>;
+
 /// One node of the tree.
-#[derive(Debug)]
 pub struct MemTracker {
     label: String,
     limit: AtomicI64,
@@ -24,6 +29,14 @@ pub struct MemTracker {
     peak: AtomicI64,
     parent: Option<Arc<MemTracker>>,
     children: Mutex<Vec<Weak<MemTracker>>>,
+    /// Asked before a reservation that would pass the limit is refused.
+    reclaim: OnceLock<Reclaim>,
+}
+
+impl std::fmt::Debug for MemTracker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "MemTracker({}: {} of {})", self.label, self.consumed(), self.limit())
+    }
 }
 
 impl MemTracker {
@@ -53,6 +66,7 @@ impl MemTracker {
             peak: AtomicI64::new(0),
             parent,
             children: Mutex::default(),
+            reclaim: OnceLock::new(),
         }
     }
 
@@ -109,8 +123,32 @@ impl MemTracker {
         self.try_reserve_for(bytes, "")
     }
 
-    /// The same; `what` names the work in the error message (`Start execute plan fragment`).
+    /// The same; `what` names the work in the error message (`Start execute plan fragment`). A tracker that refuses first has its
+    /// caches give up what is missing.
     pub fn try_reserve_for(&self, bytes: usize, what: &str) -> Result<()> {
+        loop {
+            let Some(refused) = self.reserve(bytes) else { return Ok(()) };
+            let missing = refused.consumed().saturating_add(clamp(bytes)).saturating_sub(refused.limit());
+            let freed = refused.reclaim.get().map_or(0, |reclaim| reclaim(usize::try_from(missing).unwrap_or(0).max(RECLAIM_MIN)));
+            if freed == 0 {
+                return Err(refused.exceeded(what, refused.consumed()));
+            }
+        }
+    }
+
+    /// Reserves bytes if there is room as things are; for caches, which must not make room at their own cost. Whether it did.
+    pub fn reserve_if_free(&self, bytes: usize) -> bool {
+        self.reserve(bytes).is_none()
+    }
+
+    /// What can give up bytes when this tracker's limit is reached. Set once; it is called without locks of the tracker held.
+    pub fn set_reclaim(&self, reclaim: Reclaim) {
+        // A second caller would be a mistake of the composition; the first stays.
+        let _ = self.reclaim.set(reclaim);
+    }
+
+    /// Reserves everywhere in the chain, or nowhere; then the tracker that refused.
+    fn reserve(&self, bytes: usize) -> Option<&MemTracker> {
         let amount = clamp(bytes);
         for tracker in self.chain() {
             let after = tracker.consumed.fetch_add(amount, Ordering::Relaxed) + amount;
@@ -122,11 +160,11 @@ impl MemTracker {
                         break;
                     }
                 }
-                return Err(tracker.exceeded(what, after - amount));
+                return Some(tracker);
             }
             tracker.peak.fetch_max(after, Ordering::Relaxed);
         }
-        Ok(())
+        None
     }
 
     /// Counts bytes that exist already, whatever the limit says.
@@ -389,6 +427,26 @@ mod tests {
         assert_eq!((query.headroom(), other.headroom()), (20, 40));
         query.release(60);
         assert_eq!((process.consumed(), process.peak()), (0, 60));
+    }
+
+    #[test]
+    fn caches_give_way() {
+        let root = MemTracker::root("process", 100);
+        let cache = root.child("cache", 0);
+        cache.try_reserve(70).unwrap();
+        let held = cache.clone();
+        root.set_reclaim(Box::new(move |_| {
+            let bytes = held.consumed().min(30);
+            held.release(bytes as usize);
+            bytes as usize
+        }));
+        let query = root.child("Query<1>", 0);
+        assert!(!cache.reserve_if_free(40));
+        query.try_reserve(60).unwrap();
+        assert_eq!((cache.consumed(), root.consumed()), (40, 100));
+        query.try_reserve(40).unwrap();
+        assert_eq!(query.try_reserve(1).unwrap_err().code(), ErrorCode::MemoryLimit);
+        query.release(100);
     }
 
     #[test]

@@ -96,7 +96,7 @@ impl PageCache {
         }
         let freed = shard.make_room(capacity - bytes);
         self.tracker.release(freed);
-        if self.tracker.try_reserve(bytes).is_err() {
+        if !self.tracker.reserve_if_free(bytes) {
             return;
         }
         let slot = Slot { key, value, bytes, referenced: false };

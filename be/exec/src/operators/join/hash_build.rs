@@ -94,6 +94,8 @@ impl Sink for Build {
 fn finish(spec: &JoinSpec, gathered: Vec<Gathered>) -> Result<()> {
     let chunks: Vec<&Chunk> = gathered.iter().flat_map(|g| &g.chunks).collect();
     let keys: Vec<&Chunk> = gathered.iter().flat_map(|g| &g.keys).collect();
+    // The copies below exist beside what was gathered for a moment.
+    let mut memory = spec.query.memory.guard(chunks.iter().chain(&keys).map(|c| c.memory_size()).sum())?;
     let (rows, keys) = if chunks.is_empty() {
         let empty = |types: Vec<common_types::LogicalType>| Chunk::new(types.into_iter().map(Column::empty).collect(), 0);
         (empty(spec.right_types.clone()), empty(spec.right_keys.iter().map(|k| k.ty.clone()).collect()))
@@ -105,8 +107,8 @@ fn finish(spec: &JoinSpec, gathered: Vec<Gathered>) -> Result<()> {
     }
     // Narrow keys carry bounds, which lets the table map a dense key by an array.
     let keys = Chunk::new(keys.columns().iter().map(Column::narrowed).collect(), keys.rows());
-    let memory = spec.query.memory.guard(rows.memory_size())?;
     drop(gathered);
+    memory.resize(rows.memory_size() + keys.memory_size())?;
     publish_filters(spec, &keys)?;
     let track = emits_build_side(spec.kind);
     let table_memory = spec.query.memory.empty_guard();

@@ -91,8 +91,11 @@ impl RunBuilder {
         let rows = Chunk::concat(&self.chunks);
         self.chunks.clear();
         let columns = self.encoder.columns(&self.query, &rows)?;
+        // Encoded keys take about what their columns take; the order is made of tags with row numbers.
+        let about = columns.iter().map(Column::memory_size).sum::<usize>() + rows.rows() * size_of::<(u64, u32)>();
+        self.memory.use_bytes(about)?;
         let keys = self.encoder.encode(&columns, rows.rows())?;
-        self.memory.use_bytes(keys.memory_size())?;
+        self.memory.use_bytes(keys.memory_size().saturating_sub(about))?;
         let order = sort_indices(&keys);
         Ok(Some(Run { rows, order, next: 0, _memory: self.memory }))
     }

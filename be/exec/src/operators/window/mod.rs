@@ -123,15 +123,20 @@ fn merge_runs(shared: &Shared) -> Result<SortedRows> {
     let merged = sort::merge::MergeSource::factory("WINDOW", spec.query.clone(), keys, inputs);
     let mut source = SourceInput(merged.make(0)?);
     let mut chunks = Vec::new();
+    let mut memory = spec.query.memory.empty_guard();
     while let Some(chunk) = next_now(&mut source)? {
+        spec.query.check()?;
+        memory.grow(chunk.memory_size())?;
         chunks.push(chunk);
     }
     drop(source);
     if chunks.is_empty() {
-        return Ok(SortedRows { rows: Chunk::new(Vec::new(), 0), batches: Vec::new(), _memory: spec.query.memory.empty_guard() });
+        return Ok(SortedRows { rows: Chunk::new(Vec::new(), 0), batches: Vec::new(), _memory: memory });
     }
+    memory.grow(memory.bytes())?;
     let rows = Chunk::concat(&chunks);
-    let memory = spec.query.memory.guard(rows.memory_size())?;
+    drop(chunks);
+    memory.resize(rows.memory_size())?;
     let starts = partition_starts(spec, &rows)?;
     let mut batches: Vec<Vec<usize>> = Vec::new();
     let mut batch = Vec::new();
