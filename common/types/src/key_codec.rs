@@ -10,7 +10,7 @@ use bytes::Bytes;
 use common_base::{Result, bail, ensure, err};
 
 use crate::column::Column;
-use crate::compare::SortOrder;
+use crate::compare::{SortOrder, compare_scalars};
 use crate::for_ints;
 use crate::logical_type::{DecimalWidth, LogicalType};
 use crate::scalar::Scalar;
@@ -19,7 +19,22 @@ const NULL_FIRST: u8 = 0;
 const VALUE: u8 = 1;
 const NULL_LAST: u8 = 2;
 
-/// Whether keys of a type can be encoded.
+/// Marks within a nested value.
+const LIST_END: u8 = 0;
+const ITEM_NULL: u8 = 1;
+const ITEM: u8 = 2;
+
+/// Whether rows of a type can be ordered and told apart by key bytes; more types than those of keys that are stored.
+pub fn is_comparable(ty: &LogicalType) -> bool {
+    match ty {
+        LogicalType::Array(item) => is_comparable(item),
+        LogicalType::Map(key, value) => is_comparable(key) && is_comparable(value),
+        LogicalType::Struct(fields) => fields.iter().all(|f| is_comparable(&f.ty)),
+        _ => matches!(ty, LogicalType::Json) || is_encodable(ty),
+    }
+}
+
+/// Whether keys of a type can be encoded and decoded.
 pub fn is_encodable(ty: &LogicalType) -> bool {
     !ty.is_nested() && !ty.is_metric() && !matches!(ty, LogicalType::Json | LogicalType::Function)
 }
@@ -59,7 +74,7 @@ impl KeyRows {
 /// Keys of all rows of the columns.
 pub fn encode_keys(cols: &[Column], orders: &[SortOrder], rows: usize) -> Result<KeyRows> {
     for c in cols {
-        ensure!(is_encodable(c.ty()), NotSupported, "{} is no key type", c.ty());
+        ensure!(is_comparable(c.ty()), NotSupported, "{} is no key type", c.ty());
     }
     if let Some(keys) = encode_fixed(cols, orders, rows) {
         return Ok(keys);
@@ -165,27 +180,55 @@ fn append_value(c: &Column, row: usize, out: &mut Vec<u8>) {
         return append_int(s[row], 16, out);
     }
     if let Some(s) = c.ints_i256() {
-        let mut bytes = s[row].to_be_bytes();
-        bytes[0] ^= 0x80;
-        return out.extend_from_slice(&bytes);
+        return append_i256(s[row], out);
     }
     if let Some(s) = c.floats() {
-        let v = s.get(row);
-        let bits = if v == 0.0 {
-            0
-        } else if v.is_nan() {
-            f64::NAN.to_bits()
-        } else {
-            v.to_bits()
-        };
-        let key = if bits >> 63 == 1 { !bits } else { bits | 1 << 63 };
-        return out.extend_from_slice(&key.to_be_bytes());
+        return append_float(s.get(row), out);
     }
     if let Some(b) = c.bools() {
         return out.push(u8::from(b.value(row)));
     }
+    if c.ty().is_nested() || matches!(c.ty(), LogicalType::Json) {
+        return append_scalar(&c.scalar(row), out);
+    }
     if c.is_const() {
         append_value(&c.slice(0, 1).flatten(), 0, out);
+    }
+}
+
+/// A value inside a nested one. Lists end with a mark below any item's, so that a prefix comes first.
+fn append_scalar(value: &Scalar, out: &mut Vec<u8>) {
+    fn items<'a>(values: impl IntoIterator<Item = &'a Scalar>, out: &mut Vec<u8>) {
+        for value in values {
+            if value.is_null() {
+                out.push(ITEM_NULL);
+            } else {
+                out.push(ITEM);
+                append_scalar(value, out);
+            }
+        }
+        out.push(LIST_END);
+    }
+    match value {
+        Scalar::Null => {}
+        Scalar::Boolean(v) => out.push(u8::from(*v)),
+        Scalar::TinyInt(v) => append_int(i128::from(*v), 1, out),
+        Scalar::SmallInt(v) => append_int(i128::from(*v), 2, out),
+        Scalar::Int(v) | Scalar::Date(v) => append_int(i128::from(*v), 4, out),
+        Scalar::BigInt(v) | Scalar::Datetime(v) => append_int(i128::from(*v), 8, out),
+        Scalar::LargeInt(v) | Scalar::Decimal(v, ..) => append_int(*v, 16, out),
+        Scalar::Decimal256(v, ..) => append_i256(*v, out),
+        Scalar::Float(v) => append_float(f64::from(*v), out),
+        Scalar::Double(v) | Scalar::Time(v) => append_float(*v, out),
+        Scalar::String(b) | Scalar::Json(b) | Scalar::Binary(b) => append_bytes(b, out),
+        Scalar::Array(values) => items(values, out),
+        Scalar::Struct(fields) => items(fields.iter().map(|(_, v)| v), out),
+        Scalar::Map(entries) => {
+            // Maps with the same entries are equal, whatever their order.
+            let mut entries: Vec<_> = entries.iter().collect();
+            entries.sort_by(|a, b| compare_scalars(&a.0, &b.0));
+            items(entries.into_iter().flat_map(|(k, v)| [k, v]), out);
+        }
     }
 }
 
@@ -198,6 +241,26 @@ fn append_int(v: i128, width: usize, out: &mut Vec<u8>) {
         8 => out.extend_from_slice(&(v as u64 ^ 1 << 63).to_be_bytes()),
         _ => out.extend_from_slice(&(v as u128 ^ 1 << 127).to_be_bytes()),
     }
+}
+
+fn append_i256(v: i256, out: &mut Vec<u8>) {
+    let mut bytes = v.to_be_bytes();
+    bytes[0] ^= 0x80;
+    out.extend_from_slice(&bytes);
+}
+
+#[inline]
+fn append_float(v: f64, out: &mut Vec<u8>) {
+    // -0 and 0 are one value, and all NaNs.
+    let bits = if v == 0.0 {
+        0
+    } else if v.is_nan() {
+        f64::NAN.to_bits()
+    } else {
+        v.to_bits()
+    };
+    let key = if bits >> 63 == 1 { !bits } else { bits | 1 << 63 };
+    out.extend_from_slice(&key.to_be_bytes());
 }
 
 #[inline]
