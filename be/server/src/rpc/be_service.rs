@@ -18,6 +18,9 @@ use tonic::{Request, Response, Status};
 
 use crate::{adapt::filters_over_grpc::QueryFilters, app::Parts, report};
 
+/// How long after its timeout a query is ended here without the frontend's word.
+const TIMEOUT_GRACE: std::time::Duration = std::time::Duration::from_secs(5);
+
 /// The service.
 pub struct Service {
     pub parts: Arc<Parts>,
@@ -212,10 +215,17 @@ fn results(parts: Arc<Parts>, run: QueryRun, filters: Option<QueryFilters>) -> i
     parts.queries.lock().insert(id, run.context.cancel.clone());
     let running = Running { parts, id, _filters: filters };
     let mut ended = false;
+    // The frontend counts too and is first to say so; this one ends queries whose frontend no longer counts.
+    let limit = std::time::Duration::from_millis(run.context.options.timeout_ms);
+    let mut late = (!limit.is_zero()).then(|| Box::pin(tokio::time::sleep(limit + TIMEOUT_GRACE)));
     futures::stream::poll_fn(move |cx| {
         let _ = &running;
         if ended {
             return Poll::Ready(None);
+        }
+        if late.as_mut().is_some_and(|timer| timer.as_mut().poll(cx).is_ready()) {
+            late = None;
+            run.cancel(err!(Timeout, "Query reached its timeout of {} seconds, please increase the 'query_timeout' session variable and retry", limit.as_secs()));
         }
         let mut ready: Vec<Chunk> = Vec::new();
         let mut rows = 0;
