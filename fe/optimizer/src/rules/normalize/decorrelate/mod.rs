@@ -2,17 +2,22 @@
 //!
 //! Below a filter, `EXISTS`/`IN` that stand alone as conjuncts become semi, anti and null-aware anti joins. Elsewhere (under OR, in
 //! a select list) the subquery's answer becomes a column: an outer join with its distinct keys tells whether there was a match.
+//!
+//! [`pull`] takes the correlated conditions out of the subquery; where they cannot be, [`domain`] computes the subquery for every
+//! combination of outer values.
 
+mod domain;
 mod pull;
 mod scalar;
 mod semi;
 mod value;
 
-use common_base::{Result, bail};
+use common_base::{ErrorCode, Result, bail};
 use common_expr::expr::{ColumnId, Expr, ExprKind};
 use fe_plan::{LogicalNode, LogicalOp, logical::ApplyKind};
 
-use crate::{context::Context, tree};
+use self::pull::{Pulled, pull};
+use crate::{column_set::ColumnSet, context::Context, tree};
 
 /// One Apply without its outer side.
 struct Subquery {
@@ -119,6 +124,15 @@ fn as_value(base: LogicalNode, apply: Subquery, null_is_false: bool, ctx: &mut C
         ApplyKind::In { left, columns, negated } => {
             value::membership(base, apply.plan, value::Membership { left, columns, negated, null_is_false }, apply.output, ctx)
         }
+    }
+}
+
+/// The subquery without outer columns, in a form that `fits` the reader.
+fn free(base: &LogicalNode, plan: LogicalNode, outer: &ColumnSet, ctx: &mut Context<'_>, fits: impl Fn(&Pulled) -> bool) -> Result<Pulled> {
+    match pull(plan.clone(), outer, ctx) {
+        Ok(pulled) if fits(&pulled) => Ok(pulled),
+        Err(e) if e.code() != ErrorCode::NotSupported => Err(e),
+        _ => domain::attach(base, plan, ctx),
     }
 }
 

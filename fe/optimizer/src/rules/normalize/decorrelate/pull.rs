@@ -35,6 +35,17 @@ impl Pulled {
         self.late.get(&column).cloned().unwrap_or_else(|| ctx.column(column))
     }
 
+    /// Whether every condition is an equality with the outer side (or uses outer columns only), so that [`keys`] succeeds.
+    pub fn has_keys(&self, outer: &ColumnSet) -> bool {
+        let inner = output_set(&self.node);
+        self.conditions.iter().all(|condition| {
+            covered(condition, outer)
+                || equality(condition).is_some_and(|(a, b, _)| {
+                    (covered(a, &inner) && covered(b, outer)) || (covered(b, &inner) && covered(a, outer))
+                })
+        })
+    }
+
     fn needed(&self, outer: &ColumnSet) -> ColumnSet {
         let mut set = ColumnSet::default();
         set.add_exprs(&self.conditions);
@@ -198,7 +209,7 @@ fn aggregate(op: LogicalOp, child: LogicalNode, outer: &ColumnSet, ctx: &mut Con
 }
 
 /// What a never-NULL aggregate gives over no rows.
-fn zero(ty: &common_types::LogicalType) -> Scalar {
+pub fn zero(ty: &common_types::LogicalType) -> Scalar {
     Scalar::from_i128(ty, 0).unwrap_or(Scalar::Null)
 }
 

@@ -8,7 +8,7 @@ use fe_plan::{
     logical::{AggregateCall, JoinHint, JoinKind},
 };
 
-use super::pull::{Pulled, keys, pull};
+use super::{free, pull::{Pulled, keys}};
 use crate::{
     column_set::ColumnSet,
     context::Context,
@@ -20,7 +20,10 @@ const TOO_MANY: &str = "Expected LE 1 to be returned by expression";
 /// The outer rows with the subquery's value as column `output`.
 pub(super) fn join(base: LogicalNode, plan: LogicalNode, column: ColumnId, output: ColumnId, ctx: &mut Context<'_>) -> Result<LogicalNode> {
     let outer = output_set(&base);
-    let pulled = pull(plan, &outer, ctx)?;
+    let pulled = free(&base, plan, &outer, ctx, |p| {
+        let uncorrelated = p.conditions.is_empty() && p.late.is_empty();
+        uncorrelated || p.lost_empty_group || (p.has_keys(&outer) && !p.late.contains_key(&column))
+    })?;
     if pulled.conditions.is_empty() && pulled.late.is_empty() {
         let rename = vec![(output, ctx.column(column))];
         let one = if exactly_one(&pulled.node) {

@@ -8,7 +8,7 @@ use fe_plan::{
     logical::{AggregateCall, ApplyKind, JoinHint, JoinKind},
 };
 
-use super::{Subquery, existence_core, pull::pull};
+use super::{Subquery, existence_core, free, pull::Pulled};
 use crate::{
     context::Context,
     tree::{self, output_set},
@@ -20,23 +20,26 @@ pub(super) fn join(base: LogicalNode, apply: Subquery, ctx: &mut Context<'_>) ->
         ApplyKind::Exists { negated } => exists(base, apply.plan, negated, ctx),
         ApplyKind::In { left, columns, negated } => {
             let outer = output_set(&base);
-            let pulled = pull(apply.plan, &outer, ctx)?;
-            if pulled.lost_empty_group && columns.iter().any(|c| pulled.late.contains_key(c)) {
-                bail!(NotSupported, "Unsupported correlated in predicate subquery with grouping or aggregation");
-            }
+            // Where an aggregate's value for "no rows" counts, those rows must be there.
+            let fits = |p: &Pulled| !(p.lost_empty_group && columns.iter().any(|c| p.late.contains_key(c)));
+            let pulled = free(&base, apply.plan, &outer, ctx, fits)?;
             let mut on = Vec::with_capacity(left.len() + pulled.conditions.len());
-            let mut nullable = false;
-            for (l, c) in left.into_iter().zip(&columns) {
-                let right = pulled.value(*c, ctx);
-                nullable |= l.nullable || right.nullable;
-                on.push(ctx.call("eq", vec![l, right])?);
-            }
+            let nullable = left.iter().any(|l| l.nullable) || columns.iter().any(|c| pulled.value(*c, ctx).nullable);
             let kind = match (negated, nullable) {
                 (false, _) => JoinKind::LeftSemi,
-                (true, false) => JoinKind::LeftAnti,
                 (true, true) if columns.len() == 1 => JoinKind::NullAwareLeftAnti,
-                (true, true) => bail!(NotSupported, "NOT IN over several nullable columns is not supported"),
+                (true, _) => JoinKind::LeftAnti,
             };
+            for (l, c) in left.into_iter().zip(&columns) {
+                let right = pulled.value(*c, ctx);
+                let equal = ctx.call("eq", vec![l.clone(), right.clone()])?;
+                // A row goes when no column tells it from some row of the subquery for sure: NULL tells nothing.
+                let several = negated && columns.len() > 1;
+                let unsure = [l, right].into_iter().filter(|e| several && e.nullable).map(Expr::is_null);
+                let mut either: Vec<Expr> = unsure.collect();
+                either.insert(0, equal);
+                on.push(if either.len() == 1 { either.swap_remove(0) } else { Expr::or(either) });
+            }
             on.extend(pulled.conditions);
             Ok(LogicalNode::binary(LogicalOp::Join { kind, on, hint: JoinHint::None }, base, pulled.node))
         }
@@ -49,14 +52,11 @@ fn exists(base: LogicalNode, plan: LogicalNode, negated: bool, ctx: &mut Context
     let Some(core) = existence_core(plan) else {
         return Ok(if negated { tree::filter(base, vec![Expr::boolean(false)]) } else { base });
     };
-    let pulled = pull(core, &outer, ctx)?;
+    let pulled = free(&base, core, &outer, ctx, |p| !p.lost_empty_group)?;
     if pulled.conditions.is_empty() {
         let (counted, test) = count_one(pulled.node, negated, ctx)?;
         let joined = LogicalNode::binary(LogicalOp::Join { kind: JoinKind::Cross, on: Vec::new(), hint: JoinHint::None }, base, counted);
         return Ok(tree::filter(joined, vec![test]));
-    }
-    if pulled.lost_empty_group {
-        bail!(NotSupported, "Not support the subquery! EXISTS over a correlated aggregate with HAVING is not supported");
     }
     let kind = if negated { JoinKind::LeftAnti } else { JoinKind::LeftSemi };
     Ok(LogicalNode::binary(LogicalOp::Join { kind, on: pulled.conditions, hint: JoinHint::None }, base, pulled.node))

@@ -11,8 +11,8 @@ use fe_plan::{
 };
 
 use super::{
-    existence_core,
-    pull::{Pulled, keys, pull},
+    existence_core, free,
+    pull::{Pulled, keys},
     semi::count_one,
 };
 use crate::{
@@ -36,14 +36,11 @@ pub(super) fn exists(base: LogicalNode, plan: LogicalNode, negated: bool, output
     let Some(core) = existence_core(plan) else {
         return Ok(tree::extend(base, ctx, vec![(output, Expr::boolean(!negated))]));
     };
-    let pulled = pull(core, &outer, ctx)?;
+    let pulled = free(&base, core, &outer, ctx, |p| !p.lost_empty_group && p.has_keys(&outer))?;
     if pulled.conditions.is_empty() {
         let (counted, test) = count_one(pulled.node, negated, ctx)?;
         let joined = LogicalNode::binary(LogicalOp::Join { kind: JoinKind::Cross, on: Vec::new(), hint: JoinHint::None }, base, counted);
         return Ok(keep(joined, &outer, output, test, ctx));
-    }
-    if pulled.lost_empty_group {
-        bail!(NotSupported, "Not support the subquery! EXISTS over a correlated aggregate with HAVING is not supported");
     }
     let (joined, flag) = match_flag(base, pulled, &outer, ctx)?;
     let test = if negated { flag.is_null() } else { flag.is_not_null() };
@@ -53,10 +50,8 @@ pub(super) fn exists(base: LogicalNode, plan: LogicalNode, negated: bool, output
 /// The outer rows with `left [NOT] IN (subquery)` as column `output`.
 pub(super) fn membership(base: LogicalNode, plan: LogicalNode, m: Membership, output: ColumnId, ctx: &mut Context<'_>) -> Result<LogicalNode> {
     let outer = output_set(&base);
-    let pulled = pull(plan, &outer, ctx)?;
-    if pulled.lost_empty_group || m.columns.iter().any(|c| pulled.late.contains_key(c)) {
-        bail!(NotSupported, "Unsupported correlated in predicate subquery with grouping or aggregation");
-    }
+    let fits = |p: &Pulled| !p.lost_empty_group && p.has_keys(&outer) && !m.columns.iter().any(|c| p.late.contains_key(c));
+    let pulled = free(&base, plan, &outer, ctx, fits)?;
     let nullable = m.left.iter().any(|e| e.nullable) || m.columns.iter().any(|c| ctx.columns.info(*c).nullable);
     let two_valued = !nullable || (m.null_is_false && !m.negated);
     if !two_valued && m.columns.len() > 1 {
