@@ -238,6 +238,18 @@ class EndToEnd(ClusterTest):
         self.cluster.sql("TRUNCATE TABLE e2e.changed PARTITION (h1)")
         self.assertEqual(self.cluster.sql("SELECT id FROM e2e.changed"), ((3,),))
 
+    def test_a_cte_that_feeds_both_sides_of_a_join(self):
+        # Far more rows than the buffers between fragments hold: the probe side must not hold up the build side.
+        self.make_orders("cte")
+        self.load_orders("cte", 0, 1000)
+        shared = "WITH c AS (SELECT o.id * 1000 + g.n AS k, max(repeat('x', 60)) AS s FROM e2e.cte o, TABLE(generate_series(1, 400)) g(n) GROUP BY 1) "
+        joined = self.cluster.sql(shared + "SELECT count(*), sum(length(a.s)) FROM c a JOIN c b ON a.k = b.k")
+        self.assertEqual(joined, ((400_000, 24_000_000),))
+        # Rows kept for the late reader count in the query's memory.
+        with self.assertRaises(pymysql.err.MySQLError) as caught:
+            self.cluster.sql(shared + "SELECT /*+ SET_VAR(query_mem_limit = 8000000) */ count(*) FROM c a JOIN c b ON a.k = b.k")
+        self.assertIn("exceed limit", caught.exception.args[1])
+
     # ---- crashes
 
     def test_acknowledged_loads_survive_kill_9(self):
