@@ -389,7 +389,8 @@ impl JsonPath {
         Self::compile(text.trim()).ok_or_else(|| err!(InvalidArgument, "Invalid json path: {text}"))
     }
     fn compile(text: &str) -> Option<JsonPath> {
-        let mut rest = text.strip_prefix('$').unwrap_or(text);
+        // `$` is the root only before a step: `$13` is a key.
+        let mut rest = text.strip_prefix('$').filter(|r| r.is_empty() || r.starts_with(['.', '['])).unwrap_or(text);
         let rooted = rest.len() < text.len();
         let mut steps = Vec::new();
         let mut first = !rooted;
