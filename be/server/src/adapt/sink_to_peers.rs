@@ -46,7 +46,13 @@ pub struct Shared {
     /// Nodes of each tablet; grows when partitions are made for the load.
     nodes: RwLock<HashMap<u64, Vec<u64>>>,
     local: Mutex<Option<Sender>>,
+    /// Why the replicas here take no more rows, while those elsewhere do.
+    local_failure: Mutex<Option<Error>>,
     remotes: BTreeMap<u64, Remote>,
+    /// Some tablets have replicas on nodes that were not alive when the load was planned.
+    elsewhere: bool,
+    /// Those nodes, with the rows they should have got.
+    absent: Mutex<BTreeMap<u64, usize>>,
     drivers: AtomicUsize,
     rows: AtomicUsize,
     bytes: AtomicUsize,
@@ -113,16 +119,18 @@ impl PeerSinks {
         let automatic = sink.partitions.as_ref().is_some_and(|p| p.automatic);
         let anywhere = sink.nodes.iter().map(|n| n.node_id).filter(|_| automatic);
         let wanted: std::collections::BTreeSet<u64> = nodes.values().flatten().copied().chain(anywhere).filter(|n| *n != node_id).collect();
-        let mut remotes = BTreeMap::new();
+        let (mut remotes, mut elsewhere) = (BTreeMap::new(), false);
         for node in wanted {
-            let Some(address) = sink.nodes.iter().find(|n| n.node_id == node).map(|n| format!("{}:{}", n.host, n.port)) else { continue };
-            remotes.insert(node, self.remote(query.clone(), sink, node, address, senders));
+            match sink.nodes.iter().find(|n| n.node_id == node).map(|n| format!("{}:{}", n.host, n.port)) {
+                Some(address) => drop(remotes.insert(node, self.remote(query.clone(), sink, node, address, senders))),
+                None => elsewhere = true,
+            }
         }
         let here = automatic || nodes.values().flatten().any(|n| *n == node_id);
         let local = here.then(|| self.writers.open(txn, senders, sink));
         let primary = sink.indexes.iter().filter_map(|i| i.schema.as_ref()).any(|s| s.keys == i32::from(KeysModel::Primary));
         let order = (primary && !remotes.is_empty()).then(Mutex::default);
-        Ok(Shared { node_id, nodes: RwLock::new(nodes), local: Mutex::new(local), remotes, drivers: AtomicUsize::new(0), rows: AtomicUsize::new(0), bytes: AtomicUsize::new(0), order })
+        Ok(Shared { node_id, nodes: RwLock::new(nodes), local: Mutex::new(local), local_failure: Mutex::default(), remotes, elsewhere, absent: Mutex::default(), drivers: AtomicUsize::new(0), rows: AtomicUsize::new(0), bytes: AtomicUsize::new(0), order })
     }
 
     fn remote(&self, query: QueryId, sink: &TableSink, node: u64, address: String, senders: usize) -> Remote {
@@ -191,7 +199,7 @@ impl Writer {
     /// Routes rows to the nodes of their tablets.
     fn send(&self, chunk: &Chunk, tablets: &[u64]) -> Result<()> {
         let shared = &self.shared;
-        if shared.remotes.is_empty() {
+        if shared.remotes.is_empty() && !shared.elsewhere {
             return write_local(shared, chunk, tablets);
         }
         let _turn = shared.order.as_ref().map(Mutex::lock);
@@ -207,13 +215,15 @@ impl Writer {
             let part = chunk.gather(&rows);
             let tablets: Vec<u64> = rows.iter().map(|r| tablets[*r as usize]).collect();
             if node == shared.node_id {
-                write_local(shared, &part, &tablets)?;
+                write_replica(shared, &part, &tablets)?;
             } else if let Some(remote) = shared.remotes.get(&node) {
                 let data = ChunkData { body: part.to_ipc(), rows: part.rows() as u32, uncompressed: 0 };
                 let message = WriteTabletsRequest { kind: Some(Kind::Chunk(WriterChunk { data: Some(data), tablet_of_row: tablets })) };
                 let bytes = weight(&message);
                 remote.rows.fetch_add(part.rows(), Ordering::Relaxed);
                 remote.queue.push(message, bytes);
+            } else {
+                *shared.absent.lock().entry(node).or_default() += part.rows();
             }
         }
         Ok(())
@@ -282,6 +292,30 @@ impl Drop for Writer {
     }
 }
 
+/// Writes rows of which there are copies elsewhere: a failure here leaves these replicas out.
+fn write_replica(shared: &Shared, chunk: &Chunk, tablets: &[u64]) -> Result<()> {
+    if shared.local_failure.lock().is_some() {
+        return Ok(());
+    }
+    if let Err(e) = write_local(shared, chunk, tablets) {
+        shared.leave_local_out(e)?;
+    }
+    Ok(())
+}
+
+impl Shared {
+    /// Goes on without the replicas here; fails when there are no others.
+    fn leave_local_out(&self, error: Error) -> Result<()> {
+        if self.remotes.is_empty() {
+            return Err(error);
+        }
+        // What was written so far goes with the sender.
+        drop(self.local.lock().take());
+        self.local_failure.lock().get_or_insert(error);
+        Ok(())
+    }
+}
+
 fn write_local(shared: &Shared, chunk: &Chunk, tablets: &[u64]) -> Result<()> {
     let sender = {
         let local = shared.local.lock();
@@ -300,11 +334,17 @@ async fn finish(shared: Arc<Shared>, abort: bool) -> Result<Vec<TabletCommit>> {
         remote.queue.close();
     }
     let local = shared.local.lock().take();
-    let mut written = match local {
-        Some(local) => local.close(shared.node_id, abort)?,
-        None => Vec::new(),
-    };
+    let mut written = Vec::new();
+    if let Some(local) = local {
+        match local.close(shared.node_id, abort) {
+            Ok(tablets) => written.extend(tablets),
+            Err(e) => shared.leave_local_out(e)?,
+        }
+    }
     let mut failed: BTreeMap<u64, Error> = BTreeMap::new();
+    if let Some(e) = shared.local_failure.lock().take() {
+        failed.insert(shared.node_id, e);
+    }
     for (node, remote) in &shared.remotes {
         let done = remote.done.lock().take();
         match done {
@@ -316,6 +356,9 @@ async fn finish(shared: Arc<Shared>, abort: bool) -> Result<Vec<TabletCommit>> {
             None => tracing::debug!(failure = ?remote.failure.lock().is_some(), "remote writer closed twice"),
         }
     }
+    for node in shared.absent.lock().keys() {
+        failed.insert(*node, common_base::err!(Unavailable, "backend {node} is not alive"));
+    }
     if !abort {
         check_majorities(&shared, &failed)?;
     }
@@ -325,9 +368,8 @@ async fn finish(shared: Arc<Shared>, abort: bool) -> Result<Vec<TabletCommit>> {
 /// Nobody else knows of rows that reached no replica at all: what was written there is not in the answer.
 fn check_majorities(shared: &Shared, failed: &BTreeMap<u64, Error>) -> Result<()> {
     for (node, error) in failed {
-        let Some(remote) = shared.remotes.get(node) else { continue };
-        tracing::warn!("replicas on {} did not take the load: {error}", remote.address);
-        if remote.rows.load(Ordering::Acquire) == 0 {
+        tracing::warn!("replicas on backend {node} did not take the load: {error}");
+        if shared.remotes.get(node).is_some_and(|remote| remote.rows.load(Ordering::Acquire) == 0) {
             continue;
         }
         for (tablet, nodes) in shared.nodes.read().iter().filter(|(_, nodes)| nodes.contains(node)) {
