@@ -73,11 +73,14 @@ fn publish_group(dir: &crate::data_dir::DataDir, txn: TxnId, group: &[(Arc<Table
             let gap = tablet.is_converting() && *version > versions.max() + 1;
             let versions = if gap {
                 let filler = Rowset::new(filler(tablet, (versions.max() + 1, *version - 1)), tablet.dir().clone(), tablet.shared().clone())?;
+                let filled = versions.with_filler(filler.clone())?;
                 dir.meta().put_rowset(&mut batch, filler.meta())?;
-                Arc::new(versions.with_filler(filler)?)
+                Arc::new(filled)
             } else {
                 versions
             };
+            // Before anything enters the batch, which is written for the other tablets too.
+            versions.check_next(*version)?;
             let published = match &applied {
                 None => {
                     let published = rowset.published(*version);

@@ -73,6 +73,12 @@ impl Versions {
         self
     }
 
+    /// Fails unless the version comes right after the newest.
+    pub fn check_next(&self, version: i64) -> Result<()> {
+        ensure!(version == self.max() + 1, Unavailable, "version {version} cannot follow version {}", self.max());
+        Ok(())
+    }
+
     /// With a rowset of the next version.
     pub fn with_next(&self, rowset: Arc<Rowset>) -> Result<Self> {
         let (start, end) = rowset.versions();
@@ -103,6 +109,32 @@ impl Versions {
         let mut next = self.clone();
         next.stale.extend(next.current.splice(at..at + old.len(), [new]).map(|r| (now_ms, r)));
         Ok(next)
+    }
+
+    /// With several rowsets after the newest version.
+    pub fn with_appended(&self, rowsets: &[Arc<Rowset>]) -> Result<Self> {
+        let mut next = self.clone();
+        for rowset in rowsets {
+            let (start, end) = rowset.versions();
+            ensure!(start == next.max() + 1 && end >= start, Unavailable, "versions {start}-{end} cannot follow version {}", next.max());
+            next.current.push(rowset.clone());
+        }
+        Ok(next)
+    }
+
+    /// With another history in place of the present one, which it must contain.
+    pub fn with_whole(&self, rowsets: Vec<Arc<Rowset>>, now_ms: i64) -> Result<Self> {
+        let mut next = Self::new(self.initial).with_appended(&rowsets)?;
+        ensure!(next.max() >= self.max(), Unavailable, "a history up to {} cannot replace one up to {}", next.max(), self.max());
+        next.stale = self.stale.clone();
+        next.stale.extend(self.current.iter().map(|r| (now_ms, r.clone())));
+        Ok(next)
+    }
+
+    /// The rowsets from after a version to the newest; `None` when none of them begins there.
+    pub fn after(&self, version: i64) -> Option<Vec<Arc<Rowset>>> {
+        let mut path = Vec::new();
+        self.walk(version + 1, self.max(), &mut path).then_some(path)
     }
 
     /// Without replaced rowsets older than `before_ms`, which are returned.
