@@ -13,5 +13,6 @@ mod metrics;
 mod report;
 mod rpc;
 mod stream_load;
+mod tablet_copy;
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,7 @@
 
 pub mod compaction;
 pub mod convert;
+pub mod copy;
 pub mod data_dir;
 pub mod engine;
 pub mod ingest;

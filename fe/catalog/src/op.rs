@@ -64,6 +64,8 @@ pub enum Op {
     CommitTxn { txn: TxnId, written: Vec<(TabletId, NodeId)>, counters: TxnCounters, now_ms: i64 },
     /// Every quorum has published: the versions become visible.
     MakeVisible { txn: TxnId, published: Vec<(TabletId, NodeId)>, now_ms: i64 },
+    /// Replicas that took from others what they had missed, and the version they have at least.
+    RaiseReplicas { replicas: Vec<(TabletId, NodeId, i64)> },
     AbortTxn { txn: TxnId, reason: String, now_ms: i64 },
     /// Forgets finished transactions (label_keep_max_second).
     ForgetTxns { txns: Vec<TxnId> },

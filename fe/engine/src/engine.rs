@@ -78,6 +78,7 @@ impl Engine {
         common_base::runtime::spawn("heartbeat", cluster::heartbeat::run(self.clone(), shutdown.clone()));
         common_base::runtime::spawn("alter-jobs", cluster::alter::run(self.clone(), shutdown.clone()));
         common_base::runtime::spawn("publish", cluster::publish::run(self.clone(), shutdown.clone()));
+        common_base::runtime::spawn("repair", cluster::repair::run(self.clone(), shutdown.clone()));
         common_base::runtime::spawn("load-timeout", crate::load::timeout::run(self.clone(), shutdown.clone()));
     }
 

@@ -8,10 +8,10 @@ use common_rpc::status;
 use common_types::Chunk;
 use futures::Stream;
 use proto_messages::chunk::{RuntimeFilterMessage, TransmitReply, TransmitRequest};
-use proto_services::be_peer::{PeerReply, WriteTabletsReply, WriteTabletsRequest, be_peer_server::BePeer, write_tablets_request::Kind};
+use proto_services::be_peer::{FetchTabletPiece, FetchTabletRequest, PeerReply, WriteTabletsReply, WriteTabletsRequest, be_peer_server::BePeer, write_tablets_request::Kind};
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::app::Parts;
+use crate::{app::Parts, tablet_copy};
 
 /// A query that has not begun here after this long does not come.
 const RECEIVER_WAIT: std::time::Duration = std::time::Duration::from_secs(10);
@@ -28,6 +28,7 @@ type Replies<T> = Pin<Box<dyn Stream<Item = std::result::Result<T, Status>> + Se
 impl BePeer for Service {
     type TransmitStream = Replies<TransmitReply>;
     type WriteTabletsStream = Replies<WriteTabletsReply>;
+    type FetchTabletStream = Replies<FetchTabletPiece>;
 
     async fn transmit(&self, request: Request<Streaming<TransmitRequest>>) -> Answer<Self::TransmitStream> {
         let (parts, messages) = (self.parts.clone(), request.into_inner());
@@ -37,6 +38,10 @@ impl BePeer for Service {
             Ok(TransmitReply { status: status::of(&received), credits: 0, receiver_done })
         };
         Ok(Response::new(Box::pin(futures::stream::once(done))))
+    }
+
+    async fn fetch_tablet(&self, request: Request<FetchTabletRequest>) -> Answer<Self::FetchTabletStream> {
+        Ok(Response::new(Box::pin(tablet_copy::send(self.parts.storage.clone(), request.into_inner()))))
     }
 
     async fn transmit_runtime_filter(&self, request: Request<RuntimeFilterMessage>) -> Answer<PeerReply> {
@@ -108,7 +113,8 @@ async fn wait_for_receiver(parts: &Parts, key: ExchangeKey) -> Result<Option<Arc
             return Ok(None);
         }
     }
-    bail!(Timeout, "rows came for query {}, which did not begin here within {} s", key.query, RECEIVER_WAIT.as_secs())
+    let (host, seconds) = (parts.identity.host(), RECEIVER_WAIT.as_secs());
+    bail!(Unavailable, "query {} did not begin on backend {host} within {seconds} s, though others send it rows: no frontend reaches it", key.query)
 }
 
 async fn write(parts: &Parts, mut messages: Streaming<WriteTabletsRequest>) -> Result<Vec<proto_messages::chunk::TabletCommit>> {

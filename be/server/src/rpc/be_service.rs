@@ -11,12 +11,13 @@ use common_types::{Chunk, chunk::CHUNK_ROWS};
 use futures::Stream;
 use proto_messages::{chunk::{ChunkData, ExecuteReply, Finished, execute_reply::Kind}, fragment::{ExecuteRequest, sink::Kind as SinkKind}};
 use proto_services::be_service::{
-    BeReply, CancelRequest, ClearTxnRequest, CompactTabletsRequest, ConvertTabletRequest, CreateTabletsRequest, DropTabletsRequest, PrepareDeleteReply, PrepareDeleteRequest, PublishReply,
+    BeReply, CancelRequest, CatchUpReply, CatchUpRequest, ClearTxnRequest, CompactTabletsRequest, ConvertTabletRequest, CreateTabletsRequest, DropTabletsRequest,
+    PrepareDeleteReply, PrepareDeleteRequest, PublishReply,
     PublishRequest, TabletStatsReply, TabletStatsRequest, be_service_server::BeService,
 };
 use tonic::{Request, Response, Status};
 
-use crate::{adapt::filters_over_grpc::QueryFilters, app::Parts, report};
+use crate::{adapt::filters_over_grpc::QueryFilters, app::Parts, report, tablet_copy};
 
 /// How long after its timeout a query is ended here without the frontend's word.
 const TIMEOUT_GRACE: std::time::Duration = std::time::Duration::from_secs(5);
@@ -123,6 +124,10 @@ impl BeService for Service {
         let request = request.into_inner();
         let kind = if request.base { CompactionKind::Base } else { CompactionKind::Cumulative };
         reply(request.tablet_ids.into_iter().try_for_each(|id| self.parts.storage.request_compaction(TabletId(id), kind)))
+    }
+
+    async fn catch_up(&self, request: Request<CatchUpRequest>) -> Answer<CatchUpReply> {
+        Ok(Response::new(tablet_copy::catch_up(&self.parts, request.into_inner()).await))
     }
 
     async fn prepare_delete(&self, request: Request<PrepareDeleteRequest>) -> Answer<PrepareDeleteReply> {

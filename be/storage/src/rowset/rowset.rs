@@ -146,6 +146,14 @@ impl Rowset {
     pub fn id(&self) -> RowsetId {
         self.id
     }
+    /// Where its files are.
+    pub(crate) fn tablet_dir(&self) -> &std::path::Path {
+        &self.tablet_dir
+    }
+    /// Its data directory.
+    pub(crate) fn dir(&self) -> &Arc<DataDir> {
+        &self.dir
+    }
     /// The load it came from; 0 once compacted.
     pub fn txn(&self) -> TxnId {
         TxnId(self.meta.txn_id)

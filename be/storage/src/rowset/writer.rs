@@ -120,6 +120,19 @@ pub(crate) fn segment_meta(ordinal: u32, summary: SegmentSummary) -> SegmentMeta
     }
 }
 
+impl RowsetWriter {
+    /// The rowset as a copy of another one: everything but its identity and the numbers of its files is the original's.
+    pub fn finish_copy(mut self, original: RowsetMeta) -> Result<PendingRowset> {
+        let dir = self.tablet.dir();
+        if !original.segments.is_empty() {
+            dir.fs().sync_dir(&dir.tablet_path(self.tablet.id()))?;
+        }
+        let meta = RowsetMeta { rowset_id: self.id.to_string(), tablet_id: self.tablet.id().0, ..original };
+        self.armed = false;
+        Ok(PendingRowset { tablet: self.tablet.clone(), id: self.id, meta, armed: true })
+    }
+}
+
 impl Drop for RowsetWriter {
     fn drop(&mut self) {
         if self.armed {

@@ -60,6 +60,7 @@ impl CatalogState {
             Op::PrepareTxn { txn, written, counters, now_ms } => self.prepare_txn(txn, written, counters, now_ms),
             Op::CommitTxn { txn, written, counters, now_ms } => self.commit_txn(txn, written, counters, now_ms),
             Op::MakeVisible { txn, published, now_ms } => self.make_visible(txn, &published, now_ms),
+            Op::RaiseReplicas { replicas } => self.raise(&replicas),
             Op::AbortTxn { txn, reason, now_ms } => self.abort_txn(txn, reason, now_ms),
             Op::ForgetTxns { txns } => self.forget_txns(&txns),
             Op::ChangeColumns { table, base_version, columns, sort_key, indexes_ddl, properties, next_column_uid, job } => {

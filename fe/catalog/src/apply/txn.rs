@@ -134,6 +134,26 @@ impl CatalogState {
         Ok(Reply::Done)
     }
 
+    pub(super) fn raise(&mut self, replicas: &[(TabletId, NodeId, i64)]) -> Result<Reply> {
+        let mut of_partition: BTreeMap<(TableId, PartitionId), Vec<(TabletId, NodeId, i64)>> = BTreeMap::new();
+        for (tablet, node, version) in replicas {
+            // A tablet dropped meanwhile needs nothing.
+            if let Some(place) = self.tablets.get(tablet) {
+                of_partition.entry(*place).or_default().push((*tablet, *node, *version));
+            }
+        }
+        for ((table, partition), reached) in of_partition {
+            self.change_partition(table, partition, |p| {
+                for tablet in p.indexes.iter_mut().flat_map(|i| &mut Arc::make_mut(i).tablets) {
+                    for (_, node, version) in reached.iter().filter(|(id, _, _)| *id == tablet.id) {
+                        tablet.replicas.iter_mut().filter(|r| r.node == *node).for_each(|r| r.version = r.version.max(*version));
+                    }
+                }
+            });
+        }
+        Ok(Reply::Done)
+    }
+
     pub(super) fn abort_txn(&mut self, id: TxnId, reason: String, now_ms: i64) -> Result<Reply> {
         let txn = self.txn(id)?;
         match txn.state {
@@ -175,15 +195,14 @@ impl CatalogState {
     }
 }
 
-/// Raises the version of the replicas that published, those that had no gap before.
+/// Raises the version of the replicas that published. One that did not has missed the version, also when no row of it went there.
 fn raise_replicas(partition: &mut Partition, published: &[(TabletId, NodeId)], version: i64) {
     let published: std::collections::BTreeSet<_> = published.iter().copied().collect();
     for index in &mut partition.indexes {
         for tablet in &mut Arc::make_mut(index).tablets {
             let id = tablet.id;
             for replica in &mut tablet.replicas {
-                // A bucket that got no rows moves on with the partition: its replicas hold everything there is to hold.
-                if published.contains(&(id, replica.node)) || replica.version + 1 == version {
+                if published.contains(&(id, replica.node)) {
                     replica.version = version;
                 }
             }

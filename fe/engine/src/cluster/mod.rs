@@ -1,8 +1,9 @@
-//! The cluster as the FE keeps it: who is alive, tablets on backends, and publishing of committed loads.
+//! The cluster as the FE keeps it: who is alive, tablets on backends, publishing of committed loads, repair of replicas.
 
 pub mod alter;
 pub mod heartbeat;
 pub mod nodes;
 pub mod publish;
+pub mod repair;
 pub mod report;
 pub mod tablets;
