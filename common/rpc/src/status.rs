@@ -79,7 +79,16 @@ pub fn from_grpc(status: &Status, peer: &str) -> Error {
         Code::Unavailable | Code::Unknown => ErrorCode::Unavailable,
         _ => ErrorCode::NetworkError,
     };
-    Error::new(code, format!("rpc to {peer} failed: {}", status.message()))
+    let mut text = status.message().to_owned();
+    let mut cause = std::error::Error::source(status);
+    // "transport error" alone helps nobody: the last cause says what happened to the connection.
+    while let Some(e) = cause {
+        cause = e.source();
+        if cause.is_none() && !text.contains(&e.to_string()) {
+            text = format!("{text}: {e}");
+        }
+    }
+    Error::new(code, format!("rpc to {peer} failed: {text}"))
 }
 
 /// An error of a handler that cannot answer with a reply (streams that never open).

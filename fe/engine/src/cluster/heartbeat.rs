@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use common_base::{Result, runtime::Shutdown};
+use common_base::{Result, ids::NodeId, runtime::Shutdown};
 use common_rpc::status;
 use fe_catalog::{Op, model::Backend};
 use proto_services::be_service::{FeAddress, HeartbeatReply, HeartbeatRequest};
@@ -69,6 +69,21 @@ pub async fn beat_all(engine: &Arc<Engine>) {
         }
     });
     futures::future::join_all(beats).await;
+}
+
+/// Which of these backends do not answer now.
+pub async fn silent(engine: &Arc<Engine>, nodes: &[NodeId]) -> Vec<NodeId> {
+    let catalog = engine.meta.snapshot();
+    let asked = nodes.iter().map(|id| {
+        let backend = catalog.backends.get(id).cloned();
+        async move {
+            match backend {
+                Some(backend) => beat(engine, &backend).await.err().map(|_| *id),
+                None => Some(*id),
+            }
+        }
+    });
+    futures::future::join_all(asked).await.into_iter().flatten().collect()
 }
 
 async fn beat(engine: &Engine, backend: &Backend) -> Result<HeartbeatReply> {

@@ -73,7 +73,7 @@ async fn analyze_query(session: &mut Session, query: &QueryStatement, parameters
     let planned = planned?;
     let started = session.engine.clock.monotonic();
     let mut rows = 0;
-    let mut stream = plan::start(session, planned, id)?;
+    let mut stream = plan::start(session, &planned, id)?;
     while let Some(chunk) = stream.next().await? {
         rows += chunk.rows() as u64;
     }

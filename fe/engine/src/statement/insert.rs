@@ -142,7 +142,7 @@ async fn load(session: &mut Session, rows: Rows, txn: TxnId, timeout: Duration, 
     };
     let planned = rows.plan(session, txn, timeout, into)?;
     let table = table.id;
-    let summary = plan::start(session, planned, id)?.drain().await?;
+    let summary = plan::start(session, &planned, id)?.drain().await?;
     if summary.load.loaded_rows == 0 && summary.tablets.is_empty() {
         // Nothing to publish: the label is used all the same.
         let committed = engine.loads.commit(&engine, txn, &[], &summary.load, Duration::from_secs(10)).await?;

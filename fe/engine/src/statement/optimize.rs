@@ -234,7 +234,7 @@ async fn fill(session: &mut Session, db: &str, table: &Table, from: &str, to: &s
             };
         }
         let planned = plan::load(session, analyzed.plan, &analyzed.output, analyzed.columns, sink)?;
-        let summary = plan::start(session, planned, id)?.drain().await?;
+        let summary = plan::start(session, &planned, id)?.drain().await?;
         engine.loads.commit(&engine, txn, &summary.tablets, &summary.load, timeout).await
     };
     match outcome.await {

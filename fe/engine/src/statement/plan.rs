@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use common_base::{Result, bail, err, ids::{ColumnUid, QueryId}};
+use common_base::{Result, bail, err, ids::{ColumnUid, NodeId, QueryId}};
 use common_expr::expr::{ColumnId, Expr};
 use common_types::{LogicalType, Scalar};
 use fe_analyzer::{AnalyzeContext, analyze_query};
@@ -28,7 +28,7 @@ pub struct Planned {
     pub columns: Vec<ResultColumn>,
     pub fragments: FragmentedPlan,
     cluster: ClusterView,
-    addresses: Vec<(common_base::ids::NodeId, String)>,
+    addresses: Vec<(NodeId, String)>,
     options: QueryOptions,
 }
 
@@ -102,7 +102,7 @@ fn plan(
     Ok(Planned { columns, fragments, cluster, addresses, options: query_options(session, facts) })
 }
 
-fn cluster_view(engine: &Engine, catalog: &CatalogState, session: &Session) -> (ClusterView, Vec<(common_base::ids::NodeId, String)>) {
+fn cluster_view(engine: &Engine, catalog: &CatalogState, session: &Session) -> (ClusterView, Vec<(NodeId, String)>) {
     let alive = engine.nodes.alive(catalog);
     let addresses = alive.iter().map(|b| (b.id, b.be_address())).collect();
     let backends = alive.into_iter().map(|b| BackendView { id: b.id, host: b.host, be_port: b.be_port, brpc_port: b.brpc_port }).collect();
@@ -130,11 +130,23 @@ fn query_options(session: &Session, facts: &Facts) -> QueryOptions {
     }
 }
 
+impl Planned {
+    /// The backends it may run on; none when it runs in this process.
+    pub fn backends(&self) -> Vec<NodeId> {
+        if self.fragments.is_local() { Vec::new() } else { self.cluster.backends.iter().map(|b| b.id).collect() }
+    }
+
+    /// Runs elsewhere from now on.
+    pub fn avoid(&mut self, nodes: &[NodeId]) {
+        self.cluster.backends.retain(|b| !nodes.contains(&b.id));
+    }
+}
+
 /// Starts a planned query.
-pub fn start(session: &Session, planned: Planned, id: QueryId) -> Result<QueryStream> {
+pub fn start(session: &Session, planned: &Planned, id: QueryId) -> Result<QueryStream> {
     let engine = &session.engine;
     let timeout = Duration::from_millis(planned.options.timeout_ms);
-    let requests = requests(&planned, id)?;
+    let requests = requests(planned, id)?;
     let control = QueryControl { timeout, kill: session.info.kill_signal(), seed: engine.rng.next_u64() };
     coordinator::start(&engine.pool, &engine.local, requests, control)
 }

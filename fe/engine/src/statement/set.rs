@@ -139,7 +139,7 @@ async fn evaluate(session: &mut Session, expr: &sql::Expr) -> Result<(Scalar, Lo
     let planned = plan::query(session, &query.query, &[])?;
     let ty = planned.columns.first().map_or(LogicalType::Null, |c| c.ty.clone());
     let id = session.engine.new_query_id();
-    let mut stream = plan::start(session, planned, id)?;
+    let mut stream = plan::start(session, &planned, id)?;
     let mut value = Scalar::Null;
     while let Some(chunk) = stream.next().await? {
         if chunk.rows() > 0 {
