@@ -16,7 +16,7 @@ config_keys! {
     pub BRPC_PORT: u16 = "brpc_port", "8060", fixed;
     /// Directories of tablets, separated by `;`, each with options: `/disk1,medium:SSD;/disk2`. Relative paths are under the home directory.
     pub STORAGE_ROOT_PATH: String = "storage_root_path", "storage", fixed;
-    /// Networks (CIDR) whose address this backend takes.
+    /// Networks (CIDR) whose address this backend goes by: a heartbeat that calls it by another one is refused. Empty: any.
     pub PRIORITY_NETWORKS: Vec<String> = "priority_networks", "", fixed;
     /// Memory of the process: bytes, or a share of the machine's (`90%`).
     pub MEM_LIMIT: String = "mem_limit", "90%", fixed;
@@ -24,14 +24,6 @@ config_keys! {
     pub PAGE_CACHE_LIMIT: String = "storage_page_cache_limit", "20%", fixed;
     /// Threads that run queries; 0 = one a core.
     pub EXEC_THREADS: usize = "pipeline_exec_thread_pool_thread_num", "0", fixed;
-    /// Log lines at or above this level are kept: DEBUG, INFO, WARN, ERROR.
-    pub SYS_LOG_LEVEL: String = "sys_log_level", "INFO", fixed;
-    /// Directory of log files.
-    pub LOG_DIR: String = "sys_log_dir", "log", fixed;
-    /// When a log file is replaced by a new one: TIME-DAY, TIME-HOUR or SIZE-MB-n.
-    pub LOG_ROLL_MODE: String = "sys_log_roll_mode", "SIZE-MB-1024", fixed;
-    /// Log files kept.
-    pub LOG_ROLL_NUM: usize = "sys_log_roll_num", "10", fixed;
     /// Seconds between reports of tablets and disks to the frontend.
     pub REPORT_INTERVAL: Duration = "report_tablet_interval_seconds", "60", fixed;
     /// Load error logs are kept this long (hours).
@@ -46,7 +38,7 @@ mod tests {
     #[test]
     fn the_shipped_conf_file_lists_every_key() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../conf/be.conf");
-        let text = render_conf("Settings of the backend. Commented lines show the defaults.", &[("Keys", super::KEYS)]);
+        let text = render_conf("Settings of the backend. Commented lines show the defaults.", &[("Keys", super::KEYS), ("Logs", common_base::process::LOG_KEYS)]);
         if std::env::var_os("REWRITE").is_some_and(|v| v == "1") {
             std::fs::write(path, &text).unwrap();
         }

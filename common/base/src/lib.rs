@@ -19,6 +19,7 @@ pub mod mem;
 pub mod metrics;
 pub mod net;
 pub mod net_address;
+pub mod process;
 pub mod retry;
 pub mod rng;
 pub mod runtime;

@@ -151,7 +151,7 @@ fn serve(engine: &Arc<Engine>, metrics: &Arc<Metrics>, ports: Ports, token: &Tok
         });
     }
     let router = http::router(engine.clone(), metrics.clone());
-    common_base::runtime::spawn("http", http::serve(ports.http, router, shutdown.clone()));
+    common_base::runtime::spawn("http", common_rpc::http::serve(ports.http, router, shutdown.clone()));
     common_base::runtime::spawn("mysql", mysql::listener::serve(engine.clone(), metrics.clone(), ports.query, shutdown.clone()));
 }
 

@@ -18,14 +18,6 @@ config_keys! {
     pub META_DIR: String = "meta_dir", "meta", fixed;
     /// Networks (CIDR) whose address this frontend takes; the first match wins. Empty: the first address that is not loopback.
     pub PRIORITY_NETWORKS: Vec<String> = "priority_networks", "", fixed;
-    /// Log lines at or above this level are kept: DEBUG, INFO, WARN, ERROR.
-    pub SYS_LOG_LEVEL: String = "sys_log_level", "INFO", fixed;
-    /// Directory of log files.
-    pub LOG_DIR: String = "sys_log_dir", "log", fixed;
-    /// When a log file is replaced by a new one: TIME-DAY, TIME-HOUR or SIZE-MB-n.
-    pub LOG_ROLL_MODE: String = "sys_log_roll_mode", "SIZE-MB-1024", fixed;
-    /// Log files kept.
-    pub LOG_ROLL_NUM: usize = "sys_log_roll_num", "10", fixed;
     /// Seconds between heartbeats.
     pub HEARTBEAT_INTERVAL: Duration = "heartbeat_interval_second", "5", fixed;
     /// How long a heartbeat's answer is waited for.
@@ -48,7 +40,7 @@ mod tests {
     #[test]
     fn the_shipped_conf_file_lists_every_key() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../conf/fe.conf");
-        let text = render_conf("Settings of the frontend. Commented lines show the defaults.", &[("Keys", super::KEYS)]);
+        let text = render_conf("Settings of the frontend. Commented lines show the defaults.", &[("Keys", super::KEYS), ("Logs", common_base::process::LOG_KEYS)]);
         if std::env::var_os("REWRITE").is_some_and(|v| v == "1") {
             std::fs::write(path, &text).unwrap();
         }

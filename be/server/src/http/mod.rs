@@ -11,8 +11,6 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{any, get, post, put},
 };
-use common_base::{net::Listener, runtime::Shutdown};
-use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 
 use crate::{app::Parts, stream_load};
 
@@ -54,26 +52,5 @@ async fn error_log(State(parts): State<Arc<Parts>>, Query(query): Query<HashMap<
     match parts.fs.read(&parts.error_logs.join(name)) {
         Ok(text) => ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response(),
         Err(_) => (StatusCode::NOT_FOUND, "there is no such error log (they are kept for a while only)").into_response(),
-    }
-}
-
-/// Serves until shutdown over the network seam.
-pub async fn serve(mut listener: Box<dyn Listener>, router: Router, shutdown: Shutdown) {
-    loop {
-        let accepted = tokio::select! {
-            () = shutdown.wait() => return,
-            accepted = listener.accept() => accepted,
-        };
-        match accepted {
-            Ok((stream, _)) => {
-                let service = TowerToHyperService::new(router.clone());
-                tokio::spawn(async move {
-                    if let Err(e) = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await {
-                        tracing::debug!("http connection ended: {e}");
-                    }
-                });
-            }
-            Err(e) => tracing::warn!("http accept: {e}"),
-        }
     }
 }

@@ -91,25 +91,3 @@ fn authenticate(engine: &Engine, headers: &HeaderMap) -> Result<String, String> 
     let account = catalog.user(user, "%").ok_or_else(|| format!("Access denied for {user}@%"))?;
     if auth::check_plain(&account.password_hash, password) { Ok(user.to_owned()) } else { Err(format!("Access denied for {user}@%")) }
 }
-
-/// Serves until shutdown over the network seam.
-pub async fn serve(mut listener: Box<dyn common_base::net::Listener>, router: Router, shutdown: common_base::runtime::Shutdown) {
-    use hyper_util::{rt::TokioIo, service::TowerToHyperService};
-    loop {
-        let accepted = tokio::select! {
-            () = shutdown.wait() => return,
-            accepted = listener.accept() => accepted,
-        };
-        match accepted {
-            Ok((stream, _)) => {
-                let service = TowerToHyperService::new(router.clone());
-                tokio::spawn(async move {
-                    if let Err(e) = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await {
-                        tracing::debug!("http connection ended: {e}");
-                    }
-                });
-            }
-            Err(e) => tracing::warn!("http accept: {e}"),
-        }
-    }
-}
