@@ -28,7 +28,7 @@ use crate::{
     identity::Identity,
     metrics::Metrics,
     report, rpc,
-    stream_load::files::FileSources,
+    stream_load::{self, files::FileSources},
 };
 
 /// The world as this process sees it.
@@ -144,8 +144,10 @@ pub async fn start(set: &Arc<ConfigSet>, home: &Path, seams: Seams, shutdown: Sh
     for broken in storage.broken_dirs() {
         tracing::error!("storage directory is out of use: {broken:?}");
     }
+    let networks = set.get(&config::PRIORITY_NETWORKS);
+    let own_address = if networks.is_empty() { None } else { Some(common_base::net_address::choose(&*net, &networks)?) };
     let token = TokenSource::default();
-    let identity = Identity::open(fs.clone(), first.join("cluster.json"), token.clone())?;
+    let identity = Identity::open(fs.clone(), first.join("cluster.json"), token.clone(), own_address)?;
     let pool = RpcPool::new(net.clone(), token.clone(), std::time::Duration::from_secs(5));
     let writers = TabletWriters::new(storage.clone());
     let exchanges = Arc::new(ExchangeRegistry::default());
@@ -203,7 +205,7 @@ pub async fn start(set: &Arc<ConfigSet>, home: &Path, seams: Seams, shutdown: Sh
     crate::metrics::watch(&parts);
     serve(&parts, [be, heartbeat, brpc], http_listener, &token);
     common_base::runtime::spawn("report", report::run(parts.clone(), set.get(&config::REPORT_INTERVAL)));
-    common_base::runtime::spawn("storage upkeep", upkeep(parts.clone()));
+    common_base::runtime::spawn("storage upkeep", upkeep(parts.clone(), set.clone()));
     for dir in parts.storage.dirs() {
         common_base::runtime::spawn("compaction", compactions(parts.clone(), dir.clone()));
     }
@@ -235,7 +237,7 @@ fn serve(parts: &Arc<Parts>, [be, heartbeat, brpc]: [Box<dyn Listener>; 3], http
             }
         });
     }
-    common_base::runtime::spawn("http", http::serve(http_listener, http::router(parts.clone()), parts.shutdown.clone()));
+    common_base::runtime::spawn("http", common_rpc::http::serve(http_listener, http::router(parts.clone()), parts.shutdown.clone()));
 }
 
 /// Compactions of one disk, one after the other.
@@ -249,12 +251,22 @@ async fn compactions(parts: Arc<Parts>, dir: Arc<DataDir>) {
     }
 }
 
-/// Background work of storage: old rowsets, garbage.
-async fn upkeep(parts: Arc<Parts>) {
+/// Background work of storage: old rowsets, and now and then garbage and old error logs.
+async fn upkeep(parts: Arc<Parts>, set: Arc<ConfigSet>) {
     const INTERVAL: std::time::Duration = std::time::Duration::from_secs(10);
+    const ROUNDS_PER_SWEEP: u64 = 360;
+    let mut round = 0;
     while parts.shutdown.sleep(INTERVAL).await {
-        let storage = parts.storage.clone();
+        round += 1;
+        let (storage, fs, logs) = (parts.storage.clone(), parts.fs.clone(), parts.error_logs.clone());
+        let keep_ms = i64::try_from(set.get(&config::ERROR_LOG_HOURS).saturating_mul(3_600_000)).unwrap_or(i64::MAX);
+        let before_ms = parts.clock.now_ms().saturating_sub(keep_ms);
         let done = common_base::runtime::blocking("storage upkeep", move || {
+            if round % ROUNDS_PER_SWEEP == 0 {
+                let garbage = storage.collect_garbage();
+                let logs = stream_load::bad_rows::remove_old(&*fs, &logs, before_ms)?;
+                info!(?garbage, logs, "swept");
+            }
             storage.sweep_stale();
             Ok(())
         });

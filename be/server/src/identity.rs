@@ -32,13 +32,15 @@ pub struct Identity {
     fs: SharedFs,
     path: PathBuf,
     token: TokenSource,
+    /// The address `priority_networks` chooses.
+    own_address: Option<String>,
     known: RwLock<Known>,
     changed: tokio::sync::watch::Sender<u64>,
 }
 
 impl Identity {
     /// Loads what a former start has learned.
-    pub fn open(fs: SharedFs, path: PathBuf, token: TokenSource) -> Result<Arc<Self>> {
+    pub fn open(fs: SharedFs, path: PathBuf, token: TokenSource, own_address: Option<String>) -> Result<Arc<Self>> {
         let mut known = Known::default();
         if fs.exists(&path)? {
             let bytes = fs.read(&path)?;
@@ -49,11 +51,18 @@ impl Identity {
                 token.set(text);
             }
         }
-        Ok(Arc::new(Self { fs, path, token, known: RwLock::new(known), changed: tokio::sync::watch::Sender::new(0) }))
+        Ok(Arc::new(Self { fs, path, token, own_address, known: RwLock::new(known), changed: tokio::sync::watch::Sender::new(0) }))
     }
 
     /// Takes a heartbeat in: the first one gives the identity, later ones must agree with it.
     pub fn accept(&self, beat: &HeartbeatRequest) -> Result<()> {
+        if let Some(own) = &self.own_address {
+            // A name may stand for any address; another address is another machine, or a network the operator does not want.
+            let named = beat.be_host.parse::<std::net::IpAddr>();
+            if named.is_ok_and(|named| named.to_string() != *own) {
+                bail!(InvalidArgument, "the cluster calls this backend {}, its priority_networks choose {own}", beat.be_host);
+            }
+        }
         let mut known = self.known.write();
         if known.cluster_id != 0 && known.cluster_id != beat.cluster_id {
             bail!(Unauthenticated, "this backend belongs to cluster {}, the heartbeat came from cluster {}", known.cluster_id, beat.cluster_id);

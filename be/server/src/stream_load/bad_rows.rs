@@ -7,7 +7,23 @@ use std::{
 
 use be_exec::sink::BadRows;
 use be_formats::BadRowLog;
-use common_base::{fs::SharedFs, ids::QueryId};
+use common_base::{Result, fs::{FileSystem, SharedFs}, ids::QueryId};
+
+/// Removes logs made before a time; how many. The name of a log says when it was made; one that does not say is older.
+pub fn remove_old(fs: &dyn FileSystem, dir: &Path, before_ms: i64) -> Result<usize> {
+    if !fs.exists(dir)? {
+        return Ok(0);
+    }
+    let mut removed = 0;
+    for entry in fs.list(dir)?.into_iter().filter(|e| !e.is_dir && e.name.starts_with("error_log_")) {
+        let made = entry.name.split('_').nth(4).and_then(|ms| i64::from_str_radix(ms, 16).ok());
+        if made.is_none_or(|ms| ms < before_ms) {
+            fs.remove(&dir.join(&entry.name))?;
+            removed += 1;
+        }
+    }
+    Ok(removed)
+}
 
 /// The error log of one load, and its counts.
 pub struct ErrorLog {
@@ -17,8 +33,8 @@ pub struct ErrorLog {
 
 impl ErrorLog {
     /// A log that makes its file with the first bad row.
-    pub fn new(fs: SharedFs, dir: &Path, id: QueryId) -> Self {
-        let name = format!("error_log_{:x}_{:x}", (id.0 >> 64) as u64, id.0 as u64);
+    pub fn new(fs: SharedFs, dir: &Path, id: QueryId, now_ms: i64) -> Self {
+        let name = format!("error_log_{:x}_{:x}_{now_ms:x}", (id.0 >> 64) as u64, id.0 as u64);
         Self { log: BadRowLog::new(fs, dir, name), seen: AtomicU64::new(0) }
     }
 
@@ -69,5 +85,27 @@ impl BadRows for ErrorLog {
 
     fn add_unselected(&self, rows: u64) {
         self.log.add_unselected(rows);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use common_base::fs::MemFs;
+
+    #[test]
+    fn old_logs_go_and_new_ones_stay() {
+        let fs: SharedFs = MemFs::shared();
+        let dir = Path::new("/logs");
+        assert_eq!(remove_old(&*fs, dir, 0).unwrap(), 0, "no load had bad rows yet");
+        fs.mkdir_all(dir).unwrap();
+        fs.write_atomic(&dir.join("error_log_1_2"), b"x").unwrap();
+        fs.write_atomic(&dir.join("unrelated"), b"x").unwrap();
+        for now_ms in [1_000, 2_000] {
+            ErrorLog::new(fs.clone(), dir, QueryId(now_ms as u128), now_ms).keep("bad", b"row");
+        }
+        assert_eq!(remove_old(&*fs, dir, 1_500).unwrap(), 2);
+        let left: Vec<_> = fs.list(dir).unwrap().into_iter().map(|e| e.name).collect();
+        assert_eq!(left, ["error_log_0_7d0_7d0", "unrelated"]);
     }
 }

@@ -175,7 +175,7 @@ impl Load {
         let ratio: f64 = self.header("max_filter_ratio").and_then(|r| r.trim().parse().ok()).unwrap_or(0.0);
 
         let step = self.now();
-        let log = Arc::new(ErrorLog::new(self.parts.fs.clone(), &self.parts.error_logs, self.id));
+        let log = Arc::new(ErrorLog::new(self.parts.fs.clone(), &self.parts.error_logs, self.id, self.parts.clock.now_ms()));
         let pipe = Pipe::new();
         let _source = self.parts.sources.register(&source, pipe.clone(), log.clone());
         let extras = QueryExtras { bad_rows: Some(log.clone()), seed: self.parts.rng.next_u64(), filter_sender: None };
