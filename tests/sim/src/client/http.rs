@@ -1,10 +1,10 @@
 //! HTTP/1.1 as a loading client speaks it: ask first (`Expect: 100-continue`), follow the redirect to a backend, send the body there.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use common_base::net::{BoxedStream, Net};
+use common_base::net::BoxedStream;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::patiently;
+use super::{dial, patiently};
 use crate::net::SimNet;
 
 /// A load's request.
@@ -55,7 +55,7 @@ pub async fn send(net: &SimNet, backend: &str, put: &Put<'_>) -> Result<serde_js
 }
 
 async fn open(net: &SimNet, address: &str, put: &Put<'_>) -> Result<BoxedStream, String> {
-    let mut stream = net.connect(address).await.map_err(|e| e.to_string())?;
+    let mut stream = dial(net, address).await?;
     let head = format!(
         "PUT /api/{}/_stream_load HTTP/1.1\r\nHost: {address}\r\nAuthorization: Basic {}\r\nlabel: {}\r\ncolumn_separator: ,\r\n\
          Expect: 100-continue\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",

@@ -1,9 +1,9 @@
 //! The MySQL protocol as a client speaks it: log in without a password, send a statement, read text rows.
 
-use common_base::net::{BoxedStream, Net};
+use common_base::net::BoxedStream;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::patiently;
+use super::{dial, patiently};
 use crate::net::SimNet;
 
 /// LONG_PASSWORD, PROTOCOL_41, TRANSACTIONS, SECURE_CONNECTION, PLUGIN_AUTH.
@@ -26,7 +26,7 @@ impl MySql {
     /// Logs in as root.
     pub async fn connect(net: &SimNet, address: &str) -> Result<Self, String> {
         patiently("login", async {
-            let stream = net.connect(address).await.map_err(|e| e.to_string())?;
+            let stream = dial(net, address).await?;
             let mut client = Self { stream };
             let _greeting = client.packet().await?;
             let mut login = Vec::new();

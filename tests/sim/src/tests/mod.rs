@@ -1,5 +1,8 @@
 //! Scenarios.
 
+mod crashes;
+mod disks;
+mod partitions;
 mod same_trace;
 
 /// Seeds a scenario is played with; `SIM_SEED` names another one.
