@@ -81,20 +81,20 @@ class Partitions(ClusterTest):
             self.sql(statement)
 
     def test_overwrite(self):
-        self.make("over", "date_trunc('day', dt)")
-        self.sql("INSERT INTO over VALUES ('2024-01-01', 'a', 1), ('2024-01-02', 'b', 2)")
-        self.sql("INSERT OVERWRITE over PARTITION (p20240102) VALUES ('2024-01-02', 'c', 30)")
-        self.assertEqual(self.sql("SELECT n FROM over ORDER BY n"), ((1,), (30,)))
-        self.sql("INSERT OVERWRITE over SELECT days_add(dt, 1), city, n + 1 FROM over")
-        self.assertEqual(self.sql("SELECT cast(dt AS DATE), n FROM over ORDER BY n")[1][1], 31)
-        self.assertEqual(self.sql("SELECT n FROM over ORDER BY n"), ((2,), (31,)))
+        self.make("replaced", "date_trunc('day', dt)")
+        self.sql("INSERT INTO replaced VALUES ('2024-01-01', 'a', 1), ('2024-01-02', 'b', 2)")
+        self.sql("INSERT OVERWRITE replaced PARTITION (p20240102) VALUES ('2024-01-02', 'c', 30)")
+        self.assertEqual(self.sql("SELECT n FROM replaced ORDER BY n"), ((1,), (30,)))
+        self.sql("INSERT OVERWRITE replaced SELECT days_add(dt, 1), city, n + 1 FROM replaced")
+        self.assertEqual(self.sql("SELECT cast(dt AS DATE), n FROM replaced ORDER BY n")[1][1], 31)
+        self.assertEqual(self.sql("SELECT n FROM replaced ORDER BY n"), ((2,), (31,)))
         self.sql("SET GLOBAL dynamic_overwrite = true")
         try:
-            self.sql("INSERT OVERWRITE over VALUES ('2024-01-03', 'x', 7)")
+            self.sql("INSERT OVERWRITE replaced VALUES ('2024-01-03', 'x', 7)")
         finally:
             self.sql("SET GLOBAL dynamic_overwrite = false")
-        self.assertEqual(self.sql("SELECT n FROM over ORDER BY n"), ((2,), (7,)))
-        self.assertEqual(self.names("over", temporary=True), [])
+        self.assertEqual(self.sql("SELECT n FROM replaced ORDER BY n"), ((2,), (7,)))
+        self.assertEqual(self.names("replaced", temporary=True), [])
 
     def test_overwrite_that_fails_changes_nothing(self):
         self.sql("DROP TABLE IF EXISTS kept FORCE")
