@@ -36,4 +36,6 @@ pub fn page_rows_for(row_bytes: usize) -> usize {
 }
 
 #[cfg(test)]
+mod frozen;
+#[cfg(test)]
 mod laws;

@@ -7,8 +7,9 @@ pub const MAGIC: [u8; 4] = *b"MSSG";
 ///
 /// | version | what it added |
 /// |---|---|
-/// | 1 | the format of FORMAT.md |
-pub const CURRENT: u32 = 1;
+/// | 1 | pages of nodes, zone maps, short keys, sketches |
+/// | 2 | symbol tables for strings, scaled floats, a unit in frames of reference, indexes of columns |
+pub const CURRENT: u32 = 2;
 
 /// The oldest version this build still reads.
 pub const OLDEST: u32 = 1;

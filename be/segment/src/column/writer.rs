@@ -1,7 +1,7 @@
 //! Encodes one column of a segment. The whole column is at hand, so the choices are exact: integers when every value fits 64
 //! bits, a dictionary when the distinct strings are few, else plain values.
 
-use arrow::array::Array;
+use arrow::array::{Array, AsArray, BinaryViewArray};
 use arrow::buffer::NullBuffer;
 use common_base::{Result, ResultExt, ensure};
 use common_types::{Column, LogicalType, Repr};
@@ -10,6 +10,7 @@ use proto_messages::segment as pb;
 use super::dict_builder::{self, BuiltDict};
 use super::stats::Gathered;
 use crate::encoding::node::write_node;
+use crate::encoding::fsst::Encoder;
 use crate::encoding::{Encoding, array, ints};
 use crate::page::{Compression, write_page};
 
@@ -59,13 +60,14 @@ fn encode(spec: &ColumnSpec, pages: &[Column], options: EncodeOptions) -> Result
         return encode_dict(spec, &dict, pages, options);
     }
     let mut out = Writer::new(spec, pb::ColumnKind::Plain, options);
+    let symbols = symbols_for(pages, options.compression)?;
     for page in pages {
         let flat = page.to_flat();
         out.stats.add_array(&flat, &mut out.meta);
         if let Some(width) = spec.ty.fixed_width() {
             out.stats.data_bytes += (width * page.len()) as u64;
         }
-        out.page(page.null_count(), |body| array::encode(&flat, body))?;
+        out.page(page.null_count(), |body| array::encode_with(&flat, symbols.as_ref(), body))?;
     }
     Ok(out.finish(&spec.ty))
 }
@@ -119,12 +121,46 @@ fn encode_dict(spec: &ColumnSpec, dict: &BuiltDict, pages: &[Column], options: E
         out.stats.hll.add(*hash);
     }
     let entries: Vec<&[u8]> = dict.order.iter().map(|i| dict.builder.entry(*i as usize)).collect();
+    let array = arrow::array::BinaryViewArray::from_iter_values(&entries);
+    let symbols = train(&[&array], options.compression)?;
     let mut body = Vec::new();
-    array::encode(&arrow::array::BinaryViewArray::from_iter_values(&entries), &mut body)?;
+    let encoding = array::encode_with(&array, symbols.as_ref(), &mut body)?;
     out.meta.dict_offset = out.bytes.len() as u64;
-    out.meta.dict_len = write_page(&body, options.compression, &mut out.bytes)?;
+    out.meta.dict_len = write_page(&body, worth_compressing(encoding, &body, options.compression), &mut out.bytes)?;
     out.meta.dict_entries = entries.len() as u32;
     Ok(out.finish(&spec.ty))
+}
+
+/// The symbol table of a column of plain strings, when it serves better than block compression.
+fn symbols_for(pages: &[Column], compression: Compression) -> Result<Option<Encoder>> {
+    let flats: Vec<_> = pages.iter().map(Column::to_flat).collect();
+    let strings: Vec<&BinaryViewArray> = flats.iter().filter_map(|a| a.as_binary_view_opt()).collect();
+    if strings.len() < flats.len() { Ok(None) } else { train(&strings, compression) }
+}
+
+/// Trains a table on strings from all over the column and tries it on a part of it.
+fn train(pages: &[&BinaryViewArray], compression: Compression) -> Result<Option<Encoder>> {
+    /// Strings in the sample, as runs of neighbours.
+    const STRINGS: usize = 1024;
+    const RUN: usize = 8;
+    /// Rows the table is tried on.
+    const TRIAL: usize = 4096;
+    let rows: usize = pages.iter().map(|p| p.len()).sum();
+    let step = (rows / STRINGS).max(1) * RUN;
+    let sample = pages.iter().flat_map(|page| {
+        (0..page.len()).step_by(step).flat_map(|at| at..(at + RUN).min(page.len())).filter(|row| page.is_valid(*row)).map(|row| page.value(row))
+    });
+    let Some(symbols) = Encoder::train(sample) else { return Ok(None) };
+    let page = pages[pages.len() / 2];
+    let trial = page.slice(0, page.len().min(TRIAL));
+    let size = |symbols: Option<&Encoder>| -> Result<usize> {
+        let (mut body, mut page) = (Vec::new(), Vec::new());
+        let encoding = array::encode_with(&trial, symbols, &mut body)?;
+        write_page(&body, worth_compressing(encoding, &body, compression), &mut page)?;
+        Ok(page.len())
+    };
+    let (coded, plain) = (size(Some(&symbols))?, size(None)?);
+    Ok((coded * 20 < plain * 19).then_some(symbols))
 }
 
 struct Writer {
@@ -182,7 +218,7 @@ fn worth_compressing(encoding: Encoding, body: &[u8], wanted: Compression) -> Co
     if wanted == Compression::None || body.len() < 128 {
         return Compression::None;
     }
-    if !matches!(encoding, Encoding::For | Encoding::Delta | Encoding::Rle) || body.len() <= SAMPLE {
+    if !matches!(encoding, Encoding::For | Encoding::Delta | Encoding::Rle | Encoding::Fsst | Encoding::Alp) || body.len() <= SAMPLE {
         return wanted;
     }
     let at = (body.len() - SAMPLE) / 2;

@@ -14,8 +14,9 @@ use arrow::datatypes::{
 use common_base::{Result, bail, ensure, err};
 
 use super::bitpack::Int;
+use super::fsst::Encoder;
 use super::node::{Encoding, Node, read_node, write_node};
-use super::{binary, ints};
+use super::{alp, binary, ints};
 
 /// The values of an integer-like array as `i64`; a NULL slot repeats the value before it, so that it costs nothing.
 /// `None` when the type is not integer-like or a value does not fit.
@@ -69,6 +70,11 @@ fn fill_nulls(values: &mut [i64], nulls: Option<&NullBuffer>) {
 
 /// Appends an array as a node.
 pub fn encode(array: &dyn Array, out: &mut Vec<u8>) -> Result<Encoding> {
+    encode_with(array, None, out)
+}
+
+/// The same; the strings of a string array are coded by the symbol table, if one is given.
+pub fn encode_with(array: &dyn Array, symbols: Option<&Encoder>, out: &mut Vec<u8>) -> Result<Encoding> {
     let rows = array.len();
     let nulls = array.nulls();
     if rows > 0 && (*array.data_type() == DataType::Null || nulls.is_some_and(|n| n.null_count() == rows)) {
@@ -93,11 +99,11 @@ pub fn encode(array: &dyn Array, out: &mut Vec<u8>) -> Result<Encoding> {
                 Ok((Encoding::Bits, 0, 0))
             })
         }
-        DataType::Float32 => fixed::<Float32Type>(array, out),
-        DataType::Float64 => fixed::<Float64Type>(array, out),
+        DataType::Float32 => floats::<Float32Type>(array, out),
+        DataType::Float64 => floats::<Float64Type>(array, out),
         DataType::Decimal128(..) => fixed::<Decimal128Type>(array, out),
         DataType::Decimal256(..) => fixed::<Decimal256Type>(array, out),
-        DataType::BinaryView => write_node(out, rows, nulls, |out| binary::encode(array.as_binary_view(), out)),
+        DataType::BinaryView => write_node(out, rows, nulls, |out| binary::encode(array.as_binary_view(), symbols, out)),
         DataType::List(_) => {
             let list = array.as_list::<i32>();
             let (lengths, children) = list_parts(list.offsets(), nulls, &[list.values().clone()])?;
@@ -127,6 +133,43 @@ pub fn encode(array: &dyn Array, out: &mut Vec<u8>) -> Result<Encoding> {
             })
         }
         other => bail!(Internal, "no encoding for {other}"),
+    }
+}
+
+/// Decimals in disguise become integers, other floats stay.
+fn floats<T: ArrowPrimitiveType>(array: &dyn Array, out: &mut Vec<u8>) -> Result<Encoding>
+where
+    T::Native: alp::Float,
+{
+    let values = array.as_primitive::<T>().values();
+    let constant = array.nulls().is_none() && values.windows(2).all(|p| alp::Float::bits(p[0]) == alp::Float::bits(p[1]));
+    if values.len() < 2 || constant {
+        return fixed::<T>(array, out);
+    }
+    let mut filled;
+    let values: &[T::Native] = match array.nulls().filter(|n| n.null_count() > 0) {
+        None => values,
+        Some(nulls) => {
+            filled = values.to_vec();
+            let mut last = nulls.valid_indices().next().map_or_else(T::Native::default, |first| values[first]);
+            for (v, valid) in filled.iter_mut().zip(nulls) {
+                if valid {
+                    last = *v;
+                } else {
+                    *v = last;
+                }
+            }
+            &filled
+        }
+    };
+    // Encoded aside: a node that is begun cannot be taken back.
+    let mut payload = Vec::new();
+    match alp::encode(values, &mut payload) {
+        Some(how) => write_node(out, array.len(), array.nulls(), |out| {
+            out.extend_from_slice(&payload);
+            Ok(how)
+        }),
+        None => fixed::<T>(array, out),
     }
 }
 
@@ -206,6 +249,12 @@ pub fn decode(node: &Node, ty: &DataType) -> Result<ArrayRef> {
         }
         DataType::Decimal128(..) => fixed_values::<Decimal128Type>(node, ty)?,
         DataType::Decimal256(..) => fixed_values::<Decimal256Type>(node, ty)?,
+        DataType::Float32 if node.head.encoding == Encoding::Alp => {
+            Arc::new(PrimitiveArray::<Float32Type>::new(alp::decode::<f32>(node)?.into(), nulls))
+        }
+        DataType::Float64 if node.head.encoding == Encoding::Alp => {
+            Arc::new(PrimitiveArray::<Float64Type>::new(alp::decode::<f64>(node)?.into(), nulls).with_data_type(ty.clone()))
+        }
         DataType::Float32 => fixed_values::<Float32Type>(node, ty)?,
         DataType::Float64 => fixed_values::<Float64Type>(node, ty)?,
         DataType::Boolean => {
@@ -222,7 +271,9 @@ pub fn decode(node: &Node, ty: &DataType) -> Result<ArrayRef> {
             Arc::new(BooleanArray::new(bits, nulls))
         }
         DataType::BinaryView => {
-            expect(node, Encoding::Binary)?;
+            if node.head.encoding != Encoding::Fsst {
+                expect(node, Encoding::Binary)?;
+            }
             let array: BinaryViewArray = binary::decode(node, nulls)?;
             Arc::new(array)
         }

@@ -1,13 +1,17 @@
-//! Byte strings: lengths as integers, bytes back to back. Decoding builds views into the page; the bytes are not copied.
+//! Byte strings: lengths as integers, bytes back to back. Decoding builds views into the page; the bytes are not copied, unless
+//! they are coded by a symbol table.
 //!
 //! ```text
-//! payload: lengths len u32 │ lengths encoding u8 │ aux u8 │ aux2 u8 │ 0 │ total bytes u64 │ lengths (padded to 16) │ bytes │ 16 zeros
+//! payload: lengths len u32 │ lengths encoding u8 │ aux u8 │ aux2 u8 │ symbols u8 │ total bytes u64 │ lengths (padded to 16) │ data
+//! data:    bytes │ 16 zeros                                                            (encoding binary)
+//!          symbol lengths │ symbols │ codes                                            (encoding symbols)
 //! ```
 
 use arrow::array::{Array, BinaryViewArray};
 use arrow::buffer::{Buffer, NullBuffer, ScalarBuffer};
 use common_base::{Result, ensure};
 
+use super::fsst::{Decoder, Encoder};
 use super::ints;
 use super::node::{Encoding, Node, NodeHead, pad};
 
@@ -15,8 +19,8 @@ const PREFIX: usize = 16;
 /// Zeros behind the bytes, so that a view can be loaded with one 16-byte read.
 const SLACK: usize = 16;
 
-/// Appends the payload. NULL rows have length 0.
-pub fn encode(array: &BinaryViewArray, out: &mut Vec<u8>) -> Result<(Encoding, u8, u8)> {
+/// Appends the payload, coded if a symbol table is given. NULL rows have length 0.
+pub fn encode(array: &BinaryViewArray, symbols: Option<&Encoder>, out: &mut Vec<u8>) -> Result<(Encoding, u8, u8)> {
     let at = out.len();
     let mut total = 0u64;
     let views = array.views();
@@ -37,14 +41,24 @@ pub fn encode(array: &BinaryViewArray, out: &mut Vec<u8>) -> Result<(Encoding, u
     out[at + 6] = aux2;
     out[at + 8..at + 16].copy_from_slice(&total.to_le_bytes());
     pad(out);
-    out.reserve(total as usize + SLACK);
-    for (row, len) in lengths.iter().enumerate() {
-        if *len > 0 {
-            out.extend_from_slice(array.value(row));
+    let append = |out: &mut Vec<u8>| {
+        out.reserve(total as usize + SLACK);
+        for (row, len) in lengths.iter().enumerate() {
+            if *len > 0 {
+                out.extend_from_slice(array.value(row));
+            }
         }
-    }
-    out.resize(out.len() + SLACK, 0);
-    Ok((Encoding::Binary, 0, 0))
+        out.resize(out.len() + SLACK, 0);
+    };
+    let Some(symbols) = symbols else {
+        append(out);
+        return Ok((Encoding::Binary, 0, 0));
+    };
+    let mut bytes = Vec::new();
+    append(&mut bytes);
+    out[at + 7] = symbols.write(out) as u8;
+    symbols.encode(&bytes[..bytes.len() - SLACK + 8], out);
+    Ok((Encoding::Fsst, 0, 0))
 }
 
 /// Views over the payload.
@@ -55,7 +69,12 @@ pub fn decode(node: &Node, nulls: Option<NullBuffer>) -> Result<BinaryViewArray>
     let lengths_len = u32::from_le_bytes(bytes[0..4].try_into().expect("four bytes")) as usize;
     let total = u64::from_le_bytes(bytes[8..16].try_into().expect("eight bytes")) as usize;
     let data_at = (PREFIX + lengths_len).next_multiple_of(16);
-    ensure!(bytes.len() == data_at + total + SLACK, Corruption, "string payload of {} bytes, {} expected", bytes.len(), data_at + total + SLACK);
+    // So much is said before anything is allocated: a code gives eight bytes at most.
+    let plausible = match node.head.encoding {
+        Encoding::Fsst => data_at <= bytes.len() && total.div_ceil(8) <= bytes.len() - data_at,
+        _ => bytes.len() == data_at + total + SLACK,
+    };
+    ensure!(plausible, Corruption, "string payload of {} bytes for {total} bytes behind {data_at}", bytes.len());
     let lengths = Node {
         head: NodeHead {
             encoding: Encoding::from_byte(bytes[4])?,
@@ -72,7 +91,14 @@ pub fn decode(node: &Node, nulls: Option<NullBuffer>) -> Result<BinaryViewArray>
     let lengths = ints::decode::<u32>(&lengths)?;
     let sum: u64 = lengths.iter().map(|l| u64::from(*l)).sum();
     ensure!(sum == total as u64, Corruption, "string lengths sum to {sum}, not {total}");
-    let data = &bytes[data_at..];
+    let buffer: Buffer = match node.head.encoding {
+        Encoding::Fsst => {
+            let (decoder, table) = Decoder::read(&bytes[data_at..], usize::from(bytes[7]))?;
+            Buffer::from_vec(decoder.decode(&bytes[data_at + table..], total, SLACK)?)
+        }
+        _ => node.payload.slice_with_length(data_at, total + SLACK),
+    };
+    let data = buffer.as_slice();
     let mut views: Vec<u128> = Vec::with_capacity(rows);
     let mut offset = 0usize;
     for &len in &lengths {
@@ -87,7 +113,7 @@ pub fn decode(node: &Node, nulls: Option<NullBuffer>) -> Result<BinaryViewArray>
         views.push(view);
         offset += len as usize;
     }
-    let buffer: Buffer = node.payload.slice_with_length(data_at, total);
+    let buffer = buffer.slice_with_length(0, total);
     // SAFETY: the views were built just above: every long one lies inside the buffer (lengths sum to `total`), carries the
     // first four bytes at its offset, and short ones are zero-padded inline.
     Ok(unsafe { BinaryViewArray::new_unchecked(ScalarBuffer::from(views), vec![buffer].into(), nulls) })

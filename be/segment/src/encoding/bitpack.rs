@@ -96,6 +96,8 @@ pub trait Int: Copy + Default + Send + Sync + 'static {
     fn from_u64(v: u64) -> Self;
     /// Addition modulo 2^bits.
     fn plus(self, other: Self) -> Self;
+    /// Multiplication modulo 2^bits.
+    fn times(self, other: Self) -> Self;
     /// Sign- or zero-extended.
     fn to_i64(self) -> i64;
 }
@@ -107,6 +109,8 @@ macro_rules! int_impl {
             fn from_u64(v: u64) -> Self { v as $t }
             #[inline(always)]
             fn plus(self, other: Self) -> Self { self.wrapping_add(other) }
+            #[inline(always)]
+            fn times(self, other: Self) -> Self { self.wrapping_mul(other) }
             #[inline(always)]
             fn to_i64(self) -> i64 { self as i64 }
         }

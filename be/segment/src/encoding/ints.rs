@@ -33,7 +33,7 @@ pub fn stats(values: &[i64]) -> IntStats {
     IntStats { min, max, min_delta, max_delta, runs: changes + 1 }
 }
 
-/// Bytes that precede the packed values of `For` (base, reserved), `Delta` (first value, smallest difference) and `Rle`.
+/// Bytes that precede the packed values of `For` (base, unit), `Delta` (first value, smallest difference) and `Rle`.
 const PREFIX: usize = 16;
 
 /// Appends the payload in the cheapest encoding.
@@ -75,9 +75,41 @@ pub fn encode_known(values: &[i64], s: IntStats, out: &mut Vec<u8>) -> (Encoding
         }
     }
     out.extend_from_slice(&s.min.to_le_bytes());
+    let unit = common_unit(values, s);
+    if unit > 1 {
+        let scaled: Vec<i64> = values.iter().map(|v| (v.wrapping_sub(s.min) as u64 / unit) as i64).collect();
+        let width = bits_for(s.max.wrapping_sub(s.min) as u64 / unit);
+        out.extend_from_slice(&unit.to_le_bytes());
+        bitpack::pack(&scaled, 0, width, out);
+        return (Encoding::For, width, 0);
+    }
     out.extend_from_slice(&0i64.to_le_bytes());
     bitpack::pack(values, s.min, width, out);
     (Encoding::For, width, 0)
+}
+
+/// The greatest unit all values are multiples of apart from the smallest (whole seconds in microseconds, `.00` in decimals); 1 when
+/// it would not save two bits a value.
+fn common_unit(values: &[i64], s: IntStats) -> u64 {
+    let mut unit = s.max.wrapping_sub(s.min) as u64;
+    for v in values {
+        let v = v.wrapping_sub(s.min) as u64;
+        // Most values are multiples of the unit so far, or end the search.
+        if v % unit != 0 {
+            unit = gcd(v, unit);
+            if unit < 4 {
+                return 1;
+            }
+        }
+    }
+    unit
+}
+
+fn gcd(mut a: u64, mut b: u64) -> u64 {
+    while b != 0 {
+        (a, b) = (b, a % b);
+    }
+    a
 }
 
 fn encode_rle(values: &[i64], s: IntStats, width: u8, out: &mut Vec<u8>) -> (Encoding, u8, u8) {
@@ -110,6 +142,13 @@ pub fn decode<T: Int>(node: &Node) -> Result<Vec<T>> {
         Encoding::For => {
             let base = word(0)?;
             need(bytes, PREFIX + packed_len(rows, width))?;
+            let unit = word(8)? as u64;
+            if unit > 1 {
+                let mut out = bitpack::unpack::<T>(&bytes[PREFIX..], rows, 0, width);
+                let (base, unit) = (T::from_u64(base as u64), T::from_u64(unit));
+                out.iter_mut().for_each(|v| *v = v.times(unit).plus(base));
+                return Ok(out);
+            }
             Ok(bitpack::unpack(&bytes[PREFIX..], rows, base, width))
         }
         Encoding::Delta => {

@@ -39,13 +39,17 @@ pub enum Encoding {
     Map = 10,
     /// One fixed-width value for all rows.
     ConstFixed = 11,
+    /// Byte strings: lengths, symbol table, codes.
+    Fsst = 12,
+    /// Floats as scaled integers, and exceptions.
+    Alp = 13,
 }
 
 impl Encoding {
     /// The encoding of a number found in a file.
     pub fn from_byte(b: u8) -> Result<Self> {
         use Encoding::*;
-        [AllNull, Const, For, Delta, Rle, Fixed, Bits, Binary, List, Struct, Map, ConstFixed]
+        [AllNull, Const, For, Delta, Rle, Fixed, Bits, Binary, List, Struct, Map, ConstFixed, Fsst, Alp]
             .get(usize::from(b))
             .copied()
             .ok_or_else(|| err!(Corruption, "unknown encoding {b}"))
@@ -67,6 +71,8 @@ impl Encoding {
             Struct => "struct",
             Map => "map",
             ConstFixed => "constant fixed",
+            Fsst => "symbols",
+            Alp => "scaled floats",
         }
     }
 }

@@ -3,6 +3,7 @@
 pub mod filter;
 pub mod reader;
 pub mod scan;
+mod verify;
 pub mod writer;
 
 pub use filter::{ChunkFilter, ColumnFilter, DynamicFilter};

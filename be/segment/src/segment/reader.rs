@@ -35,6 +35,7 @@ pub struct Segment {
     file: Arc<dyn ReadableFile>,
     path: PathBuf,
     id: u64,
+    version: u32,
     rows: u32,
     page_rows: usize,
     columns: Vec<ColumnMeta>,
@@ -70,6 +71,7 @@ impl Segment {
         Ok(Self {
             id: NEXT_FILE.fetch_add(1, Ordering::Relaxed),
             path: path.to_owned(),
+            version,
             rows,
             page_rows,
             sort_columns: footer.sort_columns,
@@ -88,6 +90,13 @@ impl Segment {
     /// Where the file is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+    /// The format version it was written in.
+    pub fn version(&self) -> u32 {
+        self.version
+    }
+    pub(super) fn file(&self) -> &dyn ReadableFile {
+        &*self.file
     }
     /// Number of rows.
     pub fn rows(&self) -> u32 {
@@ -175,12 +184,17 @@ impl Segment {
         if let Some(found) = self.cache.get(&key) {
             return Ok(found);
         }
-        let decoded = self.read_page(column, page, end, ahead).with_context(|| {
-            let meta = &self.columns[column];
-            format!("reading page {page} of column {} of {} at offset {}", meta.spec.name, self.path.display(), meta.page_offsets[page])
-        })?;
+        let decoded = self.read_uncached(column, page, end, ahead)?;
         self.cache.insert(key, decoded.clone(), decoded.memory_size());
         Ok(decoded)
+    }
+
+    /// A page from the file, whatever the cache holds.
+    pub(super) fn read_uncached(&self, column: usize, page: usize, end: usize, ahead: &mut ReadAhead) -> Result<Column> {
+        self.read_page(column, page, end, ahead).with_context(|| {
+            let meta = &self.columns[column];
+            format!("reading page {page} of column {} of {} at offset {}", meta.spec.name, self.path.display(), meta.page_offsets[page])
+        })
     }
 
     fn read_page(&self, column: usize, page: usize, end: usize, ahead: &mut ReadAhead) -> Result<Column> {
