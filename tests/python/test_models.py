@@ -97,6 +97,43 @@ class Models(ClusterTest):
         self.assertEqual(self.sql("SELECT count(*), sum(w) FROM uni"), ((4, 22),))
         self.assertEqual(len(self.sql("SELECT * FROM information_schema.be_compactions")), 1)
 
+    def finished(self, table):
+        jobs = self.sql(f"SHOW ALTER TABLE COLUMN FROM {self.db} WHERE TableName = '{table}'")
+        return all("FINISHED" in job for job in jobs)
+
+    def test_key_columns_that_come_after_a_sort_key(self):
+        # Rows of one key lie next to each other only if every key column sorts.
+        self.sql(f"CREATE TABLE late (k INT, s BIGINT SUM) AGGREGATE KEY(k) {ONE_BUCKET}")
+        self.sql("INSERT INTO late VALUES (1, 1), (2, 2)")
+        self.sql("ALTER TABLE late ORDER BY (k)")
+        wait_until("the table is sorted", lambda: self.finished("late"))
+        self.sql("ALTER TABLE late ADD COLUMN j INT DEFAULT '7'")
+        wait_until("the key has come", lambda: self.finished("late"))
+        for _ in range(2):
+            self.sql("INSERT INTO late VALUES (1, 8, 10), (1, 6, 100), (1, 7, 1000)")
+        self.assertEqual(self.sql("SELECT * FROM late ORDER BY k, j"), ((1, 6, 200), (1, 7, 2001), (1, 8, 20), (2, 7, 2)))
+
+    def test_a_column_added_with_a_default_can_change_its_type(self):
+        self.sql(f"CREATE TABLE widened (k INT, v INT) DUPLICATE KEY(k) {ONE_BUCKET}")
+        self.sql("INSERT INTO widened VALUES (1, 1)")
+        self.sql("ALTER TABLE widened ADD COLUMN w INT DEFAULT '5'")
+        self.sql("INSERT INTO widened VALUES (2, 2, 2)")
+        self.sql("ALTER TABLE widened MODIFY COLUMN w LARGEINT DEFAULT '6'")
+        wait_until("the type has changed", lambda: self.finished("widened"))
+        self.sql("INSERT INTO widened (k) VALUES (3)")
+        self.assertEqual([str(w) for _, w in self.sql("SELECT k, w FROM widened ORDER BY k")], ["5", "2", "6"])
+
+    def test_deletes_whose_conditions_are_always_or_never_true(self):
+        self.sql(f"CREATE TABLE always (k INT NOT NULL, v INT) DUPLICATE KEY(k) {ONE_BUCKET}")
+        self.sql("INSERT INTO always VALUES (1, 1), (2, NULL)")
+        self.sql("DELETE FROM always WHERE k IS NULL")
+        self.sql("DELETE FROM always WHERE k = 1 AND k IS NULL")
+        self.assertEqual(self.sql("SELECT count(*) FROM always"), ((2,),))
+        self.sql("DELETE FROM always WHERE k IS NOT NULL AND v IS NULL")
+        self.assertEqual(self.sql("SELECT k FROM always"), ((1,),))
+        self.sql("DELETE FROM always WHERE k IS NOT NULL")
+        self.assertEqual(self.sql("SELECT k FROM always"), ())
+
     def test_many_small_loads_are_compacted_away(self):
         loads = 1000
         self.sql(f"CREATE TABLE many (k INT, v VARCHAR(20)) DUPLICATE KEY(k) {ONE_BUCKET}")
