@@ -142,6 +142,10 @@ impl Draft<'_> {
         };
         self.rewrite |= column.key || matches!(source, ColumnSource::Expr(_));
         self.resorted |= column.key;
+        if column.key && !self.sort_key.is_empty() && matches!(keys, KeysModel::Aggregate | KeysModel::Unique) {
+            // Rows of one key are found next to each other: all key columns sort.
+            self.sort_key.push(column.uid);
+        }
         let at = match position {
             Some(ColumnPosition::First) => 0,
             Some(ColumnPosition::After(name)) => {
@@ -311,8 +315,9 @@ impl Draft<'_> {
                 bail!(Analysis, "Can not change {} to {}", debug_text(&old.ty), debug_text(&new.ty));
             }
             if !only_wider(&old.ty, &new.ty) {
-                // Other values: another column for everything that knows columns by number.
+                // Other values: another column for everything that knows columns by number. Every file that knows it has it.
                 new.uid = ColumnUid(self.next_uid);
+                new.before = Scalar::Null;
                 self.next_uid += 1;
                 for uid in self.sort_key.iter_mut().filter(|u| **u == old.uid) {
                     *uid = new.uid;

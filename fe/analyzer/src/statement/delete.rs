@@ -7,6 +7,7 @@ use common_base::{
     ids::{ColumnUid, PartitionId},
 };
 use common_expr::expr::{ColumnId, Expr, ExprKind};
+use common_types::Scalar;
 use fe_catalog::model::{KeysModel, Table};
 use fe_parser::ast::Delete;
 use fe_plan::{ColumnFactory, LogicalNode, LogicalOp};
@@ -117,10 +118,16 @@ impl Binder<'_> {
                 "Where clause only supports compound predicate, binary predicate, is_null predicate and in predicate"
             );
         }
-        let conjuncts: Vec<Expr> = self.fold(condition).into_conjuncts();
+        let mut conjuncts: Vec<Expr> = Vec::new();
+        for written in condition.into_conjuncts() {
+            let folded = self.fold(written.clone());
+            // What is always true (IS NOT NULL of such a column) stays a condition on its column.
+            let always = matches!(folded.as_literal(), Some(Scalar::Boolean(true)));
+            conjuncts.extend(if always { vec![written] } else { folded.into_conjuncts() });
+        }
         let columns: Vec<(ColumnId, ColumnUid)> =
             ids.iter().copied().zip(table.columns.iter().map(|c| c.uid)).collect();
-        for e in &conjuncts {
+        for e in conjuncts.iter().filter(|e| e.as_literal().is_none()) {
             let id = delete_predicate(e)?;
             let Some(column) = columns.iter().find(|(c, _)| *c == id).and_then(|(_, uid)| table.column_by_uid(*uid))
             else {

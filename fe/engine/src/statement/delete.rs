@@ -144,6 +144,10 @@ fn predicate_message(table: &Table, conjuncts: &[Expr], columns: &[(ColumnId, Co
 
 /// The partitions that can hold rows the predicate is TRUE for.
 fn touched(analyzed: &AnalyzedDelete, olap: &OlapTable, conjuncts: &[Expr], columns: &[(ColumnId, ColumnUid)]) -> Vec<Arc<Partition>> {
+    if conjuncts.iter().any(|e| e.as_literal().is_some()) {
+        // Never true: the analyzer leaves TRUE out.
+        return Vec::new();
+    }
     let asked = |p: &Arc<Partition>| match &analyzed.partitions {
         Some(ids) => ids.contains(&p.id),
         None => !p.temporary,
