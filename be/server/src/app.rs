@@ -173,7 +173,7 @@ pub async fn start(set: &Arc<ConfigSet>, home: &Path, seams: Seams, shutdown: Sh
             runtime: runtime.clone(),
         }),
         exchanges,
-        tables: Arc::new(PeerSinks { identity: identity.clone(), writers: writers.clone(), pool: pool.clone(), runtime, open: Mutex::default() }),
+        tables: Arc::new(PeerSinks { identity: identity.clone(), writers: writers.clone(), pool: pool.clone(), runtime, open: Mutex::default(), drivers: Arc::default() }),
         files: sources.clone(),
         spawner,
         clock: clock.clone(),
@@ -298,8 +298,8 @@ fn storage_dirs(text: &str, home: &Path) -> Result<Vec<DirConfig>> {
     Ok(dirs)
 }
 
-/// Bytes, or a share of a whole.
-/// Shares of the process's memory: loads get 30 %, of which one memtable takes a quarter at most.
+/// Shares of the process's memory: loads get 30 %, of which one memtable takes a quarter at most; a compaction gets 10 %, primary
+/// indexes 20 %.
 fn storage_settings(limit: u64, page_cache: u64) -> StorageSettings {
     let settings = StorageSettings::default();
     let loads = (limit / 10 * 3).min(settings.memtable_total_bytes as u64);
@@ -307,10 +307,13 @@ fn storage_settings(limit: u64, page_cache: u64) -> StorageSettings {
         page_cache_bytes: page_cache as usize,
         memtable_total_bytes: loads as i64,
         memtable_bytes: settings.memtable_bytes.min(loads as usize / 4),
+        compaction_bytes: settings.compaction_bytes.min(limit as usize / 10),
+        primary_index_bytes: settings.primary_index_bytes.min(limit as usize / 5),
         ..settings
     }
 }
 
+/// Bytes, or a share of a whole.
 fn memory_limit(text: &str, whole: u64) -> Result<u64> {
     let bad = || err!(InvalidArgument, "'{text}' is neither a size (8G) nor a share (90%)");
     if let Some(percent) = text.trim().strip_suffix('%') {

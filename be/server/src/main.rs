@@ -11,7 +11,7 @@ use common_base::{
 use common_kv_rocks::RocksStore;
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: common_alloc::Allocator = common_alloc::Allocator;
 
 /// Running queries and loads get this long after a signal to stop.
 const DRAIN: std::time::Duration = std::time::Duration::from_secs(20);

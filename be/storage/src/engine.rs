@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use proto_messages::tablet::{CreateTablet, PrimaryLoad, RowsetMeta};
 
 use crate::data_dir::DataDir;
-use crate::ingest::DeltaWriter;
+use crate::ingest::{DeltaWriter, LoadMemory};
 use crate::meta_store::MetaBatch;
 use crate::options::{DirConfig, Shared, StorageOptions};
 use crate::rowset::Rowset;
@@ -143,7 +143,11 @@ impl StorageEngine {
     }
     /// Memory of running loads.
     pub fn load_tracker(&self) -> &Arc<MemTracker> {
-        &self.shared.load_tracker
+        self.shared.loads.tracker()
+    }
+    /// What running loads hold together.
+    pub fn loads(&self) -> &LoadMemory {
+        &self.shared.loads
     }
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.shared

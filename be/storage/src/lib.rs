@@ -28,7 +28,7 @@ mod model_tests;
 mod tests;
 
 pub use engine::StorageEngine;
-pub use ingest::{DeltaWriter, PublishItem, PublishOutcome};
+pub use ingest::{DeltaWriter, LoadMemory, RoomWait, PublishItem, PublishOutcome};
 pub use options::{DirConfig, KvFactory, StorageOptions, StorageSettings};
 pub use read::{Morsel, MorselScan, ReadColumn, ReadSpec, TabletRead};
 pub use tablet::{Tablet, TabletReport};

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 
 use be_segment::{PageCache, SegmentOptions};
 use common_base::fs::SharedFs;
@@ -11,6 +10,7 @@ use common_base::{MemTracker, Result, SharedClock, SharedRng};
 use common_expr::registry::FunctionRegistry;
 
 use crate::compaction::Compactions;
+use crate::ingest::LoadMemory;
 
 /// Opens the metadata store of a data directory, given the path it may use.
 pub type KvFactory = Arc<dyn Fn(&Path) -> Result<SharedKv> + Send + Sync>;
@@ -35,7 +35,7 @@ impl DirConfig {
 pub struct StorageSettings {
     /// A memtable of this size is flushed.
     pub memtable_bytes: usize,
-    /// Memtables of all writers together; beyond it the writer that hits the limit flushes early.
+    /// Memory of all loads together; when it runs short the largest memtable is flushed.
     pub memtable_total_bytes: i64,
     /// Rows of a unit of parallel reading.
     pub morsel_rows: u32,
@@ -55,6 +55,8 @@ pub struct StorageSettings {
     pub primary_index_expire_ms: i64,
     /// Rows of a compacted segment.
     pub compaction_segment_rows: usize,
+    /// Memory of one compaction.
+    pub compaction_bytes: usize,
 }
 
 impl Default for StorageSettings {
@@ -71,6 +73,7 @@ impl Default for StorageSettings {
             primary_index_expire_ms: 360_000,
             compaction_min_rowsets: 5,
             compaction_segment_rows: 8 << 20,
+            compaction_bytes: 1 << 30,
         }
     }
 }
@@ -96,11 +99,11 @@ pub(crate) struct Shared {
     pub clock: SharedClock,
     pub rng: SharedRng,
     pub segment: SegmentOptions,
-    pub load_tracker: Arc<MemTracker>,
+    pub loads: LoadMemory,
+    /// Compactions.
+    pub compaction_tracker: Arc<MemTracker>,
     /// Primary indexes.
     pub index_tracker: Arc<MemTracker>,
-    /// Loads into tablets that are open now.
-    pub writers: AtomicUsize,
     pub functions: Arc<FunctionRegistry>,
     pub compactions: Compactions,
 }
@@ -113,9 +116,9 @@ impl Shared {
             clock: options.clock.clone(),
             rng: options.rng.clone(),
             segment: SegmentOptions { cache },
-            load_tracker: options.tracker.child("load", options.settings.memtable_total_bytes),
+            loads: LoadMemory::new(options.tracker.child("load", options.settings.memtable_total_bytes), options.clock.clone()),
+            compaction_tracker: options.tracker.child("compaction", 0),
             index_tracker: options.tracker.child("primary_index", 0),
-            writers: AtomicUsize::new(0),
             functions: options.functions.clone(),
             compactions: Compactions::default(),
         })

@@ -10,7 +10,8 @@ use std::{
 };
 
 use be_exec::{sink::{TableSinkProvider, TableWriter}, util::channel::Channel};
-use common_base::{Error, Result, bail, ids::TxnId};
+use be_storage::RoomWait;
+use common_base::{Error, MemGuard, Result, bail, ids::TxnId};
 use common_rpc::{RpcPool, status};
 use common_types::{Chunk, Scalar, wire};
 use futures::{FutureExt, future::BoxFuture, stream};
@@ -28,8 +29,12 @@ const QUEUE_BYTES: usize = 16 << 20;
 const FEW_TABLETS: usize = 4;
 /// Rows held back by one driver, times the number of tablets.
 const HELD_ROWS_PER_TABLET: usize = 1024;
-/// Bytes held back by one driver.
+/// Bytes held back by one driver at most.
 const HELD_BYTES: usize = 48 << 20;
+/// All drivers of all loads together hold back this share (one in so many) of the memory of loads at most.
+const HELD_SHARE: usize = 5;
+/// As little as this is worth holding back.
+const HELD_BYTES_MIN: usize = 256 << 10;
 
 /// Opens sinks.
 pub struct PeerSinks {
@@ -38,6 +43,8 @@ pub struct PeerSinks {
     pub pool: Arc<RpcPool>,
     pub runtime: tokio::runtime::Handle,
     pub open: Mutex<HashMap<TxnId, Weak<Shared>>>,
+    /// Drivers that write now.
+    pub drivers: Arc<AtomicUsize>,
 }
 
 /// Connections of one load on this backend.
@@ -90,7 +97,10 @@ impl TableSinkProvider for PeerSinks {
             }
         };
         shared.drivers.fetch_add(1, Ordering::AcqRel);
-        Ok(Box::new(Writer { shared, held: (0..sink.indexes.len().max(1)).map(|_| Held::default()).collect(), finishing: None, left: false }))
+        self.drivers.fetch_add(1, Ordering::Relaxed);
+        let held = (0..sink.indexes.len().max(1)).map(|_| Held::default()).collect();
+        let memory = self.writers.memory().tracker().empty_guard();
+        Ok(Box::new(Writer { shared, writers: self.writers.clone(), all_drivers: self.drivers.clone(), held, memory, wait: RoomWait::default(), finishing: None, left: false }))
     }
 
     fn create_partitions(&self, sink: &TableSink, values: Vec<Vec<Scalar>>) -> BoxFuture<'static, Result<Vec<PartitionTarget>>> {
@@ -179,8 +189,13 @@ struct Held {
 
 struct Writer {
     shared: Arc<Shared>,
+    writers: Arc<TabletWriters>,
+    all_drivers: Arc<AtomicUsize>,
     /// Per index.
     held: Vec<Held>,
+    /// For what is held.
+    memory: MemGuard,
+    wait: RoomWait,
     finishing: Option<BoxFuture<'static, Result<Vec<TabletCommit>>>>,
     left: bool,
 }
@@ -188,12 +203,22 @@ struct Writer {
 impl Writer {
     /// Sends what was held back. A chunk split over many tablets would fall into crumbs.
     fn send_held(&mut self, index: usize) -> Result<()> {
-        let Held { chunks, tablets, .. } = std::mem::take(&mut self.held[index]);
-        match chunks.as_slice() {
+        let Held { chunks, tablets, bytes } = std::mem::take(&mut self.held[index]);
+        let sent = match chunks.as_slice() {
             [] => Ok(()),
             [one] => self.send(one, &tablets),
             many => self.send(&Chunk::concat(many), &tablets),
-        }
+        };
+        drop(chunks);
+        self.memory.force(self.memory.bytes() - bytes);
+        sent
+    }
+
+    /// Bytes one driver may hold back for one index.
+    fn held_bytes_max(&self) -> usize {
+        let limit = usize::try_from(self.writers.memory().tracker().limit()).unwrap_or(usize::MAX);
+        let share = limit / HELD_SHARE / self.all_drivers.load(Ordering::Relaxed).max(1);
+        share.clamp(HELD_BYTES_MIN, HELD_BYTES) / self.held.len()
     }
 
     /// Routes rows to the nodes of their tablets.
@@ -235,7 +260,7 @@ impl TableWriter for Writer {
         for remote in self.shared.remotes.values() {
             std::task::ready!(remote.queue.poll_ready(cx));
         }
-        Poll::Ready(Ok(()))
+        self.writers.memory().poll_room(&mut self.wait, cx)
     }
 
     fn write(&mut self, index: usize, chunk: Chunk, tablets: &[u64]) -> Result<()> {
@@ -248,7 +273,8 @@ impl TableWriter for Writer {
         if tablet_count <= FEW_TABLETS {
             return self.send(&chunk, tablets);
         }
-        let limits = (HELD_BYTES / self.held.len(), tablet_count / self.held.len() * HELD_ROWS_PER_TABLET);
+        let limits = (self.held_bytes_max(), tablet_count / self.held.len() * HELD_ROWS_PER_TABLET);
+        self.memory.force(self.memory.bytes() + bytes);
         let held = &mut self.held[index];
         held.bytes += bytes;
         held.chunks.push(chunk);
@@ -284,6 +310,7 @@ impl TableWriter for Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
+        self.all_drivers.fetch_sub(1, Ordering::Relaxed);
         if !self.left && self.shared.drivers.fetch_sub(1, Ordering::AcqRel) == 1 {
             for remote in self.shared.remotes.values() {
                 remote.queue.fail(common_base::err!(Cancelled, "the load has ended early"));

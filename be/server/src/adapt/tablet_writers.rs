@@ -6,7 +6,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use be_storage::{DeltaWriter, StorageEngine, rowset::writer::PendingRowset};
+use be_storage::{DeltaWriter, LoadMemory, StorageEngine, rowset::writer::PendingRowset};
 use common_base::{Result, bail, err, ids::{TabletId, TxnId}};
 use common_types::Chunk;
 use parking_lot::{Mutex, RwLock};
@@ -39,6 +39,11 @@ impl TabletWriters {
     /// No loads yet.
     pub fn new(engine: Arc<StorageEngine>) -> Arc<Self> {
         Arc::new(Self { engine, loads: Mutex::default(), expected: Mutex::default() })
+    }
+
+    /// The memory that all loads share.
+    pub fn memory(&self) -> &LoadMemory {
+        self.engine.loads()
     }
 
     /// A load that `senders` backends run begins here.
@@ -114,7 +119,8 @@ impl Handle {
             rows.entry(*tablet).or_default().push(row as u32);
         }
         for (tablet, rows) in rows {
-            self.all.writer(&self.load, self.txn, TabletId(tablet))?.write(chunk.gather(&rows))?;
+            // What a memtable keeps must not pin the strings of rows that went elsewhere.
+            self.all.writer(&self.load, self.txn, TabletId(tablet))?.write(chunk.gather(&rows).compact_if_sparse())?;
         }
         Ok(())
     }

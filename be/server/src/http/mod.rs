@@ -19,6 +19,7 @@ pub fn router(parts: Arc<Parts>) -> Router {
     Router::new()
         .route("/api/health", get(health))
         .route("/metrics", get(metrics))
+        .route("/mem_tracker", get(mem_tracker))
         .route("/api/compact", post(compaction::compact))
         .route("/api/compaction/show", get(compaction::show))
         .route("/api/_load_error_log", get(error_log))
@@ -34,6 +35,13 @@ async fn health() -> impl IntoResponse {
 
 async fn metrics(State(parts): State<Arc<Parts>>) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], parts.metrics.registry.render())
+}
+
+/// Who holds memory: what was reserved, one line a tracker, below what the process has in RAM and what large blocks hold.
+async fn mem_tracker(State(parts): State<Arc<Parts>>) -> impl IntoResponse {
+    let resident = common_base::machine::resident_bytes().unwrap_or(0);
+    let text = format!("resident: used={resident}\nlarge blocks: used={}\n{}", common_alloc::large_bytes(), parts.memory.dump());
+    ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text)
 }
 
 /// Loads in two phases.

@@ -3,6 +3,7 @@
 use std::{pin::Pin, sync::Arc};
 
 use be_exec::{exchange::{ExchangeKey, ExchangeReceiver}, runtime::query::query_id};
+use be_storage::RoomWait;
 use common_base::{Result, bail, ids::TxnId};
 use common_rpc::status;
 use common_types::Chunk;
@@ -120,6 +121,7 @@ async fn wait_for_receiver(parts: &Parts, key: ExchangeKey) -> Result<Option<Arc
 async fn write(parts: &Parts, mut messages: Streaming<WriteTabletsRequest>) -> Result<Vec<proto_messages::chunk::TabletCommit>> {
     let mut sender = None;
     let mut node = 0;
+    let mut wait = RoomWait::default();
     while let Some(message) = messages.message().await.map_err(|e| status::from_grpc(&e, "a peer"))? {
         match message.kind {
             Some(Kind::Open(open)) => {
@@ -131,6 +133,7 @@ async fn write(parts: &Parts, mut messages: Streaming<WriteTabletsRequest>) -> R
                 let Some(data) = part.data else { continue };
                 let chunk = Chunk::from_ipc(data.body)?;
                 let handle = sender.handle();
+                std::future::poll_fn(|cx| parts.storage.loads().poll_room(&mut wait, cx)).await?;
                 common_base::runtime::blocking("write tablets", move || handle.write(&chunk, &part.tablet_of_row)).await?;
             }
             Some(Kind::Close(close)) => {

@@ -18,6 +18,8 @@ use crate::tablet::{Tablet, TabletSchema};
 
 /// Columns read and written together: more of them hold more memory, fewer open the inputs more often.
 const COLUMNS_PER_PASS: usize = 4;
+/// With less memory than this columns are taken one by one.
+const MEMORY_FOR_MANY_COLUMNS: usize = 512 << 20;
 /// Inputs of fewer rows are read once for all columns.
 const SMALL_ROWS: u64 = 64 << 10;
 /// Most bytes of one column of one segment.
@@ -35,9 +37,18 @@ pub(super) fn merge(tablet: &Arc<Tablet>, schema: &TabletSchema, inputs: &[Arc<R
     let bytes = column_bytes(schema, inputs)?;
     let input_rows = inputs.iter().map(|r| r.meta().rows).sum::<u64>().max(1);
     let widest = bytes.iter().max().map_or(1, |b| b / input_rows).max(1);
-    let segment_rows = tablet.shared().settings.compaction_segment_rows.clamp(1, (COLUMN_BYTES / widest).max(1 << 14) as usize);
+    let settings = &tablet.shared().settings;
+    let width = schema.columns.len();
+    let step = match settings.compaction_bytes {
+        _ if rows <= SMALL_ROWS => width,
+        small if small < MEMORY_FOR_MANY_COLUMNS => 1,
+        _ => COLUMNS_PER_PASS,
+    };
+    // The columns of a pass are held before encoding and after.
+    let column_bytes_max = COLUMN_BYTES.min((settings.compaction_bytes / COLUMNS_PER_PASS) as u64);
+    let segment_rows = settings.compaction_segment_rows.clamp(1, (column_bytes_max / widest).max(1 << 14) as usize);
     let combines = if combines_rows(schema.keys) { Combine::of_schema(schema, &tablet.shared().functions)? } else { Vec::new() };
-    let mut merge = Merge { schema, runs, combines, segment_rows, memory: tablet.shared().load_tracker.empty_guard() };
+    let mut merge = Merge { schema, runs, combines, segment_rows, memory: tablet.shared().compaction_tracker.empty_guard() };
     let order = merge.order()?;
     let options = EncodeOptions { compression: schema.compression, page_rows: page_rows_for((bytes.iter().sum::<u64>() / input_rows) as usize) };
     let mut segments = Vec::with_capacity(order.keys.len());
@@ -45,8 +56,6 @@ pub(super) fn merge(tablet: &Arc<Tablet>, schema: &TabletSchema, inputs: &[Arc<R
         let (ordinal, path) = writer.next_segment()?;
         segments.push((ordinal, SegmentWriter::create(&**tablet.dir().fs(), &path, schema.specs(), options)?));
     }
-    let width = schema.columns.len();
-    let step = if rows <= SMALL_ROWS { width } else { COLUMNS_PER_PASS };
     for start in (0..width).step_by(step.max(1)) {
         merge.write(&order, start..(start + step).min(width), options.page_rows, &mut segments)?;
     }
@@ -187,7 +196,8 @@ impl Merge<'_> {
                         Some(groups) => self.combines[*i].apply(column, groups)?,
                         None => column.clone(),
                     };
-                    self.memory.grow(column.memory_size())?;
+                    // Bounded by the rows of a segment.
+                    self.memory.force(self.memory.bytes() + column.memory_size());
                     pages.push(column);
                 }
                 at = end;
@@ -196,7 +206,7 @@ impl Merge<'_> {
             for pages in pages {
                 writer.write_column(&pages)?;
             }
-            self.memory.resize(base)?;
+            self.memory.force(base);
         }
         Ok(())
     }

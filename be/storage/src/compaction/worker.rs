@@ -104,9 +104,18 @@ impl StorageEngine {
             done |= self.compact_by_hand(id, kind)?;
         }
         for (id, _) in self.compaction_candidates().into_iter().filter(|(id, _)| here(*id)) {
+            if !self.has_memory_to_compact() {
+                break;
+            }
             done |= self.compact_tablet(id)?;
         }
         Ok(done)
+    }
+
+    /// Queries and loads come first: what nobody waits for is put off while memory is short.
+    fn has_memory_to_compact(&self) -> bool {
+        let tracker = &self.shared().compaction_tracker;
+        tracker.headroom() >= self.shared().settings.compaction_bytes as i64 && tracker.parent().is_none_or(|p| p.consumed() <= p.limit() / 5 * 4)
     }
 
     /// What is going on, for operators.

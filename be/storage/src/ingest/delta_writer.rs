@@ -1,8 +1,8 @@
 //! Writes the rows of one load into one tablet. Any number of threads write; a full memtable is sorted, encoded and synced by
-//! the thread that filled it, while others fill the next one.
+//! the thread that filled it, while others fill the next one. When memory is short any thread may flush it.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common_base::ids::TxnId;
 use common_base::{Error, ErrorCode, Result, ResultExt, bail, ensure};
@@ -13,18 +13,20 @@ use proto_messages::tablet::PrimaryLoad;
 use crate::memtable::Memtable;
 use crate::memtable::flush::write_memtable;
 use crate::merge::{Combine, combines_rows};
-use crate::options::Shared;
 use crate::primary::flush::SEGMENTS_PER_FLUSH;
 use crate::primary::load::{LoadShape, OP_TYPE};
 use crate::rowset::writer::{PendingRowset, RowsetWriter};
 use crate::tablet::{Tablet, TabletColumn, TabletSchema};
 
-/// A memtable below this size is not flushed for want of memory.
-const SMALL_MEMTABLE: usize = 4 << 20;
-
 /// A load into a tablet.
 #[derive(Debug)]
 pub struct DeltaWriter {
+    inner: Arc<Inner>,
+}
+
+/// What a writer consists of; the memory of loads knows it too, to have its memtable flushed.
+#[derive(Debug)]
+pub(crate) struct Inner {
     tablet: Arc<Tablet>,
     schema: Arc<TabletSchema>,
     /// What rows of equal key become, one entry per column; empty when they stay apart.
@@ -35,26 +37,10 @@ pub struct DeltaWriter {
     shape: Option<LoadShape>,
     /// Types of the columns that come.
     columns: Vec<TabletColumn>,
-    /// Counts it among the open loads.
-    _open: OpenLoad,
     state: Mutex<State>,
+    /// Bytes of the memtable.
+    held: AtomicUsize,
     idle: Condvar,
-}
-
-#[derive(Debug)]
-struct OpenLoad(Arc<Shared>);
-
-impl OpenLoad {
-    fn new(shared: &Arc<Shared>) -> Self {
-        shared.writers.fetch_add(1, Ordering::Relaxed);
-        Self(shared.clone())
-    }
-}
-
-impl Drop for OpenLoad {
-    fn drop(&mut self) {
-        self.0.writers.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 #[derive(Debug)]
@@ -81,35 +67,75 @@ impl DeltaWriter {
             let op = TabletColumn { uid: 0, name: "__op".to_owned(), ty: OP_TYPE, nullable: true, key: false, default: Scalar::Null, aggregation: String::new() };
             columns.push(op);
         }
-        Ok(Self {
+        let loads = &tablet.shared().loads;
+        let inner = Arc::new(Inner {
             rowset: RowsetWriter::new(tablet).with_primary_load(load),
             shape,
             columns,
-            _open: OpenLoad::new(tablet.shared()),
-            state: Mutex::new(State { memtable: Memtable::new(&tablet.shared().load_tracker), flushing: 0, failure: None }),
+            state: Mutex::new(State { memtable: Memtable::new(loads.tracker()), flushing: 0, failure: None }),
+            held: AtomicUsize::new(0),
             idle: Condvar::new(),
             tablet: tablet.clone(),
             combines: if combines_rows(schema.keys) { Combine::of_schema(&schema, &tablet.shared().functions)? } else { Vec::new() },
             schema,
             txn,
-        })
+        });
+        loads.add_writer(&inner);
+        Ok(Self { inner })
     }
 
     /// The tablet.
     pub fn tablet(&self) -> &Arc<Tablet> {
-        &self.tablet
+        &self.inner.tablet
     }
     /// The load.
     pub fn txn(&self) -> TxnId {
-        self.txn
+        self.inner.txn
     }
     /// The columns [`DeltaWriter::write`] takes.
     pub fn schema(&self) -> &Arc<TabletSchema> {
-        &self.schema
+        &self.inner.schema
     }
 
     /// Adds rows: all columns of the schema, in order, of the schema's types.
     pub fn write(&self, chunk: Chunk) -> Result<()> {
+        self.inner.write(chunk)
+    }
+
+    /// Writes what is left; the files are durable, the commit is not: see [`crate::StorageEngine::commit`].
+    pub fn close(self) -> Result<PendingRowset> {
+        self.close_covering((0, 0))
+    }
+
+    /// The same for rows that stand for given versions at once.
+    pub(crate) fn close_covering(self, versions: (i64, i64)) -> Result<PendingRowset> {
+        let inner = &self.inner;
+        let mut state = inner.state.lock();
+        if !state.memtable.is_empty() && state.failure.is_none() {
+            let (rest, ordinal) = inner.take(&mut state);
+            drop(state);
+            let threads = common_base::runtime::cores().min(4);
+            inner.flush(rest, ordinal, threads)?;
+            state = inner.state.lock();
+        }
+        while state.flushing > 0 {
+            inner.idle.wait(&mut state);
+        }
+        if let Some(failure) = state.failure.take() {
+            return Err(failure);
+        }
+        drop(state);
+        inner.rowset.finish(inner.txn, versions, None)
+    }
+}
+
+impl Inner {
+    /// Bytes of the memtable.
+    pub fn held(&self) -> usize {
+        self.held.load(Ordering::Relaxed)
+    }
+
+    fn write(&self, chunk: Chunk) -> Result<()> {
         ensure!(chunk.width() == self.columns.len(), Internal, "chunk of {} columns for a load of {}", chunk.width(), self.columns.len());
         for (column, spec) in chunk.columns().iter().zip(&self.columns) {
             ensure!(column.ty().same_kind(&spec.ty), Internal, "column {} is {}, got {}", spec.name, spec.ty, column.ty());
@@ -121,20 +147,23 @@ impl DeltaWriter {
         if let Some(failure) = &state.failure {
             return Err(failure.clone());
         }
-        match state.memtable.push(chunk.clone()) {
-            Ok(()) => {}
-            Err(e) if e.code() != ErrorCode::MemoryLimit => return Err(e),
-            // Little of the memory is here: take the rows all the same, those who hold more flush at their next write.
-            Err(_) if state.memtable.bytes() < SMALL_MEMTABLE => state.memtable.push_over_limit(chunk),
-            Err(_) => {
-                let (full, ordinal) = self.take(&mut state);
-                drop(state);
-                self.flush(full, ordinal, 1)?;
-                state = self.state.lock();
-                state.memtable.push_over_limit(chunk);
-            }
+        state.memtable.push(chunk);
+        self.held.store(state.memtable.bytes(), Ordering::Relaxed);
+        if state.memtable.bytes() >= self.tablet.shared().settings.memtable_bytes {
+            let (full, ordinal) = self.take(&mut state);
+            drop(state);
+            return self.flush(full, ordinal, 1);
         }
-        if !self.is_full(&state.memtable) {
+        drop(state);
+        self.tablet.shared().loads.relieve();
+        Ok(())
+    }
+
+    /// Flushes because memory is short, unless there is too little here by now.
+    pub fn flush_early(&self, floor: usize) -> Result<()> {
+        let mut state = self.state.lock();
+        if state.memtable.bytes() < floor || state.failure.is_some() {
+            self.held.store(if state.failure.is_some() { 0 } else { state.memtable.bytes() }, Ordering::Relaxed);
             return Ok(());
         }
         let (full, ordinal) = self.take(&mut state);
@@ -142,26 +171,16 @@ impl DeltaWriter {
         self.flush(full, ordinal, 1)
     }
 
-    /// Full by itself, or holding more than its share when all loads together hold much.
-    fn is_full(&self, memtable: &Memtable) -> bool {
-        let shared = self.tablet.shared();
-        let bytes = memtable.bytes();
-        if bytes >= shared.settings.memtable_bytes {
-            return true;
-        }
-        let (held, limit) = (shared.load_tracker.consumed(), shared.load_tracker.limit());
-        let share = held as usize / shared.writers.load(Ordering::Relaxed).max(1);
-        held > limit / 10 * 7 && bytes >= SMALL_MEMTABLE && bytes >= share
-    }
-
     /// The memtable and the number of its segment: numbers follow the order of arrival, whoever writes first.
     fn take(&self, state: &mut State) -> (Memtable, u32) {
         state.flushing += 1;
+        self.held.store(0, Ordering::Relaxed);
         let ordinal = self.rowset.reserve(if self.shape.is_some() { SEGMENTS_PER_FLUSH } else { 1 });
-        (std::mem::replace(&mut state.memtable, Memtable::new(&self.tablet.shared().load_tracker)), ordinal)
+        (std::mem::replace(&mut state.memtable, Memtable::new(self.tablet.shared().loads.tracker())), ordinal)
     }
 
     fn flush(&self, mut memtable: Memtable, ordinal: u32, threads: usize) -> Result<()> {
+        let flushing = self.tablet.shared().loads.flush_begins(memtable.bytes());
         let mut write = || -> Result<()> {
             if let Some(shape) = &self.shape {
                 return crate::primary::flush::write(&self.rowset, ordinal, &self.schema, shape, &mut memtable, threads);
@@ -178,6 +197,8 @@ impl DeltaWriter {
         {
             self.tablet.note_failure(e);
         }
+        drop(memtable);
+        drop(flushing);
         let mut state = self.state.lock();
         state.flushing -= 1;
         if let Err(e) = &outcome {
@@ -185,30 +206,5 @@ impl DeltaWriter {
         }
         self.idle.notify_all();
         outcome
-    }
-
-    /// Writes what is left; the files are durable, the commit is not: see [`crate::StorageEngine::commit`].
-    pub fn close(self) -> Result<PendingRowset> {
-        self.close_covering((0, 0))
-    }
-
-    /// The same for rows that stand for given versions at once.
-    pub(crate) fn close_covering(self, versions: (i64, i64)) -> Result<PendingRowset> {
-        let mut state = self.state.lock();
-        if !state.memtable.is_empty() && state.failure.is_none() {
-            let (rest, ordinal) = self.take(&mut state);
-            drop(state);
-            let threads = common_base::runtime::cores().min(4);
-            self.flush(rest, ordinal, threads)?;
-            state = self.state.lock();
-        }
-        while state.flushing > 0 {
-            self.idle.wait(&mut state);
-        }
-        if let Some(failure) = state.failure.take() {
-            return Err(failure);
-        }
-        drop(state);
-        self.rowset.finish(self.txn, versions, None)
     }
 }

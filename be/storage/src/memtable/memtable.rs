@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use common_base::{MemGuard, MemTracker, Result};
+use common_base::{MemGuard, MemTracker};
 use common_types::{CHUNK_ROWS, Chunk, Column};
 
 /// Rows not yet in a segment, in the order of arrival.
@@ -22,25 +22,13 @@ impl Memtable {
         Self { chunks: Vec::new(), small: Vec::new(), small_rows: 0, rows: 0, bytes: 0, memory: tracker.empty_guard() }
     }
 
-    /// Adds rows; fails with `MemoryLimit`, unchanged, when the loads of the process hold too much.
-    pub fn push(&mut self, chunk: Chunk) -> Result<()> {
-        let bytes = chunk.memory_size();
-        self.memory.grow(bytes)?;
-        self.add(chunk, bytes);
-        Ok(())
-    }
-
-    /// Adds rows whatever the limit says; for a memtable so small that flushing it would free nothing worth a file.
-    pub fn push_over_limit(&mut self, chunk: Chunk) {
-        let bytes = chunk.memory_size();
-        self.memory.force(self.memory.bytes() + bytes);
-        self.add(chunk, bytes);
-    }
-
-    fn add(&mut self, chunk: Chunk, bytes: usize) {
+    /// Adds rows, whatever the limit of loads says: room is waited for before rows come here.
+    pub fn push(&mut self, chunk: Chunk) {
         if chunk.rows() == 0 {
             return;
         }
+        let bytes = chunk.memory_size();
+        self.memory.force(self.memory.bytes() + bytes);
         self.bytes += bytes;
         self.rows += chunk.rows();
         if chunk.rows() < CHUNK_ROWS / 2 {

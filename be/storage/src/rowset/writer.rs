@@ -24,7 +24,7 @@ pub struct RowsetWriter {
     primary_load: Option<PrimaryLoad>,
     segments: Mutex<Vec<SegmentMeta>>,
     /// Files to remove unless the rowset is committed.
-    armed: bool,
+    armed: AtomicBool,
 }
 
 impl RowsetWriter {
@@ -32,7 +32,7 @@ impl RowsetWriter {
     pub fn new(tablet: &Arc<Tablet>) -> Self {
         let id = RowsetId::random(&tablet.shared().rng);
         tablet.dir().begin_writing(id);
-        Self { tablet: tablet.clone(), id, next: AtomicU32::new(0), made: AtomicBool::new(false), primary_load: None, segments: Mutex::default(), armed: true }
+        Self { tablet: tablet.clone(), id, next: AtomicU32::new(0), made: AtomicBool::new(false), primary_load: None, segments: Mutex::default(), armed: AtomicBool::new(true) }
     }
 
     /// The rows are a load into a primary-key tablet to be applied in this way.
@@ -77,7 +77,7 @@ impl RowsetWriter {
     }
 
     /// The rowset as it will be committed: `versions` are 0 for a load.
-    pub fn finish(mut self, txn: TxnId, versions: (i64, i64), delete: Option<DeletePredicate>) -> Result<PendingRowset> {
+    pub fn finish(&self, txn: TxnId, versions: (i64, i64), delete: Option<DeletePredicate>) -> Result<PendingRowset> {
         let mut segments = std::mem::take(&mut *self.segments.lock());
         segments.sort_by_key(|s| s.ordinal);
         // Cut keys compare safely this way only.
@@ -94,7 +94,7 @@ impl RowsetWriter {
             delete_predicate: delete,
             schema_version: self.tablet.schema().version,
             created_ms: self.tablet.shared().clock.now_ms(),
-            primary_load: self.primary_load.take(),
+            primary_load: self.primary_load.clone(),
             valid_from: 0,
             segments,
         };
@@ -103,7 +103,7 @@ impl RowsetWriter {
             let dir = self.tablet.dir();
             dir.fs().sync_dir(&dir.tablet_path(self.tablet.id()))?;
         }
-        self.armed = false;
+        self.armed.store(false, Ordering::Relaxed);
         Ok(PendingRowset { tablet: self.tablet.clone(), id: self.id, meta, armed: true })
     }
 }
@@ -122,20 +122,20 @@ pub(crate) fn segment_meta(ordinal: u32, summary: SegmentSummary) -> SegmentMeta
 
 impl RowsetWriter {
     /// The rowset as a copy of another one: everything but its identity and the numbers of its files is the original's.
-    pub fn finish_copy(mut self, original: RowsetMeta) -> Result<PendingRowset> {
+    pub fn finish_copy(&self, original: RowsetMeta) -> Result<PendingRowset> {
         let dir = self.tablet.dir();
         if !original.segments.is_empty() {
             dir.fs().sync_dir(&dir.tablet_path(self.tablet.id()))?;
         }
         let meta = RowsetMeta { rowset_id: self.id.to_string(), tablet_id: self.tablet.id().0, ..original };
-        self.armed = false;
+        self.armed.store(false, Ordering::Relaxed);
         Ok(PendingRowset { tablet: self.tablet.clone(), id: self.id, meta, armed: true })
     }
 }
 
 impl Drop for RowsetWriter {
     fn drop(&mut self) {
-        if self.armed {
+        if self.armed.load(Ordering::Relaxed) {
             remove_files(&self.tablet, self.id, self.next.load(Ordering::Relaxed));
         }
     }

@@ -7,6 +7,7 @@ use super::{Finding, Tree};
 const ARROWS: &[(&str, &[&str])] = &[
     ("proto_messages", &[]),
     ("proto_services", &["proto_messages"]),
+    ("common_alloc", &[]),
     ("common_base", &[]),
     ("common_types", &["common_base", "proto_messages"]),
     ("common_expr", &["common_base", "common_types", "proto_messages"]),
@@ -64,6 +65,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "be_storage",
             "be_segment",
             "be_formats",
+            "common_alloc",
             "common_functions",
             "common_kv_rocks",
             "common_rpc",
