@@ -45,7 +45,7 @@ fn main() {
         let specs = columns
             .iter()
             .enumerate()
-            .map(|(i, (name, ty))| ColumnSpec { uid: i as u64 + 1, name: name.clone(), ty: ty.clone(), nullable: true })
+            .map(|(i, (name, ty))| ColumnSpec { uid: i as u64 + 1, name: name.clone(), ty: ty.clone(), nullable: true, indexes: Vec::new() })
             .collect();
         let path = Path::new("/segment");
         let mut writer = SegmentWriter::create(&fs, path, specs, options).expect("created");

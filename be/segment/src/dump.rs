@@ -21,6 +21,9 @@ pub fn dump(segment: &Segment) -> String {
         if let Some(dict) = &column.dict {
             let _ = write!(out, " dictionary={} entries", dict.entries);
         }
+        for index in &column.indexes {
+            let _ = write!(out, " index={} pages={} bytes={}", index.kind.name(), index.pages(), index.stored_bytes());
+        }
         out.push('\n');
         for page in 0..segment.pages() {
             let encoding = column.page_encodings.get(page).and_then(|b| Encoding::from_byte(*b).ok()).map_or("?", Encoding::name);

@@ -8,12 +8,18 @@ use std::sync::Arc;
 
 use common_base::fs::{FileSystem, MemFs};
 use common_base::{ErrorCode, MemTracker};
+use common_expr::predicate::{ColumnPredicate, CompareOp, PredicateKind};
 use common_types::{Column, ColumnBuilder, LogicalType, Scalar, StructField};
 
 use crate::*;
 
 /// The files by version.
-const SAMPLES: &[(u32, &[u8])] = &[(1, include_bytes!("../frozen/v1.seg")), (2, include_bytes!("../frozen/v2.seg"))];
+const SAMPLES: &[(u32, &[u8])] = &[
+    (1, include_bytes!("../frozen/v1.seg")),
+    (2, include_bytes!("../frozen/v2.seg")),
+    // Also version 2: the same with indexes, which came a little later.
+    (2, include_bytes!("../frozen/v2_indexes.seg")),
+];
 const ROWS: usize = 1200;
 const PAGE: usize = 512;
 
@@ -66,6 +72,15 @@ fn columns(version: u32) -> Vec<(LogicalType, Vec<Scalar>)> {
     columns
 }
 
+fn indexes() -> Vec<IndexSpec> {
+    vec![
+        IndexSpec::Bloom { false_positives: 0.05 },
+        IndexSpec::Ngram { len: 3, false_positives: 0.05, ignore_case: true },
+        IndexSpec::Ngram { len: 10, false_positives: 0.05, ignore_case: false },
+        IndexSpec::Bitmap,
+    ]
+}
+
 fn build(ty: &LogicalType, values: &[Scalar]) -> Column {
     let mut builder = ColumnBuilder::new(ty, values.len());
     values.iter().for_each(|v| builder.append(v).unwrap());
@@ -90,7 +105,7 @@ fn write_the_sample() {
     let specs = columns
         .iter()
         .enumerate()
-        .map(|(i, (ty, _))| ColumnSpec { uid: i as u64 + 1, name: format!("c{i}"), ty: ty.clone(), nullable: true })
+        .map(|(i, (ty, _))| ColumnSpec { uid: i as u64 + 1, name: format!("c{i}"), ty: ty.clone(), nullable: true, indexes: indexes() })
         .collect();
     let mut writer = SegmentWriter::create(&fs, path, specs, EncodeOptions { compression: Compression::Lz4, page_rows: PAGE }).unwrap();
     for (ty, values) in &columns {
@@ -102,7 +117,7 @@ fn write_the_sample() {
     writer.finish(keys).unwrap();
     let file = fs.open_read(path).unwrap();
     let bytes = file.read_vec_at(0, file.len().unwrap() as usize).unwrap();
-    std::fs::write(format!("{}/frozen/v{}.seg", env!("CARGO_MANIFEST_DIR"), version::CURRENT), bytes).unwrap();
+    std::fs::write(format!("{}/frozen/v{}_indexes.seg", env!("CARGO_MANIFEST_DIR"), version::CURRENT), bytes).unwrap();
 }
 
 #[test]
@@ -120,6 +135,27 @@ fn every_version_is_readable() {
         }
         assert_eq!(segment.sort_columns(), [0]);
         assert!(segment.short_keys().unwrap().is_some());
+    }
+}
+
+#[test]
+fn indexes_of_old_files_still_name_every_row() {
+    let segment = open(SAMPLES[2].1).unwrap();
+    assert!(segment.columns().iter().filter(|c| c.indexes.len() == 4).count() > 5);
+    for (c, (ty, values)) in columns(2).into_iter().enumerate().filter(|(c, _)| !segment.columns()[*c].indexes.is_empty()) {
+        for wanted in values.iter().step_by(53).filter(|v| !v.is_null()) {
+            let kind = PredicateKind::Compare { op: CompareOp::Eq, value: wanted.clone() };
+            let metrics = Arc::new(ScanMetrics::default());
+            let spec = ScanSpec {
+                columns: vec![ScanColumn::Stored(c, ty.clone())],
+                output: vec![0],
+                filters: vec![ScanFilter::new(0, Arc::new(ColumnPredicate::new(0, ty.clone(), kind)))],
+                metrics: metrics.clone(),
+                ..Default::default()
+            };
+            let found: usize = segment.scan(Arc::new(spec), 0..ROWS as u32).unwrap().map(|chunk| chunk.unwrap().rows()).sum();
+            assert_eq!(found, values.iter().filter(|v| *v == wanted).count(), "column {c} {wanted:?}");
+        }
     }
 }
 

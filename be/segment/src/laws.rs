@@ -67,7 +67,7 @@ fn write(fs: &dyn FileSystem, path: &Path, columns: &[(LogicalType, Vec<Scalar>)
     let specs = columns
         .iter()
         .enumerate()
-        .map(|(i, (ty, _))| ColumnSpec { uid: i as u64 + 1, name: format!("c{i}"), ty: ty.clone(), nullable: true })
+        .map(|(i, (ty, _))| ColumnSpec { uid: i as u64 + 1, name: format!("c{i}"), ty: ty.clone(), nullable: true, indexes: Vec::new() })
         .collect();
     let options = EncodeOptions { compression: Compression::Lz4, page_rows: PAGE };
     let mut writer = SegmentWriter::create(fs, path, specs, options).unwrap();

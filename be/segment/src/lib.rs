@@ -14,6 +14,7 @@ pub mod version;
 
 pub use column::meta::{ColumnMeta, Kind, Zone};
 pub use column::{ColumnSpec, EncodeOptions, EncodedColumn, encode_column};
+pub use index::IndexSpec;
 pub use page::Compression;
 pub use page::cache::PageCache;
 pub use segment::writer::SHORT_KEY_ROWS;

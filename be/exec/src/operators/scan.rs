@@ -134,6 +134,10 @@ impl Source for Scan {
     fn counters(&self, out: &mut OperatorCounters) {
         out.add("RawRowsRead", self.rows_read as i64, "rows");
         out.add("BytesRead", self.bytes_read as i64, "bytes");
+        // The counts are of the whole scan; what other drivers still add, they report.
+        if let Some(Ok(source)) = self.shared.source.get() {
+            source.take_counters().into_iter().for_each(|(name, rows)| out.add(name, rows as i64, "rows"));
+        }
     }
 }
 

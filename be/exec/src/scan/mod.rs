@@ -57,6 +57,10 @@ pub trait ScanProvider: Send + Sync {
 
 /// An opened scan.
 pub trait ScanSource: Send + Sync {
+    /// Takes the counts since the last call: name and rows.
+    fn take_counters(&self) -> Vec<(&'static str, u64)> {
+        Vec::new()
+    }
     /// How many pieces of work there are; each is read once by one thread.
     fn morsels(&self) -> usize;
     /// Starts reading a morsel.

@@ -1,11 +1,14 @@
 //! What is known about a column of an open segment, in the form the scan uses.
 
+use std::sync::{Arc, OnceLock};
+
 use bytes::Bytes;
 use common_base::{Result, ensure, err};
 use common_types::{Bounds, LogicalType, Scalar};
 use proto_messages::segment as pb;
 
 use super::ColumnSpec;
+use crate::index::bitmap::BitmapIndex;
 
 /// How the pages of a column hold its values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +59,55 @@ pub struct ColumnMeta {
     /// Bytes of the values before encoding.
     pub data_bytes: u64,
     pub dict: Option<DictPointer>,
+    pub indexes: Vec<IndexMeta>,
+}
+
+/// What an index of a column is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IndexKind {
+    Bloom,
+    Ngram { len: u32, ignore_case: bool },
+    Bitmap,
+}
+
+impl IndexKind {
+    /// The name shown by the dump tool and in errors.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bloom => "bloom filter",
+            Self::Ngram { .. } => "ngram bloom filter",
+            Self::Bitmap => "bitmap",
+        }
+    }
+}
+
+/// An index of a column of an open segment.
+#[derive(Debug)]
+pub struct IndexMeta {
+    pub kind: IndexKind,
+    /// Its place among the indexes of the column.
+    pub slot: usize,
+    /// Where each page starts; one more entry says where the last one ends.
+    pub page_offsets: Vec<u64>,
+    /// Of a bitmap index, once it is read.
+    pub directory: OnceLock<Arc<BitmapIndex>>,
+}
+
+impl IndexMeta {
+    /// Number of its pages.
+    pub fn pages(&self) -> usize {
+        self.page_offsets.len() - 1
+    }
+
+    /// Bytes of a page in the file.
+    pub fn page_len(&self, page: usize) -> usize {
+        (self.page_offsets[page + 1] - self.page_offsets[page]) as usize
+    }
+
+    /// Bytes in the file.
+    pub fn stored_bytes(&self) -> u64 {
+        self.page_offsets[self.pages()] - self.page_offsets[0]
+    }
 }
 
 /// Where the dictionary of a column lies.
@@ -112,7 +164,7 @@ impl ColumnMeta {
             entries: meta.dict_entries,
         });
         Ok(Self {
-            spec: ColumnSpec { uid: meta.uid, name: name.clone(), ty, nullable: meta.nullable },
+            spec: ColumnSpec { uid: meta.uid, name: name.clone(), ty, nullable: meta.nullable, indexes: Vec::new() },
             kind,
             page_offsets,
             page_nulls: meta.page_nulls.clone(),
@@ -124,6 +176,7 @@ impl ColumnMeta {
             bounds,
             hll: meta.hll.clone(),
             stored_bytes: meta.stored_bytes,
+            indexes: indexes_of(meta, pages, file_len)?,
             data_bytes: meta.data_bytes,
             dict,
         })
@@ -173,6 +226,31 @@ impl ColumnMeta {
             ZoneMap::Floats { min, .. } => min.len() * 16,
             ZoneMap::Bytes { min, max } => min.iter().chain(max).map(|b| b.len() + size_of::<Bytes>()).sum(),
         };
-        size_of::<Self>() + self.page_offsets.len() * 8 + self.page_nulls.len() * 5 + zones + self.hll.len() + self.spec.name.len()
+        let index = |i: &IndexMeta| i.page_offsets.len() * 8 + size_of::<IndexMeta>() + i.directory.get().map_or(0, |d| d.memory_size());
+        self.indexes.iter().map(index).sum::<usize>() + size_of::<Self>() + self.page_offsets.len() * 8 + self.page_nulls.len() * 5 + zones + self.hll.len() + self.spec.name.len()
     }
+}
+
+/// Indexes of a kind this build does not know are left out.
+fn indexes_of(meta: &pb::ColumnMeta, pages: usize, file_len: u64) -> Result<Vec<IndexMeta>> {
+    let mut out = Vec::with_capacity(meta.indexes.len());
+    for (slot, index) in meta.indexes.iter().enumerate() {
+        let kind = match pb::ColumnIndexKind::try_from(index.kind) {
+            Ok(pb::ColumnIndexKind::Bloom) => IndexKind::Bloom,
+            Ok(pb::ColumnIndexKind::Ngram) => IndexKind::Ngram { len: index.gram, ignore_case: index.ignore_case },
+            Ok(pb::ColumnIndexKind::Bitmap) => IndexKind::Bitmap,
+            Err(_) => continue,
+        };
+        let whole = if kind == IndexKind::Bitmap { index.page_len.len() >= 2 } else { index.page_len.len() == pages };
+        ensure!(whole, Corruption, "{} index of column {} has {} pages", kind.name(), meta.name, index.page_len.len());
+        let mut page_offsets = vec![index.offset];
+        let mut at = index.offset;
+        for len in &index.page_len {
+            at += u64::from(*len);
+            page_offsets.push(at);
+        }
+        ensure!(at <= file_len, Corruption, "{} index of column {} ends at {at}, behind the end of the file at {file_len}", kind.name(), meta.name);
+        out.push(IndexMeta { kind, slot, page_offsets, directory: OnceLock::new() });
+    }
+    Ok(out)
 }

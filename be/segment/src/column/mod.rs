@@ -1,6 +1,6 @@
 //! One column of a segment: the writer that encodes it and gathers its statistics, the reader that decodes its pages.
 
-mod dict_builder;
+pub(crate) mod dict_builder;
 pub mod meta;
 pub mod reader;
 mod stats;

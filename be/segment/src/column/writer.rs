@@ -12,6 +12,8 @@ use super::stats::Gathered;
 use crate::encoding::node::write_node;
 use crate::encoding::fsst::Encoder;
 use crate::encoding::{Encoding, array, ints};
+use crate::index::IndexSpec;
+use crate::index::build::write_indexes;
 use crate::page::{Compression, write_page};
 
 /// What a column of a segment is.
@@ -22,6 +24,8 @@ pub struct ColumnSpec {
     pub name: String,
     pub ty: LogicalType,
     pub nullable: bool,
+    /// Indexes to write with it.
+    pub indexes: Vec<IndexSpec>,
 }
 
 /// How columns are encoded.
@@ -40,7 +44,13 @@ pub struct EncodedColumn {
 
 /// Encodes a column given page by page: every page but the last has `page_rows` rows.
 pub fn encode_column(spec: &ColumnSpec, pages: &[Column], options: EncodeOptions) -> Result<EncodedColumn> {
-    encode(spec, pages, options).with_context(|| format!("encoding column {}", spec.name))
+    let encode = || -> Result<EncodedColumn> {
+        let mut done = encode(spec, pages, options)?;
+        write_indexes(spec, pages, &mut done.bytes, &mut done.meta)?;
+        done.meta.stored_bytes = done.bytes.len() as u64;
+        Ok(done)
+    };
+    encode().with_context(|| format!("encoding column {}", spec.name))
 }
 
 fn encode(spec: &ColumnSpec, pages: &[Column], options: EncodeOptions) -> Result<EncodedColumn> {

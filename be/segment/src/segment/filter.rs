@@ -8,7 +8,7 @@ use arrow::buffer::BooleanBuffer;
 use common_base::{Result, ensure};
 use common_expr::eval::Selection;
 use common_expr::eval::mask::mask_of;
-use common_expr::predicate::{ColumnPredicate, RuntimeFilter};
+use common_expr::predicate::{ColumnPredicate, PredicateKind, RuntimeFilter};
 use common_types::{Chunk, Column, Dict, Repr, for_codes};
 use hashbrown::HashMap;
 use parking_lot::Mutex;
@@ -23,6 +23,10 @@ pub trait ColumnFilter: Send + Sync + Debug {
     fn all_match(&self, _zone: &Zone) -> bool {
         false
     }
+    /// The condition in a form indexes understand, if it has one.
+    fn predicate(&self) -> Option<&PredicateKind> {
+        None
+    }
     /// One bit per row. Must not depend on the position of a row.
     fn matches(&self, column: &Column) -> Result<BooleanBuffer>;
 }
@@ -33,6 +37,9 @@ impl ColumnFilter for ColumnPredicate {
     }
     fn all_match(&self, zone: &Zone) -> bool {
         ColumnPredicate::all_match(self, &zone.min, &zone.max, zone.nulls, zone.rows)
+    }
+    fn predicate(&self) -> Option<&PredicateKind> {
+        Some(&self.kind)
     }
     fn matches(&self, column: &Column) -> Result<BooleanBuffer> {
         Ok(self.mask(column))

@@ -1,6 +1,7 @@
 //! Whole segment files: the writer, the open segment, and the scan.
 
 pub mod filter;
+mod pruning;
 pub mod reader;
 pub mod scan;
 mod verify;

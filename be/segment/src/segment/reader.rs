@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use arrow::array::{AsArray, BinaryViewArray};
 use arrow::buffer::Buffer;
 use common_base::fs::{FileSystem, ReadableFile};
 use common_base::{Result, ResultExt, ensure, err};
-use common_types::{Bounds, Column, Dict};
+use common_types::{Bounds, Column, Dict, LogicalType, Repr};
 use proto_messages::{Message, segment as pb};
 
 use crate::column::ColumnMeta;
@@ -187,6 +188,23 @@ impl Segment {
         let decoded = self.read_uncached(column, page, end, ahead)?;
         self.cache.insert(key, decoded.clone(), decoded.memory_size());
         Ok(decoded)
+    }
+
+    /// The body of a page of an index, which lies at `offset`; the cache keeps it as a constant.
+    pub(super) fn cached_bytes(&self, column: usize, slot: usize, page: usize, offset: u64, len: usize) -> Result<Buffer> {
+        // Columns come first in the numbers of the cache.
+        let number = (slot + 1) * self.columns.len() + column;
+        let key = PageKey { file: self.id, column: number as u32, page: page as u32 };
+        if let Some(found) = self.cache.get(&key)
+            && let Repr::Flat(array) = found.repr()
+            && let Some(bytes) = array.as_binary_view_opt()
+        {
+            return Ok(bytes.data_buffers()[0].clone());
+        }
+        let body = open_page(&read_buffer(&*self.file, offset, len)?, false)?;
+        let held = BinaryViewArray::try_new(Vec::new().into(), vec![body.clone()], None).map_err(|e| err!(Internal, "an index page: {e}"))?;
+        self.cache.insert(key, Column::flat(Arc::new(held), LogicalType::Varbinary(None)), body.len());
+        Ok(body)
     }
 
     /// A page from the file, whatever the cache holds.

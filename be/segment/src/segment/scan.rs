@@ -4,15 +4,17 @@
 //! its page is still wanted. Chunks of few rows are gathered into larger ones.
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::buffer::BooleanBuffer;
 use common_base::{Result, bail, ensure};
 use common_expr::eval::Selection;
 use common_types::{CHUNK_ROWS, Chunk, Column, LogicalType, Repr, Scalar, mask_to_indices};
+use roaring::RoaringBitmap;
 
 use super::filter::{self, ChunkFilter, ColumnFilter, DynamicFilter, Verdicts};
+use super::pruning::Pruned;
 use super::reader::{ReadAhead, Segment};
 use crate::column::meta::Zone;
 
@@ -59,6 +61,10 @@ pub struct ScanMetrics {
     pub rows_pruned: AtomicU64,
     pub rows_read: AtomicU64,
     pub rows_returned: AtomicU64,
+    /// Rows that need no reading as bloom filters, ngram bloom filters and bitmap indexes say; zone maps were asked before.
+    pub bloom_rows: AtomicU64,
+    pub ngram_rows: AtomicU64,
+    pub bitmap_rows: AtomicU64,
 }
 
 /// What to read of one segment.
@@ -73,6 +79,8 @@ pub struct ScanSpec {
     pub dynamic: Vec<(usize, Arc<dyn DynamicFilter>)>,
     /// One bit per row of the segment: rows without it are deleted. `None` = all rows live.
     pub live: Option<BooleanBuffer>,
+    /// The rows bitmap indexes leave, once that was asked; the inner `None` = all.
+    pub picked: OnceLock<Option<Arc<RoaringBitmap>>>,
     pub metrics: Arc<ScanMetrics>,
 }
 
@@ -138,9 +146,24 @@ pub struct SegmentScan {
     current: Option<CurrentPage>,
     small: Vec<Chunk>,
     small_rows: usize,
+    picked: Option<Arc<RoaringBitmap>>,
 }
 
 impl Segment {
+    /// The rows that the bitmap indexes leave for the filters of a scan.
+    fn pick(&self, spec: &ScanSpec) -> Result<Option<Arc<RoaringBitmap>>> {
+        let mut picked: Option<RoaringBitmap> = None;
+        for filter in &spec.filters {
+            if let ScanColumn::Stored(at, ty) = &spec.columns[filter.column]
+                && let Some(kind) = filter.filter.predicate()
+                && let Some(rows) = self.bitmap_rows(*at, ty, kind)?
+            {
+                picked = Some(picked.map_or(rows.clone(), |p| p & rows));
+            }
+        }
+        Ok(picked.map(Arc::new))
+    }
+
     /// Starts a scan of a row range.
     pub fn scan(self: &Arc<Self>, spec: Arc<ScanSpec>, rows: Range<u32>) -> Result<SegmentScan> {
         for column in &spec.columns {
@@ -163,6 +186,13 @@ impl Segment {
             .iter()
             .map(|(column, source)| DynamicState { column: *column, source: source.clone(), current: None })
             .collect();
+        let picked = match spec.picked.get() {
+            Some(known) => known.clone(),
+            None => {
+                let found = self.pick(&spec)?;
+                spec.picked.get_or_init(|| found).clone()
+            }
+        };
         if let Some(live) = &spec.live {
             ensure!(live.len() == self.rows() as usize, Internal, "{} live bits for a segment of {} rows", live.len(), self.rows());
         }
@@ -176,6 +206,7 @@ impl Segment {
             current: None,
             small: Vec::new(),
             small_rows: 0,
+            picked,
             segment: self.clone(),
             spec,
         })
@@ -260,6 +291,11 @@ impl SegmentScan {
             metrics.rows_pruned.fetch_add(window.len() as u64, Ordering::Relaxed);
             return Ok(None);
         }
+        if let Some(by) = self.ruled_out(page)? {
+            let counter = if by == Pruned::Bloom { &metrics.bloom_rows } else { &metrics.ngram_rows };
+            counter.fetch_add(window.len() as u64, Ordering::Relaxed);
+            return Ok(None);
+        }
         let Some(selected) = self.live_rows(page, &window) else { return Ok(None) };
         metrics.rows_read.fetch_add(window.len() as u64, Ordering::Relaxed);
         let mut current = CurrentPage { page, columns: vec![None; self.spec.columns.len()], selected, emitted: 0 };
@@ -288,10 +324,31 @@ impl SegmentScan {
         Ok(Some(current))
     }
 
-    /// The rows of a window of a page that are not deleted; `None` when all are.
+    /// What an index says of the page, if it holds no wanted row.
+    fn ruled_out(&self, page: usize) -> Result<Option<Pruned>> {
+        for state in &self.filters {
+            if let ScanColumn::Stored(at, ty) = &self.spec.columns[state.scan.column]
+                && let Some(kind) = state.scan.filter.predicate().filter(|_| !state.all_pass)
+                && let Some(by) = self.segment.ruled_out(*at, ty, page, kind)?
+            {
+                return Ok(Some(by));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The rows of a window of a page that are not deleted and that bitmap indexes leave; `None` when there are none.
     fn live_rows(&self, page: usize, window: &Range<usize>) -> Option<Selected> {
+        let first = page * self.segment.page_rows();
+        if let Some(picked) = &self.picked {
+            let (start, end) = ((first + window.start) as u32, (first + window.end) as u32);
+            let live = |row: &u32| self.spec.live.as_ref().is_none_or(|live| live.value(*row as usize));
+            let rows: Vec<u32> = picked.range(start..end).filter(live).map(|row| row - first as u32).collect();
+            self.spec.metrics.bitmap_rows.fetch_add((window.len() - rows.len()) as u64, Ordering::Relaxed);
+            return (!rows.is_empty()).then_some(Selected::Rows(rows));
+        }
         let Some(live) = &self.spec.live else { return Some(Selected::Range(window.clone())) };
-        let mask = live.slice(page * self.segment.page_rows() + window.start, window.len());
+        let mask = live.slice(first + window.start, window.len());
         let count = mask.count_set_bits();
         if count == window.len() {
             return Some(Selected::Range(window.clone()));

@@ -18,6 +18,7 @@ impl Segment {
                 nulls += found.null_count() as u64;
             }
             let meta = &self.columns()[column];
+            self.verify_indexes(column)?;
             ensure!(
                 nulls == meta.nulls,
                 Corruption,

@@ -78,6 +78,7 @@ impl SegmentWriter {
         ensure!(*self.rows.get_or_insert(rows) == rows, Internal, "column {} has {rows} rows, others {:?}", meta.name, self.rows);
         meta.offset += self.offset;
         meta.dict_offset += self.offset;
+        meta.indexes.iter_mut().for_each(|index| index.offset += self.offset);
         self.file.append(&bytes)?;
         self.offset += bytes.len() as u64;
         self.columns.push(meta);

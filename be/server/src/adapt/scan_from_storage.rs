@@ -1,6 +1,9 @@
 //! Table scans: the executor's [`ScanSource`] over tablets.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, atomic::Ordering},
+};
 
 use arrow::buffer::BooleanBuffer;
 use be_exec::{
@@ -72,6 +75,20 @@ struct StorageScan {
 }
 
 impl ScanSource for StorageScan {
+    fn take_counters(&self) -> Vec<(&'static str, u64)> {
+        let m = &self.metrics;
+        [
+            ("ZoneMapFilterRows", &m.rows_pruned),
+            ("BloomFilterFilterRows", &m.bloom_rows),
+            ("NgramBloomFilterFilterRows", &m.ngram_rows),
+            ("BitmapIndexFilterRows", &m.bitmap_rows),
+        ]
+        .map(|(name, count)| (name, count.swap(0, Ordering::Relaxed)))
+        .into_iter()
+        .filter(|(_, rows)| *rows > 0)
+        .collect()
+    }
+
     fn morsels(&self) -> usize {
         self.morsels.len()
     }

@@ -64,7 +64,7 @@ impl DeltaWriter {
             None => schema.columns.clone(),
         };
         if shape.as_ref().is_some_and(|s| s.has_op) {
-            let op = TabletColumn { uid: 0, name: "__op".to_owned(), ty: OP_TYPE, nullable: true, key: false, default: Scalar::Null, aggregation: String::new() };
+            let op = TabletColumn { uid: 0, name: "__op".to_owned(), ty: OP_TYPE, nullable: true, key: false, default: Scalar::Null, aggregation: String::new(), indexes: Vec::new() };
             columns.push(op);
         }
         let loads = &tablet.shared().loads;

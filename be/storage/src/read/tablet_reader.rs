@@ -247,6 +247,7 @@ impl Tablet {
             residuals,
             dynamic: spec.dynamic.clone(),
             live: None,
+            picked: Default::default(),
             metrics: spec.metrics.clone(),
         };
         debug_assert!(rowset.meta().rows > 0, "empty rowsets have no segments");

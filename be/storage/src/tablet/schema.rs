@@ -1,9 +1,12 @@
 //! The schema of a tablet, unpacked from its message.
 
-use be_segment::{ColumnSpec, Compression};
+use be_segment::{ColumnSpec, Compression, IndexSpec};
 use common_base::{Result, ensure, err};
 use common_types::{LogicalType, Scalar};
 use proto_messages::tablet as pb;
+
+/// Share of values a bloom filter lets pass wrongly when nothing is said.
+const FALSE_POSITIVES: f64 = 0.05;
 
 /// One column.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,6 +19,7 @@ pub struct TabletColumn {
     /// What rows written before the column existed have; NULL when it has none.
     pub default: Scalar,
     pub aggregation: String,
+    pub indexes: Vec<IndexSpec>,
 }
 
 /// Columns, keys and storage properties.
@@ -29,6 +33,17 @@ pub struct TabletSchema {
     /// Leading sort columns in the short-key index.
     pub short_key_columns: usize,
     pub compression: Compression,
+}
+
+fn index_spec(index: &pb::ColumnIndex) -> Result<IndexSpec> {
+    use pb::column_index::Kind;
+    let kind = Kind::try_from(index.kind).map_err(|_| err!(InvalidArgument, "unknown kind of index {}", index.kind))?;
+    let false_positives = if index.false_positives > 0.0 { index.false_positives } else { FALSE_POSITIVES };
+    Ok(match kind {
+        Kind::Bloom => IndexSpec::Bloom { false_positives },
+        Kind::Ngram => IndexSpec::Ngram { len: index.gram.max(1), false_positives, ignore_case: index.ignore_case },
+        Kind::Bitmap => IndexSpec::Bitmap,
+    })
 }
 
 impl TabletSchema {
@@ -47,6 +62,7 @@ impl TabletSchema {
                     key: c.key,
                     default: c.default_value.as_ref().map(common_types::wire::scalar_from_proto).transpose()?.unwrap_or_default(),
                     aggregation: c.aggregation.clone(),
+                    indexes: c.indexes.iter().map(index_spec).collect::<Result<_>>()?,
                 })
             })
             .collect::<Result<Vec<_>>>()?;
@@ -84,7 +100,7 @@ impl TabletSchema {
     pub fn specs(&self) -> Vec<ColumnSpec> {
         self.columns
             .iter()
-            .map(|c| ColumnSpec { uid: c.uid, name: c.name.clone(), ty: c.ty.clone(), nullable: c.nullable })
+            .map(|c| ColumnSpec { uid: c.uid, name: c.name.clone(), ty: c.ty.clone(), nullable: c.nullable, indexes: c.indexes.clone() })
             .collect()
     }
 }

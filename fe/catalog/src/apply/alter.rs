@@ -47,7 +47,8 @@ impl CatalogState {
     pub(super) fn change_columns(&mut self, id: TableId, change: ColumnChange) -> Result<Reply> {
         let (mut table, olap) = self.unchanged(id, change.base_version)?;
         let mut olap = OlapTable::clone(&olap);
-        if table.columns != change.columns {
+        // Backends write by the newest schema they know: indexes are part of it.
+        if table.columns != change.columns || olap.indexes_ddl != change.indexes_ddl || olap.properties != change.properties {
             olap.schema_version += 1;
         }
         table.columns = change.columns;

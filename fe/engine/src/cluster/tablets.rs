@@ -26,6 +26,8 @@ pub struct TabletTemplate<'a> {
     /// Ordinals of the sort key when it is not the key columns.
     pub sort_key: Vec<u32>,
     pub compression: String,
+    /// Indexes by lowercase column name; those of the same name in further indexes have them too.
+    pub column_indexes: Vec<(String, pb::ColumnIndex)>,
     pub medium: String,
     /// Tables of one group keep equal buckets on equal backends.
     pub colocate_group: Option<&'a str>,
@@ -36,14 +38,14 @@ pub struct TabletTemplate<'a> {
 impl TabletTemplate<'_> {
     /// The schema of the base index's tablets.
     pub fn schema(&self) -> pb::TabletSchema {
-        let columns = self.columns.iter().map(column_message).collect();
+        let columns = self.columns.iter().map(|c| column_message(c, &self.column_indexes)).collect();
         schema_message(self.schema_version, self.keys, columns, self.short_key_columns, self.sort_key.clone(), &self.compression)
     }
 
     /// The schema of a further index's tablets.
     pub fn schema_of(&self, index: &TableIndex) -> pb::TabletSchema {
         let ordinal = |uid| index.columns.iter().position(|c| c.column.uid == uid).map(|i| i as u32);
-        let columns = index.columns.iter().map(|c| column_message(&c.column)).collect();
+        let columns = index.columns.iter().map(|c| column_message(&c.column, &self.column_indexes)).collect();
         let sort_key = index.sort_key.iter().filter_map(|uid| ordinal(*uid)).collect();
         schema_message(index.schema_version, index.keys, columns, index.short_key_columns, sort_key, &self.compression)
     }
@@ -218,7 +220,8 @@ fn schema_message(version: u32, keys: KeysModel, columns: Vec<pb::TabletColumn>,
     pb::TabletSchema { version, keys: keys.into(), columns, short_key_columns, sort_key, compression: compression.to_owned() }
 }
 
-fn column_message(c: &Column) -> pb::TabletColumn {
+fn column_message(c: &Column, indexes: &[(String, pb::ColumnIndex)]) -> pb::TabletColumn {
+    let name = c.name.to_lowercase();
     pb::TabletColumn {
         uid: c.uid.0,
         name: c.name.clone(),
@@ -227,7 +230,7 @@ fn column_message(c: &Column) -> pb::TabletColumn {
         key: c.key,
         default_value: before_message(c),
         aggregation: c.aggregation.map(aggregation_name).unwrap_or_default().to_owned(),
-        bloom_filter: false,
+        indexes: indexes.iter().filter(|(column, _)| *column == name).map(|(_, index)| *index).collect(),
     }
 }
 

@@ -189,7 +189,7 @@ async fn set_properties(session: &mut Session, table: &Table, olap: &OlapTable, 
     session.change(Op::AlterTableProperties { table: table.id, properties: changes }).await
 }
 
-/// Bloom filters are declared; scans do without them.
+/// What is written from now on has the bloom filters.
 async fn set_bloom_filter(session: &mut Session, table: &Table, olap: &OlapTable, properties: &Properties) -> Result<StatementResult> {
     let mut all = olap.properties.clone();
     for p in properties {

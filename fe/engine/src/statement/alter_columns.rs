@@ -38,7 +38,7 @@ pub async fn change_columns(session: &mut Session, table: &Table, olap: &OlapTab
     if unchanged {
         return Ok(StatementResult::ok());
     }
-    let schema_version = olap.schema_version + u32::from(columns != table.columns);
+    let schema_version = olap.schema_version + u32::from(columns != table.columns || indexes_ddl != olap.indexes_ddl || properties != olap.properties);
     // Comments are no schema change.
     let only_comments = columns.len() == table.columns.len()
         && columns.iter().zip(&table.columns).all(|(new, old)| fe_catalog::model::Column { comment: old.comment.clone(), ..new.clone() } == *old);
@@ -57,7 +57,7 @@ pub async fn change_columns(session: &mut Session, table: &Table, olap: &OlapTab
         .await
 }
 
-/// ADD INDEX. Reads are right without it; what it would have to answer itself is refused.
+/// ADD INDEX. What is written from now on has it, by loads and by compaction; reads are right without it.
 pub async fn add_index(session: &mut Session, table: &Table, olap: &OlapTable, index: &IndexDef) -> Result<StatementResult> {
     let clause = analyze(session, &[], |ctx| index_clause(ctx, table, index))?;
     let mut indexes_ddl = olap.indexes_ddl.clone();
@@ -77,7 +77,7 @@ pub async fn drop_index(session: &mut Session, table: &Table, olap: &OlapTable, 
     change_declarations(session, table, olap, indexes_ddl, olap.properties.clone()).await
 }
 
-/// Secondary indexes and properties that a schema change would build.
+/// Secondary indexes and properties that are part of the schema of what is written from now on.
 pub async fn change_declarations(
     session: &mut Session,
     table: &Table,
@@ -86,7 +86,7 @@ pub async fn change_declarations(
     properties: Vec<(String, String)>,
 ) -> Result<StatementResult> {
     refuse_while_changing(table, olap)?;
-    let job = finished_job(session, table, olap, olap.schema_version).await?;
+    let job = finished_job(session, table, olap, olap.schema_version + 1).await?;
     session
         .change(Op::ChangeColumns {
             table: table.id,

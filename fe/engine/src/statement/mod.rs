@@ -18,6 +18,7 @@ pub mod prepared;
 pub mod primary_dml;
 pub mod query;
 pub mod rollup;
+mod secondary_index;
 pub mod set;
 pub mod table;
 pub mod truncate;

@@ -20,7 +20,7 @@ use fe_catalog::{
 };
 use fe_parser::ast::{CreateTable, CreateTableAsSelect, CreateTableLike, DropTable, Insert, InsertSource, InsertTarget, Statement};
 
-use super::{insert, names, plan};
+use super::{insert, names, plan, secondary_index};
 use crate::{
     cluster::tablets::{self, PartitionPlan, TabletTemplate},
     engine::Engine,
@@ -209,6 +209,7 @@ pub(crate) fn template<'a>(table: &'a Table, olap: &'a OlapTable) -> TabletTempl
         short_key_columns: olap.short_key_columns,
         sort_key: olap.sort_key.iter().filter_map(|uid| ordinal(*uid)).collect(),
         compression: storage_compression(&compression).to_owned(),
+        column_indexes: secondary_index::of_columns(olap),
         medium: olap.property("storage_medium").unwrap_or_default().to_ascii_uppercase(),
         colocate_group: olap.colocate_group.as_deref(),
         further: &olap.further,
