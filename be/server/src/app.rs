@@ -26,6 +26,7 @@ use crate::{
     adapt::{exchange_over_grpc::PeerTransport, filters_over_grpc::RemoteFilters, scan_from_storage::StorageScans, sink_to_peers::PeerSinks, tablet_writers::TabletWriters},
     config, http,
     identity::Identity,
+    memory_watch::MemoryWatch,
     metrics::Metrics,
     report, rpc,
     stream_load::{self, files::FileSources},
@@ -209,10 +210,10 @@ pub async fn start(set: &Arc<ConfigSet>, home: &Path, seams: Seams, shutdown: Sh
     for dir in parts.storage.dirs() {
         common_base::runtime::spawn("compaction", compactions(parts.clone(), dir.clone()));
     }
-    crate::memory_watch::let_page_cache_give_way(&parts);
+    let watch = MemoryWatch::new(&parts, threads);
     // A process that several simulated nodes share says nothing of one of them.
     if threads {
-        common_base::runtime::spawn("memory watch", crate::memory_watch::run(parts.clone()));
+        common_base::runtime::spawn("memory watch", crate::memory_watch::run(parts.clone(), watch));
     }
     info!(?ports, "backend is ready");
     Ok(App { parts })
