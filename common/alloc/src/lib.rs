@@ -1,9 +1,12 @@
 //! The process's allocator: mimalloc, with a count of what large blocks hold and a way to have free memory given back to the
 //! kernel at once. What the process has in RAM beyond the count is small blocks, stacks, code, and memory that is free but kept.
+//!
+//! Free blocks belong to the thread that made them, and only that thread can give them back: it does so at its next large block.
 
 use std::{
     alloc::{GlobalAlloc, Layout},
-    sync::atomic::{AtomicI64, AtomicUsize, Ordering},
+    cell::Cell,
+    sync::atomic::{AtomicI64, AtomicU32, AtomicUsize, Ordering},
 };
 
 use mimalloc::MiMalloc;
@@ -18,10 +21,14 @@ struct Shard(AtomicI64);
 
 static LARGE_BYTES: [Shard; SHARDS] = [const { Shard(AtomicI64::new(0)) }; SHARDS];
 static NEXT_SHARD: AtomicUsize = AtomicUsize::new(0);
+/// How often all threads were asked to give back.
+static ASKED: AtomicU32 = AtomicU32::new(0);
 
 thread_local! {
     /// The shard of a thread; `SHARDS` = none yet.
-    static SHARD: std::cell::Cell<usize> = const { std::cell::Cell::new(SHARDS) };
+    static SHARD: Cell<usize> = const { Cell::new(SHARDS) };
+    /// How often the thread has done what it was asked.
+    static GIVEN: Cell<u32> = const { Cell::new(0) };
 }
 
 unsafe extern "C" {
@@ -34,9 +41,21 @@ pub fn large_bytes() -> u64 {
     LARGE_BYTES.iter().map(|s| s.0.load(Ordering::Relaxed)).sum::<i64>().max(0).unsigned_abs()
 }
 
-/// Gives memory that is free but kept back to the kernel.
+/// Gives memory that is free but kept back to the kernel, and asks all other threads to do so.
 pub fn give_back() {
+    let asked = ASKED.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+    GIVEN.set(asked);
     mi_collect(true);
+}
+
+/// Does what the thread was asked, if it was.
+#[inline]
+fn give_back_if_asked() {
+    let asked = ASKED.load(Ordering::Relaxed);
+    // A thread that ends gives back all it has.
+    if GIVEN.try_with(|given| given.replace(asked)).is_ok_and(|given| given != asked) {
+        mi_collect(true);
+    }
 }
 
 #[inline]
@@ -60,6 +79,7 @@ unsafe impl GlobalAlloc for Allocator {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         if layout.size() >= LARGE {
+            give_back_if_asked();
             count(layout.size() as i64);
         }
         // SAFETY: the caller keeps the contract of `alloc`.
@@ -69,6 +89,7 @@ unsafe impl GlobalAlloc for Allocator {
     #[inline]
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         if layout.size() >= LARGE {
+            give_back_if_asked();
             count(layout.size() as i64);
         }
         // SAFETY: as above.
