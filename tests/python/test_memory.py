@@ -154,7 +154,7 @@ class SmallMemory(ClusterTest):
         if isinstance(answer, pymysql.err.MySQLError):
             self.assertRegex(str(answer), "Memory of .* exceed limit", query)
             return 0
-        self.assertEqual(answer, expected, query)
+        self.assertEqual(tuple(answer), expected, query)
         return 1
 
     def test_loads_and_queries_beyond_memory(self):
