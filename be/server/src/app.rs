@@ -123,7 +123,7 @@ pub async fn start(set: &Arc<ConfigSet>, home: &Path, seams: Seams, shutdown: Sh
     let port = |l: &dyn Listener| l.local_addr().map(|a| a.port());
     let ports = Ports { be: port(&*be)?, heartbeat: port(&*heartbeat)?, brpc: port(&*brpc)?, http: port(&*http_listener)? };
 
-    let limit = memory_limit(&set.get(&config::MEM_LIMIT), machine_memory)?;
+    let limit = process_limit(&set.get(&config::MEM_LIMIT), machine_memory)?;
     let memory = MemTracker::root("process", limit as i64);
     let page_cache = memory_limit(&set.get(&config::PAGE_CACHE_LIMIT), limit)?;
     let dirs = storage_dirs(&set.get(&config::STORAGE_ROOT_PATH), home)?;
@@ -152,7 +152,7 @@ pub async fn start(set: &Arc<ConfigSet>, home: &Path, seams: Seams, shutdown: Sh
     let pool = RpcPool::new(net.clone(), token.clone(), std::time::Duration::from_secs(5));
     let writers = TabletWriters::new(storage.clone());
     let exchanges = Arc::new(ExchangeRegistry::default());
-    let sources = Arc::new(FileSources::default());
+    let sources = Arc::new(FileSources::new(storage.load_tracker().clone()));
     let workers = match set.get(&config::EXEC_THREADS) {
         0 => common_base::runtime::cores(),
         n => n,
@@ -312,6 +312,16 @@ fn storage_settings(limit: u64, page_cache: u64) -> StorageSettings {
         primary_index_bytes: settings.primary_index_bytes.min(limit as usize / 5),
         ..settings
     }
+}
+
+/// Code, kernel buffers and what is written before it is counted need this much of a machine or container.
+const LEFT_TO_OTHERS: u64 = 64 << 20;
+
+/// Memory of the process out of the machine's: a share of little leaves something to others all the same.
+fn process_limit(text: &str, machine: u64) -> Result<u64> {
+    let limit = memory_limit(text, machine)?;
+    let most = machine.saturating_sub(LEFT_TO_OTHERS).max(machine / 2);
+    Ok(if text.trim().ends_with('%') { limit.min(most) } else { limit })
 }
 
 /// Bytes, or a share of a whole.

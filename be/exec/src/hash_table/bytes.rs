@@ -13,6 +13,8 @@ use super::{Index, NO_GROUP};
 
 /// Arena blocks start at this size and are never moved, so views stay valid.
 const BLOCK_BYTES: usize = 256 << 10;
+/// And grow with the table up to this one.
+const BLOCK_BYTES_MAX: usize = 16 << 20;
 
 /// Strings with dense numbers. At most one group is the NULL group.
 pub struct StringTable {
@@ -44,6 +46,11 @@ impl StringTable {
     /// Bytes held.
     pub fn memory_size(&self) -> usize {
         self.views.capacity() * 16 + self.bytes + self.index.memory_size()
+    }
+
+    /// See [`super::GroupTable::growth`].
+    pub fn growth(&self, more: usize) -> usize {
+        super::list_growth(&self.views, more) + self.index.growth(more) + BLOCK_BYTES.max(self.bytes.min(BLOCK_BYTES_MAX))
     }
 
     /// The number of a string, new or known.
@@ -92,7 +99,7 @@ impl StringTable {
         }
         let fits = self.blocks.last().is_some_and(|b| b.capacity() - b.len() >= value.len());
         if !fits {
-            let size = BLOCK_BYTES.max(value.len()).max(self.bytes.min(16 << 20));
+            let size = BLOCK_BYTES.max(value.len()).max(self.bytes.min(BLOCK_BYTES_MAX));
             self.bytes += size;
             self.blocks.push(Vec::with_capacity(size));
         }

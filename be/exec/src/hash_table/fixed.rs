@@ -100,6 +100,11 @@ impl<K: Packed> FixedTable<K> {
         self.keys.capacity() * size_of::<K>() + self.index.memory_size() + direct + self.layout.memory_size()
     }
 
+    /// See [`super::GroupTable::growth`].
+    pub fn growth(&self, more: usize) -> usize {
+        super::list_growth(&self.keys, more) + if self.direct.is_some() { 0 } else { self.index.growth(more) }
+    }
+
     /// See [`super::GroupTable::assign`].
     pub fn assign(&mut self, keys: &[Column], rows: usize, groups: &mut Vec<u32>) -> Result<()> {
         let values = self.layout.read(keys, rows)?;

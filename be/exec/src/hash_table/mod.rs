@@ -87,6 +87,16 @@ impl GroupTable {
         }
     }
 
+    /// Bytes that `more` further rows may take at once, beside what grows with each new key.
+    pub fn growth(&self, more: usize) -> usize {
+        match self {
+            Self::Fixed64(t) => t.growth(more),
+            Self::Fixed128(t) => t.growth(more),
+            Self::String(t) => t.growth(more),
+            Self::Rows(t) => t.growth(more),
+        }
+    }
+
     /// Bytes held.
     pub fn memory_size(&self) -> usize {
         match self {
@@ -96,6 +106,11 @@ impl GroupTable {
             Self::Rows(t) => t.memory_size(),
         }
     }
+}
+
+/// Bytes that a list takes anew to hold `more` further items.
+pub(crate) fn list_growth<T>(list: &Vec<T>, more: usize) -> usize {
+    if list.len() + more <= list.capacity() { 0 } else { (list.len() + more).max(list.capacity() * 2) * size_of::<T>() }
 }
 
 /// Slots of an open-addressing index: the upper half of the hash beside the group number plus one; 0 = empty. Comparing the
@@ -113,6 +128,12 @@ impl Index {
 
     pub(crate) fn memory_size(&self) -> usize {
         self.slots.len() * 8
+    }
+
+    /// Bytes that making room for `more` further groups takes; the old slots exist beside the new ones for a moment.
+    pub(crate) fn growth(&self, more: usize) -> usize {
+        let needed = (self.used + more) * 2;
+        if needed <= self.slots.len() { 0 } else { needed.next_power_of_two() * 8 }
     }
 
     /// Makes room for `more` further groups, so that probes of a chunk need not check.

@@ -41,6 +41,11 @@ impl RowTable {
         self.rows.memory_size() + self.pieces_bytes
     }
 
+    /// See [`super::GroupTable::growth`].
+    pub fn growth(&self, more: usize) -> usize {
+        self.rows.growth(more)
+    }
+
     /// See [`super::GroupTable::assign`].
     pub fn assign(&mut self, keys: &[Column], rows: usize, groups: &mut Vec<u32>) -> Result<()> {
         let encoded = key_codec::encode_keys(keys, &vec![SortOrder::ASC; keys.len()], rows)?;

@@ -5,7 +5,7 @@
 
 use std::{
     collections::VecDeque,
-    sync::Arc,
+    sync::{Arc, atomic::{AtomicUsize, Ordering}},
     task::{Context, Poll, Waker},
 };
 
@@ -25,7 +25,7 @@ struct State<T> {
 /// The shared queue. Any number of senders (counted) and receivers (each item goes to one of them).
 pub struct Channel<T> {
     state: Mutex<State<T>>,
-    capacity: usize,
+    capacity: AtomicUsize,
 }
 
 impl<T> Channel<T> {
@@ -41,14 +41,23 @@ impl<T> Channel<T> {
                 receivers: Vec::new(),
                 senders: Vec::new(),
             }),
-            capacity: capacity.max(1),
+            capacity: AtomicUsize::new(capacity.max(1)),
         })
+    }
+
+    fn capacity(&self) -> usize {
+        self.capacity.load(Ordering::Relaxed)
+    }
+
+    /// Changes how much it holds; what is in it already stays.
+    pub fn set_capacity(&self, capacity: usize) {
+        self.capacity.store(capacity.max(1), Ordering::Relaxed);
     }
 
     /// Ready when there is room. An abandoned queue is always ready (pushes are dropped).
     pub fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut state = self.state.lock();
-        if state.weight < self.capacity || state.abandoned || state.failure.is_some() {
+        if state.weight < self.capacity() || state.abandoned || state.failure.is_some() {
             return Poll::Ready(());
         }
         register(&mut state.senders, cx);
@@ -90,9 +99,8 @@ impl<T> Channel<T> {
             return Poll::Ready(Err(error.clone()));
         }
         if let Some(item) = state.items.pop_front() {
-            let was_full = state.weight >= self.capacity;
             state.weight = state.weight.saturating_sub(weigh(&item).max(1));
-            if was_full && state.weight < self.capacity {
+            if state.weight < self.capacity() {
                 wake_all(&mut state.senders);
             }
             return Poll::Ready(Ok(Some(item)));

@@ -260,6 +260,12 @@ impl TableWriter for Writer {
         for remote in self.shared.remotes.values() {
             std::task::ready!(remote.queue.poll_ready(cx));
         }
+        let room = self.writers.memory().poll_room(&mut self.wait, cx);
+        if room.is_ready() || self.memory.bytes() == 0 {
+            return room;
+        }
+        // Rows in memtables can be written to disk, rows held back here cannot.
+        (0..self.held.len()).try_for_each(|index| self.send_held(index))?;
         self.writers.memory().poll_room(&mut self.wait, cx)
     }
 

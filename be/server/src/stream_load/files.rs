@@ -10,12 +10,12 @@ use std::{
 use be_exec::sink::{FileReader, FileSource, FileSourceProvider};
 use be_formats::{Block, BlockParser, Format, Splitter, decompress};
 use bytes::{Buf, Bytes};
-use common_base::{Error, Result, bail, err};
+use common_base::{Error, MemTracker, Result, bail, err};
 use common_types::Chunk;
 use parking_lot::Mutex;
 use proto_messages::{fragment::QueryId, plan::FileScanNode};
 
-use super::{bad_rows::ErrorLog, pipe::Pipe};
+use super::{bad_rows::ErrorLog, pipe::{Pipe, Pipes}};
 
 /// A JSON body larger than this needs `ignore_json_size`.
 const JSON_BYTES_MAX: usize = 100 << 20;
@@ -28,8 +28,8 @@ struct Entry {
 }
 
 /// Bodies that wait to be read.
-#[derive(Default)]
 pub struct FileSources {
+    pub pipes: Arc<Pipes>,
     open: Mutex<HashMap<String, Entry>>,
 }
 
@@ -48,6 +48,11 @@ impl Drop for Registered {
 }
 
 impl FileSources {
+    /// No bodies; `memory` is that of loads.
+    pub fn new(memory: Arc<MemTracker>) -> Self {
+        Self { pipes: Pipes::new(memory), open: Mutex::default() }
+    }
+
     /// Offers a body under a name.
     pub fn register(self: &Arc<Self>, name: &str, pipe: Arc<Pipe>, log: Arc<ErrorLog>) -> Registered {
         self.open.lock().insert(name.to_owned(), Entry { pipe, log });
@@ -66,7 +71,7 @@ impl FileSourceProvider for FileSources {
         let format = Format::from_proto(description)?;
         let pipe = match description.compression.as_str() {
             "" => pipe,
-            codec => decompressed(pipe, codec.to_owned()),
+            codec => decompressed(pipe, self.pipes.open(), codec.to_owned()),
         };
         let limit = match format {
             Format::Json(_) if !description.ignore_json_size => JSON_BYTES_MAX,
@@ -79,8 +84,7 @@ impl FileSourceProvider for FileSources {
 
 /// A pipe of the plain bytes of a compressed one; a thread of its own decodes, since decoders pull. Where there is no other
 /// thread to wait for, the body is gathered first.
-fn decompressed(compressed: Arc<Pipe>, codec: String) -> Arc<Pipe> {
-    let plain = Pipe::new();
+fn decompressed(compressed: Arc<Pipe>, plain: Arc<Pipe>, codec: String) -> Arc<Pipe> {
     let out = plain.clone();
     let end = move |decoded: Result<()>, out: &Pipe| match decoded {
         Ok(()) => out.end(),

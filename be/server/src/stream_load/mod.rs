@@ -176,7 +176,7 @@ impl Load {
 
         let step = self.now();
         let log = Arc::new(ErrorLog::new(self.parts.fs.clone(), &self.parts.error_logs, self.id, self.parts.clock.now_ms()));
-        let pipe = Pipe::new();
+        let pipe = self.parts.sources.pipes.open();
         let _source = self.parts.sources.register(&source, pipe.clone(), log.clone());
         let extras = QueryExtras { bad_rows: Some(log.clone()), seed: self.parts.rng.next_u64(), filter_sender: None };
         let run = QueryRun::start(self.parts.exec.clone(), &plan, extras)?;

@@ -72,8 +72,12 @@ impl LoadMemory {
             return Some(WORTH_SOMETHING);
         }
         // When others need memory, loads make do with less.
-        let short = self.tracker.parent().is_some_and(|p| p.consumed() > p.limit() / 20 * 17);
-        (held > limit / 20 * if short { 5 } else { 14 }).then_some(WORTH_A_FILE)
+        let share = self.tracker.parent().map_or(14, |p| match p.consumed() {
+            full if full >= p.limit() => 2,
+            short if short > p.limit() / 20 * 17 => 5,
+            _ => 14,
+        });
+        (held > limit / 20 * share).then_some(WORTH_A_FILE)
     }
 
     fn largest(&self, floor: usize) -> Option<Arc<Inner>> {

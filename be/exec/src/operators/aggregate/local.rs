@@ -18,6 +18,9 @@ const PARTITION_SEED: u64 = 0x2545_f491_4f6c_dd1d;
 /// Largest key domain that is grouped through an array instead of a hash: the array should stay in the cache.
 const DIRECT_DOMAIN_MAX: u64 = 1 << 18;
 
+/// Growing by less is counted afterwards.
+const GROWTH_MIN: usize = 1 << 20;
+
 struct CallState {
     accumulator: Box<dyn Accumulator>,
     /// Where this call's arguments start among the evaluated ones.
@@ -74,6 +77,11 @@ impl LocalTable {
         Ok(made)
     }
 
+    /// Bytes it holds.
+    pub fn memory_used(&self) -> usize {
+        self.memory.used()
+    }
+
     /// How many groups there are.
     pub fn groups(&self) -> usize {
         self.groups
@@ -90,6 +98,11 @@ impl LocalTable {
     fn assign(&mut self, keys: &[Column], rows: usize) -> Result<()> {
         self.assigned.clear();
         let table = self.table.get_or_insert_with(|| GroupTable::choose(keys, DIRECT_DOMAIN_MAX));
+        let growth = table.growth(rows);
+        if growth > GROWTH_MIN {
+            // A table that grows holds its old index and its new one for a moment.
+            self.memory.set_used(self.memory.used() + growth)?;
+        }
         table.assign(keys, rows, &mut self.assigned)?;
         let groups = table.len();
         self.set_groups(groups);

@@ -77,6 +77,8 @@ impl Shared {
     /// Empties a table into the partitions.
     fn spread(&self, table: &mut LocalTable) -> Result<()> {
         self.spread.store(true, Ordering::Release);
+        // The chunks exist beside the table until it is empty.
+        let _copy = self.spec.query.memory.guard(table.memory_used())?;
         for (partition, chunks) in table.drain_partitions(PARTITIONS)?.into_iter().enumerate() {
             let bytes = chunks.iter().map(Chunk::memory_size).sum();
             self.spread_memory.lock().use_bytes(bytes)?;

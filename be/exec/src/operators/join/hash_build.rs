@@ -71,10 +71,13 @@ struct Build {
 impl Sink for Build {
     fn push(&mut self, chunk: Chunk) -> Result<()> {
         self.rows += chunk.rows() as u64;
+        // What is kept must not pin the pages it was filtered from.
+        let chunk = chunk.compact_if_sparse();
         let keys = self.keys.eval_chunk(&self.spec.query.eval, &chunk)?;
         if let Some(memory) = &mut self.mine.memory {
-            // Keys that are plain columns share their arrays with the chunk, so this over-counts a little.
-            memory.use_bytes(chunk.memory_size())?;
+            // Keys that are plain columns share their arrays with the chunk.
+            let computed = self.spec.right_keys.iter().zip(keys.columns()).filter(|(expr, _)| expr.as_column().is_none());
+            memory.use_bytes(chunk.memory_size() + computed.map(|(_, key)| key.memory_size()).sum::<usize>())?;
         }
         self.mine.chunks.push(chunk);
         self.mine.keys.push(keys);

@@ -45,6 +45,9 @@ impl JoinTable {
     pub fn build(rows: Chunk, keys: &[Column], null_safe: Vec<bool>, track: bool, rows_memory: MemGuard, mut table_memory: MemGuard) -> Result<Self> {
         let count = rows.rows();
         let blocked = blocking_nulls(keys, &null_safe);
+        // The group of each row, its place among the members and its flag.
+        let per_row = count * (4 + 8 + usize::from(track));
+        table_memory.resize(per_row)?;
         let mut group_of = Vec::with_capacity(count);
         let mut groups = None;
         if count > 0 {
@@ -55,13 +58,14 @@ impl JoinTable {
                 while start < count {
                     let len = STEP_ROWS.min(count - start);
                     let step: Vec<Column> = keys.iter().map(|k| k.slice(start, len)).collect();
+                    table_memory.resize(per_row + table.memory_size() + table.growth(len))?;
                     table.assign(&step, len, &mut group_of)?;
                     start += len;
                 }
             } else {
-                assign_unblocked(table, keys, blocked.as_ref(), count, &mut group_of)?;
+                assign_unblocked(table, keys, blocked.as_ref(), (per_row, &mut table_memory), &mut group_of)?;
             }
-            table_memory.resize(table.memory_size() + group_of.len() * 8)?;
+            table_memory.resize(per_row + table.memory_size())?;
         }
         let group_count = groups.as_ref().map_or(0, GroupTable::len);
         let null_rows: Vec<u32> = blocked.map(|b| (0..count as u32).filter(|r| b.is_null(*r as usize)).collect()).unwrap_or_default();
@@ -147,13 +151,21 @@ impl JoinTable {
     }
 }
 
-fn assign_unblocked(table: &mut GroupTable, keys: &[Column], blocked: Option<&NullBuffer>, count: usize, group_of: &mut Vec<u32>) -> Result<()> {
+fn assign_unblocked(
+    table: &mut GroupTable,
+    keys: &[Column],
+    blocked: Option<&NullBuffer>,
+    (held, memory): (usize, &mut MemGuard),
+    group_of: &mut Vec<u32>,
+) -> Result<()> {
+    let count = keys.first().map_or(0, Column::len);
     let valid: Vec<u32> = (0..count as u32).filter(|r| blocked.is_none_or(|b| b.is_valid(*r as usize))).collect();
     group_of.resize(count, NO_GROUP);
     let mut found = Vec::with_capacity(STEP_ROWS);
     for rows in valid.chunks(STEP_ROWS) {
         let step: Vec<Column> = keys.iter().map(|k| k.gather(rows)).collect();
         found.clear();
+        memory.resize(held + table.memory_size() + table.growth(rows.len()))?;
         table.assign(&step, rows.len(), &mut found)?;
         for (row, group) in rows.iter().zip(&found) {
             group_of[*row as usize] = *group;

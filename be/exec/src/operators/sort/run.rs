@@ -77,6 +77,8 @@ impl RunBuilder {
 
     /// Adds rows.
     pub fn add(&mut self, chunk: Chunk) -> Result<()> {
+        // What is kept must not pin the pages it was filtered from.
+        let chunk = chunk.compact_if_sparse();
         // The sort holds a concatenated copy beside the chunks for a moment.
         self.memory.use_bytes(chunk.memory_size() * 2)?;
         self.chunks.push(chunk);
