@@ -107,6 +107,14 @@ def wider(ty, rng, text_too):
 class Column:
     def __init__(self, name, ty, key=False, aggregate=None, nullable=True, default=None):
         self.name, self.ty, self.key, self.aggregate, self.nullable, self.default = name, ty, key, aggregate, nullable, default
+        # Of a generated column: the column it is made of.
+        self.source = None
+
+    def generate(self, row):
+        value = row[self.source.name]
+        if value is None:
+            return None
+        return value + "!" if self.ty.is_text() else value * 2
 
     def value(self, rng):
         if self.nullable and rng.random() < 0.15:
@@ -114,6 +122,9 @@ class Column:
         return self.ty.make(rng)
 
     def ddl(self, with_key=False):
+        if self.source:
+            name = self.source.name
+            return f"`{self.name}` {self.ty.sql} AS " + (f"concat(`{name}`, '!')" if self.ty.is_text() else f"cast(`{name}` AS BIGINT) * 2")
         parts = [f"`{self.name}`", self.ty.sql]
         if with_key and self.key:
             parts.append("KEY")
@@ -197,6 +208,19 @@ def either(a, b):
     return Condition(f"({a.sql} OR {b.sql})", test)
 
 
+def generated(name, source):
+    """A column made of another, if one can be made of it."""
+    if source.ty.is_text():
+        ty = varchar(65533)
+    elif source.ty.sql in ("TINYINT", "SMALLINT", "INT", "BIGINT"):
+        ty = integer("BIGINT")
+    else:
+        return None
+    column = Column(name, ty)
+    column.source = source
+    return column
+
+
 def combine(aggregate, old, new):
     if aggregate == "REPLACE":
         return new
@@ -227,12 +251,26 @@ class Table:
         return [c for c in self.columns if c.key]
 
     def values(self):
-        return [c for c in self.columns if not c.key]
+        return [c for c in self.columns if not c.key and not c.source]
+
+    def ordinary(self):
+        return [c for c in self.columns if not c.source]
+
+    def is_source(self, column):
+        return any(c.source is column for c in self.columns)
 
     def key_of(self, row):
         return tuple(row[c.name] for c in self.columns if c.key)
 
+    def refresh(self):
+        """Generated columns follow the others."""
+        for column in self.columns:
+            if column.source:
+                for row in self.rows:
+                    row[column.name] = column.generate(row)
+
     def expected(self):
+        self.refresh()
         return Counter(tuple(row[c.name] for c in self.columns) for row in self.rows)
 
     def load(self, rows, names, deletes=None, partial=False, condition=None):

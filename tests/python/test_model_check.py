@@ -70,6 +70,9 @@ class Walk:
         self.next_column = 0
         for _ in range(rng.randrange(1, 6)):
             columns.append(self.new_value(kind))
+        if kind != "AGGREGATE" and rng.random() < 0.3:
+            made = model.generated("g1", rng.choice(columns[1:]))
+            columns += [made] if made else []
         self.table = model.Table(name, kind, columns)
         # A rollup is being built.
         self.building = False
@@ -93,7 +96,7 @@ class Walk:
             self.expression = True
             text += " PARTITION BY (k1)"
         text += f" DISTRIBUTED BY HASH (k1) BUCKETS {rng.randrange(1, 4)}"
-        sortable = [c.name for c in columns if c.ty.key]
+        sortable = [c.name for c in columns if c.ty.key and not c.source]
         if kind in ("PRIMARY", "DUPLICATE") and rng.random() < 0.4:
             rng.shuffle(sortable)
             self.table.sort_key = sortable[: rng.randrange(1, len(sortable) + 1)]
@@ -166,10 +169,10 @@ class Walk:
         """Names of all keys and some values; all columns most of the time."""
         table = self.table
         if self.rng.random() < 0.6:
-            return [c.name for c in table.columns]
+            return [c.name for c in table.ordinary()]
         # Partial updates name the sort key.
         must = lambda c: c.key or not c.nullable and c.default is None or table.model == "PRIMARY" and c.name in table.sort_key
-        return [c.name for c in table.columns if must(c) or self.rng.random() < 0.6]
+        return [c.name for c in table.ordinary() if must(c) or self.rng.random() < 0.6]
 
     def size(self):
         return self.rng.choice([1, 1, 2, 5, 20, 100, 400])
@@ -180,7 +183,7 @@ class Walk:
         rows = self.new_rows(names, min(self.size(), 100))
         values = ", ".join("(" + ", ".join(table.column(n).ty.literal(r[n]) for n in names) + ")" for r in rows)
         # Columns that are left out: keys that exist keep what they have.
-        partial = table.model == "PRIMARY" and len(names) < len(table.columns)
+        partial = table.model == "PRIMARY" and len(names) < len(table.ordinary())
         self.sql(f"INSERT INTO {table.name} ({', '.join(names)}) VALUES {values}")
         table.load(rows, names, partial=partial)
 
@@ -190,7 +193,7 @@ class Walk:
         rows = self.new_rows(names, self.size())
         headers, deletes, condition, partial = {}, None, None, False
         if table.model == "PRIMARY":
-            if len(names) < len(table.columns):
+            if len(names) < len(table.ordinary()):
                 partial = True
                 headers["partial_update"] = "true"
                 headers["partial_update_mode"] = rng.choice(["row", "auto", "column"])
@@ -221,7 +224,7 @@ class Walk:
         """The table's own rows once more, changed a little."""
         table = self.table
         numbers = [c for c in table.values() if c.ty.sql in ("BIGINT", "LARGEINT", "INT")]
-        names = [c.name for c in table.columns]
+        names = [c.name for c in table.ordinary()]
         exprs = {n: f"`{n}`" for n in names}
         change = None
         if numbers:
@@ -240,7 +243,7 @@ class Walk:
 
     def overwrite(self):
         table, rng = self.table, self.rng
-        names = [c.name for c in table.columns]
+        names = [c.name for c in table.ordinary()]
         where = ""
         if table.partitions is not None and rng.random() < 0.7:
             part = rng.choice(list(table.partitions))
@@ -260,6 +263,7 @@ class Walk:
     # Conditions.
 
     def simple(self, columns=None):
+        self.table.refresh()
         column = self.rng.choice(columns or self.table.columns)
         sample = [r[column.name] for r in (self.rng.sample(self.table.rows, min(8, len(self.table.rows))))]
         return model.simple_condition(self.rng, column, sample)
@@ -349,6 +353,9 @@ class Walk:
         table, rng = self.table, self.rng
         if len(table.columns) > 12:
             return
+        if table.model != "AGGREGATE" and rng.random() < 0.15:
+            self.add_generated()
+            return
         column = self.new_value(table.model)
         if table.model != "PRIMARY" and not self.in_rollup() and rng.random() < 0.25:
             column.ty = self.key_type(table.model)
@@ -360,9 +367,9 @@ class Walk:
         if column.key:
             position = len(table.keys())
         else:
-            position = len(table.columns)
+            position = len(table.ordinary())
             if rng.random() < 0.4:
-                position = rng.randrange(len(table.keys()), len(table.columns) + 1)
+                position = rng.randrange(len(table.keys()), len(table.ordinary()) + 1)
                 at = f" AFTER `{table.columns[position - 1].name}`"
 
         def done():
@@ -372,29 +379,39 @@ class Walk:
 
         self.alter(f"ADD COLUMN {column.ddl(with_key=table.model != 'AGGREGATE')}{at}", done)
 
+    def add_generated(self):
+        table = self.table
+        self.next_column += 1
+        made = model.generated(f"g{self.next_column}", self.rng.choice(table.ordinary()))
+        if made and made.source.name != "k1":
+            self.alter(f"ADD COLUMN {made.ddl()}", lambda: table.columns.append(made))
+
     def in_rollup(self, name=None):
         return any(name is None or name in names for names in self.table.rollups.values())
 
     def drop_column(self):
         table, rng = self.table, self.rng
-        options = [c for c in table.columns if c.name != "k1" and not self.in_rollup(c.name) and not c.key]
+        options = [c for c in table.columns if c.name != "k1" and not self.in_rollup(c.name) and not c.key and not table.is_source(c)]
         if table.model == "DUPLICATE" or table.model == "AGGREGATE" and not any("REPLACE" in c.aggregate for c in table.values()):
-            options += [c for c in table.keys() if c.name != "k1" and not table.rollups]
+            options += [c for c in table.keys() if c.name != "k1" and not table.rollups and not table.is_source(c)]
         if len(table.values()) < 2 or not options:
             return
         column = rng.choice(options)
+        if column.name in table.sort_key and (table.model == "PRIMARY" or len(table.sort_key) < 2):
+            return
 
         def done():
             table.columns.remove(column)
+            table.sort_key = [n for n in table.sort_key if n != column.name]
             for row in table.rows:
-                del row[column.name]
+                row.pop(column.name, None)
             table.recombine()
 
         self.alter(f"DROP COLUMN `{column.name}`", done)
 
     def modify_column(self):
         table, rng = self.table, self.rng
-        options = [c for c in table.columns if c.name != "k1" and not self.in_rollup(c.name) and not (c.key and table.model == "PRIMARY")]
+        options = [c for c in table.columns if c.name != "k1" and not self.in_rollup(c.name) and not (c.key and table.model == "PRIMARY") and not c.source and not table.is_source(c)]
         if not options:
             return
         column = rng.choice(options)
@@ -430,7 +447,7 @@ class Walk:
 
     def order_by(self):
         table, rng = self.table, self.rng
-        columns = [c.name for c in (table.keys() if table.model in ("AGGREGATE", "UNIQUE") else table.columns) if c.ty.key]
+        columns = [c.name for c in (table.keys() if table.model in ("AGGREGATE", "UNIQUE") else table.ordinary()) if c.ty.key]
         if table.rollups:
             return
         rng.shuffle(columns)
@@ -483,7 +500,8 @@ class Walk:
         self.building = kind == "ROLLUP"
         if kind == "ROLLUP" or jobs():
             # The old columns are there until the end, and what is loaded meanwhile is in the new ones too.
-            count = rng.choice([0, 0, 1, 3]) if "COLUMN" in clause and not clause.startswith("MODIFY") or kind == "ROLLUP" else 0
+            quiet = clause.startswith("MODIFY") or " SUM " in clause
+            count = 0 if quiet else rng.choice([0, 0, 1, 3])
             steps = [self.insert, self.delete]
             for _ in range(count):
                 try:

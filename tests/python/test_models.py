@@ -123,6 +123,16 @@ class Models(ClusterTest):
         self.sql("INSERT INTO widened (k) VALUES (3)")
         self.assertEqual([str(w) for _, w in self.sql("SELECT k, w FROM widened ORDER BY k")], ["5", "2", "6"])
 
+    def test_a_sum_that_is_added_counts_once_for_a_key(self):
+        self.sql(f"CREATE TABLE once (k INT, v INT MAX) AGGREGATE KEY(k) {ONE_BUCKET}")
+        for v in range(3):
+            self.sql(f"INSERT INTO once VALUES (1, {v}), ({v + 2}, 0)")
+        self.sql("ALTER TABLE once ADD COLUMN s INT SUM DEFAULT '6'")
+        wait_until("the column has come", lambda: self.finished("once"))
+        self.assertEqual(self.sql("SELECT k, sum(s) FROM once GROUP BY k ORDER BY k"), ((1, 6), (2, 6), (3, 6), (4, 6)))
+        self.sql("INSERT INTO once VALUES (1, 9, 4)")
+        self.assertEqual(self.sql("SELECT s FROM once WHERE k = 1"), ((10,),))
+
     def test_deletes_whose_conditions_are_always_or_never_true(self):
         self.sql(f"CREATE TABLE always (k INT NOT NULL, v INT) DUPLICATE KEY(k) {ONE_BUCKET}")
         self.sql("INSERT INTO always VALUES (1, 1), (2, NULL)")

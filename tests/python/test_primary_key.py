@@ -158,6 +158,80 @@ class PrimaryKey(ClusterTest):
             self.assertGreaterEqual(seen[0][0], done[-1])
             self.assertEqual(self.cluster.sql("SELECT count(*) FROM pk.killed WHERE k < 2000")[0][0], len(want))
 
+    def alter(self, table, clause):
+        self.cluster.sql(f"ALTER TABLE pk.{table} {clause}")
+
+    def alter_done(self, table):
+        jobs = self.cluster.sql(f"SHOW ALTER TABLE COLUMN FROM pk WHERE TableName = '{table}'")
+        self.assertFalse(any("CANCELLED" in job for job in jobs), jobs)
+        return all("FINISHED" in job for job in jobs)
+
+    def test_columns_change_while_loads_run(self):
+        self.make("changed", "k INT NOT NULL, v INT, s VARCHAR(20) DEFAULT 'new', w INT", "k")
+        want = {k: (k % 7, f"s{k}", k) for k in range(200_000)}
+        self.load("changed", [f"{k},{v},{s},{w}" for k, (v, s, w) in want.items()])
+        seed = random.randrange(1 << 30)
+        print(f"seed {seed}", flush=True)
+        rng = random.Random(seed)
+
+        def one(kinds=(0, 1, 2, 3, 4)):
+            keys = sorted({rng.randrange(1000) for _ in range(50)} | {rng.randrange(200_000, 200_500) for _ in range(5)})
+            kind = rng.choice(kinds)
+            old = lambda k: want.get(k, (None, "new", None))
+            if kind == 0:
+                self.load("changed", [f"{k},{k % 97},w{k},1" for k in keys], columns="k,v,s,w")
+                want.update({k: (k % 97, f"w{k}", 1) for k in keys})
+            elif kind == 1:
+                self.load("changed", [f"{k},{k % 13}" for k in keys], partial_update="true", columns="k,v")
+                want.update({k: (k % 13, *old(k)[1:]) for k in keys})
+            elif kind == 2:
+                self.load("changed", [f"{k},0,,0,{k % 2}" for k in keys], columns="k,v,s,w,__op")
+                for k in keys:
+                    want.pop(k, None) if k % 2 else want.__setitem__(k, (0, "", 0))
+            elif kind == 3:
+                n = rng.randrange(5)
+                self.cluster.sql(f"UPDATE pk.changed SET s = concat(s, '+') WHERE k < 1000 AND k % 5 = {n}")
+                want.update({k: (r[0], r[1] + "+", r[2]) for k, r in want.items() if k < 1000 and k % 5 == n})
+            else:
+                n = rng.randrange(1000)
+                self.cluster.sql(f"DELETE FROM pk.changed WHERE k BETWEEN {n} AND {n + 3}")
+                for k in range(n, n + 4):
+                    want.pop(k, None)
+
+        def check(convert=lambda row: row):
+            rows = self.cluster.sql("SELECT k, v, s, w FROM pk.changed ORDER BY k")
+            self.assertEqual(len(rows), len(want))
+            for row in rows:
+                expected = (row[0], *convert(want[row[0]]))
+                self.assertEqual(row, expected)
+
+        def until_done(*kinds):
+            loads = 0
+            while not self.alter_done("changed"):
+                one(kinds)
+                loads += 1
+            return loads
+
+        self.alter("changed", "MODIFY COLUMN w BIGINT")
+        loads = until_done(0, 1, 2, 3, 4)
+        check()
+        # Another order, and the backend dies on the way.
+        self.alter("changed", "ORDER BY (s, k)")
+        # Afterwards loads of some columns must have the sort key.
+        one((0, 2))
+        self.cluster.restart(self.cluster.backends[0])
+        loads += until_done(0, 2, 3, 4)
+        one_more = lambda: self.load("changed", ["1,1,a,1", "2,2,b,2"], columns="k,v,s,w")
+        one_more()
+        want.update({1: (1, "a", 1), 2: (2, "b", 2)})
+        check()
+        self.assertIn("ORDER BY(`s`, `k`)", self.cluster.sql("SHOW CREATE TABLE pk.changed")[0][1])
+        self.alter("changed", "MODIFY COLUMN v VARCHAR(20)")
+        while not self.alter_done("changed"):
+            one_more()
+        check(lambda r: (None if r[0] is None else str(r[0]), *r[1:]))
+        print(f"{loads} loads during the changes", flush=True)
+
     def test_what_is_refused(self):
         self.assert_error(5064, "cannot be nullable", "CREATE TABLE pk.bad (k INT NULL, v INT) PRIMARY KEY (k) DISTRIBUTED BY HASH (k)")
         self.make("refuse", "k INT NOT NULL, v INT NOT NULL", "k")

@@ -174,7 +174,7 @@ pub async fn start(set: &Arc<ConfigSet>, home: &Path, seams: Seams, shutdown: Sh
             runtime: runtime.clone(),
         }),
         exchanges,
-        tables: Arc::new(PeerSinks { identity: identity.clone(), writers: writers.clone(), pool: pool.clone(), runtime, open: Mutex::default(), drivers: Arc::default() }),
+        tables: Arc::new(PeerSinks { identity: identity.clone(), writers: writers.clone(), pool: pool.clone(), runtime, open: Mutex::default(), drivers: Arc::default(), numbers: Arc::default() }),
         files: sources.clone(),
         spawner,
         clock: clock.clone(),

@@ -27,7 +27,7 @@ use proto_services::{
     be_service::{CreateTabletsRequest, HeartbeatRequest, PublishRequest, PublishTablet},
     fe_service::{
         CreatePartitionsReply, CreatePartitionsRequest, LoadAbortRequest, LoadBeginReply, LoadBeginRequest, LoadCommitRequest, LoadPlanReply, LoadPlanRequest, LoadReply, ReportReply,
-        ReportRequest, fe_service_server::{FeService, FeServiceServer},
+        ReportRequest, TakeNumbersReply, TakeNumbersRequest, fe_service_server::{FeService, FeServiceServer},
     },
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -102,6 +102,10 @@ impl FeService for Frontend {
 
     async fn create_partitions(&self, _request: Request<CreatePartitionsRequest>) -> Answer<CreatePartitionsReply> {
         Err(Status::unimplemented("the table has its partitions"))
+    }
+
+    async fn take_numbers(&self, _request: Request<TakeNumbersRequest>) -> Answer<TakeNumbersReply> {
+        Err(Status::unimplemented("the table has no AUTO_INCREMENT column"))
     }
 
     async fn load_commit(&self, request: Request<LoadCommitRequest>) -> Answer<LoadReply> {

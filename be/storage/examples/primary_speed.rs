@@ -60,8 +60,10 @@ fn main() {
             tracker.rows().iter().find(|r| r.label.contains("primary_index")).map_or(0, |r| r.consumed >> 20),
         );
         scans(&engine, id, version, "after the batches");
+        point_reads(&engine, id, version, rows);
         engine.compact_fully(TabletId(id)).expect("compacted");
         scans(&engine, id, version, "compacted");
+        point_reads(&engine, id, version, rows);
     }
     engine.drop_tablets(&[TabletId(1), TabletId(2)]).expect("dropped");
 }
@@ -110,6 +112,33 @@ fn chunk(keys: &[i64]) -> Chunk {
     ];
     let columns = arrays.into_iter().zip(columns()).map(|(a, (_, ty))| Column::flat(a, ty)).collect();
     Chunk::new(columns, keys.len())
+}
+
+/// Rows by their keys, one after the other.
+fn point_reads(engine: &StorageEngine, id: u64, version: i64, rows: usize) {
+    let types = columns();
+    let mut rng = Rng::from_seed(11);
+    let reads = 200;
+    let start = Instant::now();
+    let mut found = 0;
+    for _ in 0..reads {
+        let key = Scalar::BigInt(rng.range(0..rows as u64) as i64);
+        let equal = ColumnPredicate::new(0, LogicalType::BigInt, PredicateKind::Compare { op: CompareOp::Eq, value: key });
+        let spec = ReadSpec {
+            columns: types.iter().enumerate().map(|(i, (_, ty))| ReadColumn::new(i as u64 + 1, ty.clone())).collect(),
+            output: vec![0, 1, 2, 3, 4],
+            predicates: vec![equal],
+            ..Default::default()
+        };
+        let read = engine.tablet(TabletId(id)).expect("it exists").read(version, &spec).expect("it opens");
+        for morsel in &read.morsels {
+            let mut scan = morsel.scan().expect("it starts");
+            while let Some(chunk) = scan.next_chunk().expect("it reads") {
+                found += chunk.rows();
+            }
+        }
+    }
+    println!("    {:18} {:12} {found:9} rows {:8.3} ms each", "", "point read", start.elapsed().as_secs_f64() * 1000.0 / f64::from(reads));
 }
 
 fn scans(engine: &StorageEngine, id: u64, version: i64, what: &str) {

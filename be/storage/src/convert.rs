@@ -3,6 +3,9 @@
 //! The new tablet was created as *converting*: it publishes versions although those below are missing. The conversion reads its
 //! source at version V, computes the new columns, writes them as one rowset for versions up to V, and swaps that in for whatever
 //! the tablet had up to V. Versions after V stay: loads wrote both tablets. One metadata batch; doing it twice does nothing more.
+//!
+//! What a load does to a primary-key tablet depends on the rows it finds. Until the history is there, publications are only noted
+//! (a waiting rowset with its version); the conversion then applies them one after the other, and ends when none is left.
 
 use std::sync::Arc;
 
@@ -56,6 +59,10 @@ impl StorageEngine {
     }
 
     fn convert_alone(&self, to: &Arc<Tablet>, conversion: &Conversion) -> Result<()> {
+        if to.primary().is_some() && to.versions().max() > to.create_request().initial_version.max(1) {
+            // The history came before, and some of what follows.
+            return catch_up(to);
+        }
         let from = self.tablet(conversion.from)?;
         let spec = ReadSpec { columns: conversion.columns.clone(), output: (0..conversion.columns.len()).collect(), ..Default::default() };
         let read = from.read(conversion.version, &spec)?;
@@ -76,11 +83,15 @@ impl StorageEngine {
             }
         }
         let first = to.create_request().initial_version + 1;
-        if conversion.version < first {
-            // Nothing was ever loaded; the files of no rows are none.
-            return install(to, None, conversion.version);
+        // Nothing was ever loaded; the files of no rows are none.
+        let history = if conversion.version < first { None } else { Some(writer.close_covering((first, conversion.version))?) };
+        if to.primary().is_some() {
+            if let Some(history) = history {
+                begin_history(to, history)?;
+            }
+            return catch_up(to);
         }
-        install(to, Some(writer.close_covering((first, conversion.version))?), conversion.version)
+        install(to, history, conversion.version)
     }
 }
 
@@ -91,6 +102,78 @@ fn check_kept(kept: &[KeptValue], before: &Chunk, after: &Chunk) -> Result<()> {
         ensure!(to.null_count() <= from.null_count(), InvalidArgument, "a value of column {} does not convert from {} to {}", k.name, from.ty(), to.ty());
     }
     Ok(())
+}
+
+/// Gives a primary-key tablet its first rows; it goes on converting.
+fn begin_history(to: &Arc<Tablet>, history: PendingRowset) -> Result<()> {
+    let _state = to.primary().map(|p| p.lock());
+    let _turn = to.pending.lock();
+    to.check()?;
+    let rowset = Rowset::new(history.meta().clone(), to.dir().clone(), to.shared().clone())?;
+    let next = to.versions().with_filler(rowset.clone())?;
+    let mut batch = MetaBatch::new();
+    to.dir().meta().put_rowset(&mut batch, rowset.meta())?;
+    to.dir().meta().commit(batch)?;
+    to.set_versions(next);
+    history.settle();
+    Ok(())
+}
+
+/// Applies the publications that waited for the history, in their order; the conversion ends when none is left.
+fn catch_up(to: &Arc<Tablet>) -> Result<()> {
+    let Some(primary) = to.primary() else { return Ok(()) };
+    loop {
+        // Taken anew every time: a publication may come in between.
+        let mut state = primary.lock();
+        to.check()?;
+        if !to.is_converting() {
+            return Ok(());
+        }
+        let mut pending = to.pending.lock();
+        let versions = to.versions();
+        let next = pending.iter().filter(|(_, r)| r.versions().1 > 0).min_by_key(|(_, r)| r.versions().1).map(|(txn, r)| (*txn, r.clone()));
+        let meta = to.dir().meta();
+        let Some((txn, rowset)) = next else {
+            let create = CreateTablet { converting: false, ..(*to.create_request()).clone() };
+            let mut header = to.header();
+            header.create = Some(create.clone());
+            let mut batch = MetaBatch::new();
+            meta.put_tablet(&mut batch, &header);
+            meta.commit(batch)?;
+            to.set_schema(create, (*to.schema()).clone());
+            return Ok(());
+        };
+        let version = rowset.versions().1;
+        let mut batch = MetaBatch::new();
+        meta.delete_txn(&mut batch, txn, to.id());
+        if version <= versions.max() {
+            // The history has its rows.
+            meta.commit(batch)?;
+            pending.remove(&txn);
+            rowset.discard();
+            continue;
+        }
+        ensure!(version == versions.max() + 1, Unavailable, "versions after {} are missing", versions.max());
+        drop(pending);
+        let outcome = crate::primary::apply::apply(to, &mut state, &rowset, version).and_then(|applied| {
+            let next = versions.with_next(applied.rowset.clone())?;
+            applied.record(to, version, &mut batch)?;
+            meta.commit(batch)?;
+            Ok((applied, next))
+        });
+        let (applied, next) = match outcome {
+            Ok(done) => done,
+            Err(e) => {
+                state.invalidate();
+                to.dir().end_writing(rowset.id());
+                return Err(e);
+            }
+        };
+        let mut pending = to.pending.lock();
+        pending.remove(&txn);
+        applied.settle(to, version);
+        to.set_versions(next);
+    }
 }
 
 /// Swaps the history in and ends the conversion.

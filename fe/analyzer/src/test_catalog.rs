@@ -147,6 +147,7 @@ impl TestCatalog {
             colocate_group: None,
             further: Vec::new(),
             next_column_uid: spec.columns.len() as u64 + 1,
+            sequence: Default::default(),
         };
         let t = table(
             &spec.db_name,
@@ -214,6 +215,7 @@ impl TestCatalog {
             colocate_group: None,
             further: Vec::new(),
             next_column_uid: columns.len() as u64 + 1,
+            sequence: Default::default(),
         };
         let id = 1000 + self.tables.len() as u64;
         let t = table(&db, id, &name, columns, TableKind::Olap(Arc::new(olap)));

@@ -43,6 +43,10 @@ pub enum Op {
     AlterTableProperties { table: TableId, properties: Vec<(String, String)> },
     AlterTableComment { table: TableId, comment: String },
     SwapTables { a: TableId, b: TableId },
+    /// Gives away numbers of the table's AUTO_INCREMENT column; the reply is the first.
+    TakeNumbers { table: TableId, count: u64 },
+    /// The next number is at least this one (ALTER TABLE ... AUTO_INCREMENT = n).
+    RaiseNumbers { table: TableId, next: u64 },
     AddPartitions { table: TableId, partitions: Vec<Partition> },
     DropPartitions { table: TableId, partitions: Vec<PartitionId> },
     /// Old partition → the empty one that takes its place under the same name (TRUNCATE).

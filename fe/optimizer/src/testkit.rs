@@ -104,6 +104,7 @@ impl Kit {
             colocate_group,
             further: Vec::new(),
             next_column_uid: columns.len() as u64 + 1,
+            sequence: Default::default(),
         };
         let table = Table {
             id: TableId(self.id()),

@@ -17,6 +17,7 @@ pub mod scan;
 pub mod sort;
 pub mod table_function;
 mod table_indexes;
+mod table_numbers;
 mod table_route;
 pub mod table_sink;
 pub mod union;

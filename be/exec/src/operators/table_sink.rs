@@ -5,6 +5,7 @@
 //! frontend has made one.
 
 use std::{
+    ops::Range,
     sync::{Arc, atomic::{AtomicBool, AtomicU64, Ordering}},
     task::{Context, Poll, ready},
 };
@@ -14,7 +15,7 @@ use common_types::Chunk;
 use futures::{FutureExt, future::BoxFuture};
 use proto_messages::fragment::{PartitionTarget, TableSink as TableSinkNode};
 
-use super::{table_indexes::{FurtherIndexes, IndexRows}, table_route::{RouteExprs, Routed, Router}};
+use super::{table_indexes::{FurtherIndexes, IndexRows}, table_numbers::{number, numbered_column}, table_route::{RouteExprs, Routed, Router}};
 use crate::{
     operator::{Sink, SinkFactory},
     pipeline::builder::PipelineBuilder,
@@ -26,7 +27,8 @@ use crate::{
 pub fn make(b: &PipelineBuilder<'_>, node: &TableSinkNode) -> Result<Arc<dyn SinkFactory>> {
     let router = Arc::new(Router::new(b, node)?);
     let further = Arc::new(FurtherIndexes::new(b, node)?);
-    Ok(Arc::new(TableSinkFactory { further, query: b.query.clone(), node: node.clone(), router, counts: Arc::default() }))
+    let numbered = numbered_column(node)?;
+    Ok(Arc::new(TableSinkFactory { numbered, further, query: b.query.clone(), node: node.clone(), router, counts: Arc::default() }))
 }
 
 #[derive(Default)]
@@ -37,6 +39,7 @@ struct Counts {
 }
 
 struct TableSinkFactory {
+    numbered: Option<usize>,
     further: Arc<FurtherIndexes>,
     query: Arc<QueryContext>,
     node: TableSinkNode,
@@ -52,18 +55,19 @@ impl SinkFactory for TableSinkFactory {
     fn make(&self, driver: usize) -> Result<Box<dyn Sink>> {
         let id = crate::runtime::query::query_id_to_proto(self.query.id);
         let writer = self.query.env.tables.open(id, &self.node, driver as u32)?;
-        Ok(Box::new(TableSink { indexes: self.further.open(), further: self.further.clone(), exprs: self.router.exprs(), waiting: None, node: self.node.clone(), query: self.query.clone(), router: self.router.clone(), counts: self.counts.clone(), writer }))
+        Ok(Box::new(TableSink { numbered: self.numbered, indexes: self.further.open(), further: self.further.clone(), exprs: self.router.exprs(), waiting: None, node: self.node.clone(), query: self.query.clone(), router: self.router.clone(), counts: self.counts.clone(), writer }))
     }
 }
 
 struct TableSink {
+    numbered: Option<usize>,
     further: Arc<FurtherIndexes>,
     indexes: Vec<IndexRows>,
     query: Arc<QueryContext>,
     node: TableSinkNode,
     router: Arc<Router>,
     exprs: RouteExprs,
-    /// A chunk whose partitions are being made.
+    /// A chunk that cannot be written yet.
     waiting: Option<Waiting>,
     counts: Arc<Counts>,
     writer: Box<dyn TableWriter>,
@@ -71,7 +75,14 @@ struct TableSink {
 
 struct Waiting {
     chunk: Chunk,
-    partitions: BoxFuture<'static, Result<Vec<PartitionTarget>>>,
+    until: Until,
+}
+
+enum Until {
+    /// Its rows have numbers.
+    Numbered(BoxFuture<'static, Result<Vec<Range<i64>>>>),
+    /// Its partitions are made.
+    Partitioned(BoxFuture<'static, Result<Vec<PartitionTarget>>>),
 }
 
 impl Sink for TableSink {
@@ -81,13 +92,13 @@ impl Sink for TableSink {
     }
 
     fn push(&mut self, chunk: Chunk) -> Result<()> {
-        let routed = self.router.route(&mut self.exprs, &self.query.eval, &chunk, true)?;
-        if routed.missing.is_empty() {
-            return self.write(chunk, &routed);
+        let without = self.numbered.map_or(0, |at| chunk.column(at).null_count());
+        if without > 0 {
+            let numbers = self.query.env.tables.take_numbers(&self.node, without);
+            self.waiting = Some(Waiting { chunk, until: Until::Numbered(numbers) });
+            return Ok(());
         }
-        let partitions = self.query.env.tables.create_partitions(&self.node, routed.missing);
-        self.waiting = Some(Waiting { chunk, partitions });
-        Ok(())
+        self.route(chunk)
     }
 
     fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
@@ -103,18 +114,44 @@ impl Sink for TableSink {
 }
 
 impl TableSink {
-    /// Writes the chunk that waits once its partitions are there.
+    /// Writes a chunk, or lets it wait for its partitions.
+    fn route(&mut self, chunk: Chunk) -> Result<()> {
+        let routed = self.router.route(&mut self.exprs, &self.query.eval, &chunk, true)?;
+        if routed.missing.is_empty() {
+            return self.write(chunk, &routed);
+        }
+        let partitions = self.query.env.tables.create_partitions(&self.node, routed.missing);
+        self.waiting = Some(Waiting { chunk, until: Until::Partitioned(partitions) });
+        Ok(())
+    }
+
+    /// Writes the chunk that waits once it can be.
     fn poll_waiting(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        let Some(waiting) = &mut self.waiting else { return Poll::Ready(Ok(())) };
-        let made = ready!(waiting.partitions.poll_unpin(cx));
-        let Some(Waiting { chunk, .. }) = self.waiting.take() else { return Poll::Ready(Ok(())) };
-        let made = made?;
+        while let Some(waiting) = &mut self.waiting {
+            match &mut waiting.until {
+                Until::Numbered(numbers) => {
+                    let numbers = ready!(numbers.poll_unpin(cx));
+                    let (Some(Waiting { chunk, .. }), Some(at)) = (self.waiting.take(), self.numbered) else { break };
+                    self.route(number(chunk, at, numbers?)?)?;
+                }
+                Until::Partitioned(partitions) => {
+                    let made = ready!(partitions.poll_unpin(cx));
+                    let Some(Waiting { chunk, .. }) = self.waiting.take() else { break };
+                    self.write_into(chunk, &made?)?;
+                }
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Writes a chunk whose partitions have been made.
+    fn write_into(&mut self, chunk: Chunk, made: &[PartitionTarget]) -> Result<()> {
         // The writer first: another driver may route by them as soon as the router knows.
-        self.writer.add_partitions(&made);
+        self.writer.add_partitions(made);
         made.iter().for_each(|target| self.further.add(target));
-        self.router.add(&made)?;
+        self.router.add(made)?;
         let routed = self.router.route(&mut self.exprs, &self.query.eval, &chunk, false)?;
-        Poll::Ready(self.write(chunk, &routed))
+        self.write(chunk, &routed)
     }
 
     fn write(&mut self, chunk: Chunk, routed: &Routed) -> Result<()> {

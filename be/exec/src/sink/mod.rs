@@ -1,6 +1,6 @@
 //! What the executor needs to write rows into tables. The server adapts tablet writers, here or on peers, to it.
 
-use std::task::{Context, Poll};
+use std::{ops::Range, task::{Context, Poll}};
 
 use common_base::Result;
 use common_types::{Chunk, Scalar};
@@ -15,6 +15,11 @@ pub trait TableSinkProvider: Send + Sync {
     /// Partitions for rows that have none yet, one for each tuple of partition values. Partitions that exist by now are named too.
     fn create_partitions(&self, _sink: &TableSink, _values: Vec<Vec<Scalar>>) -> BoxFuture<'static, Result<Vec<PartitionTarget>>> {
         Box::pin(async { Err(common_base::err!(Internal, "this process makes no partitions")) })
+    }
+
+    /// Numbers for rows of the sink's numbered column, in ascending ranges.
+    fn take_numbers(&self, _sink: &TableSink, _rows: usize) -> BoxFuture<'static, Result<Vec<Range<i64>>>> {
+        Box::pin(async { Err(common_base::err!(Internal, "this process gives no numbers")) })
     }
 }
 

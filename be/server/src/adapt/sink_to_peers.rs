@@ -5,6 +5,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    ops::Range,
     sync::{Arc, Weak, atomic::{AtomicUsize, Ordering}},
     task::{Context, Poll},
 };
@@ -21,7 +22,7 @@ use proto_services::fe_service::CreatePartitionsRequest;
 use proto_services::be_peer::{WriterChunk, WriterClose, WriterOpen, WriteTabletsRequest, write_tablets_request::Kind};
 use tokio::sync::oneshot;
 
-use super::tablet_writers::{Sender, TabletWriters};
+use super::{numbers::Numbers, tablet_writers::{Sender, TabletWriters}};
 use crate::identity::Identity;
 
 const QUEUE_BYTES: usize = 16 << 20;
@@ -45,6 +46,7 @@ pub struct PeerSinks {
     pub open: Mutex<HashMap<TxnId, Weak<Shared>>>,
     /// Drivers that write now.
     pub drivers: Arc<AtomicUsize>,
+    pub numbers: Arc<Numbers>,
 }
 
 /// Connections of one load on this backend.
@@ -114,6 +116,13 @@ impl TableSinkProvider for PeerSinks {
             Ok(reply.targets)
         });
         async move { call.await.unwrap_or_else(|e| Err(common_base::err!(Cancelled, "making partitions was given up: {e}"))) }.boxed()
+    }
+
+    fn take_numbers(&self, sink: &TableSink, rows: usize) -> BoxFuture<'static, Result<Vec<Range<i64>>>> {
+        let (identity, pool, numbers) = (self.identity.clone(), self.pool.clone(), self.numbers.clone());
+        let (table, epoch) = (sink.table_id, sink.numbers_epoch);
+        let call = self.runtime.spawn(async move { numbers.take(&identity, &pool, table, epoch, rows).await });
+        async move { call.await.unwrap_or_else(|e| Err(common_base::err!(Cancelled, "taking numbers was given up: {e}"))) }.boxed()
     }
 }
 

@@ -10,7 +10,7 @@ use be_storage::{DeltaWriter, LoadMemory, StorageEngine, rowset::writer::Pending
 use common_base::{Result, bail, err, ids::{TabletId, TxnId}};
 use common_types::Chunk;
 use parking_lot::{Mutex, RwLock};
-use proto_messages::{chunk::TabletCommit, fragment::TableSink, tablet::{PrimaryLoad, TabletSchema}};
+use proto_messages::{chunk::TabletCommit, fragment::{IndexSchema, TableSink}, tablet::{PrimaryLoad, TabletSchema}};
 
 /// Writers of all running loads.
 pub struct TabletWriters {
@@ -23,8 +23,8 @@ pub struct TabletWriters {
 struct Load {
     /// What is written to tablets of each index.
     schemas: HashMap<u64, TabletSchema>,
-    /// What the rows are, when they are not whole rows to upsert.
-    primary: Option<PrimaryLoad>,
+    /// What the rows of each index are, when they are not whole rows to upsert.
+    primary: HashMap<u64, PrimaryLoad>,
     writers: RwLock<HashMap<TabletId, Arc<DeltaWriter>>>,
     state: Mutex<State>,
 }
@@ -70,7 +70,7 @@ impl TabletWriters {
         let mut loads = self.loads.lock();
         let schemas = || sink.indexes.iter().filter_map(|i| Some((i.index_id, i.schema.clone()?))).collect();
         let state = || Mutex::new(State { senders: senders.max(1), aborted: false });
-        let new = || Arc::new(Load { schemas: schemas(), primary: sink.primary_load.clone(), writers: RwLock::default(), state: state() });
+        let new = || Arc::new(Load { schemas: schemas(), primary: primary_loads(sink), writers: RwLock::default(), state: state() });
         let load = loads.entry(txn).or_insert_with(new).clone();
         Sender { all: self.clone(), txn, load, closed: false }
     }
@@ -87,10 +87,20 @@ impl TabletWriters {
             return Ok(writer.clone());
         }
         let index = self.engine.tablet(tablet)?.create_request().index_id;
-        let writer = Arc::new(self.engine.open_writer_as(tablet, txn, load.schemas.get(&index), load.primary.clone())?);
+        let writer = Arc::new(self.engine.open_writer_as(tablet, txn, load.schemas.get(&index), load.primary.get(&index).cloned())?);
         writers.insert(tablet, writer.clone());
         Ok(writer)
     }
+}
+
+/// What the rows of each index are: the base index's as the load says, of the others the columns that come.
+fn primary_loads(sink: &TableSink) -> HashMap<u64, PrimaryLoad> {
+    let Some(load) = &sink.primary_load else { return HashMap::new() };
+    let of = |(at, index): (usize, &IndexSchema)| {
+        let comes = if at == 0 || load.missing.is_empty() { load.column_uids.clone() } else { index.column_uids.clone() };
+        (index.index_id, PrimaryLoad { column_uids: comes, ..load.clone() })
+    };
+    sink.indexes.iter().enumerate().map(of).collect()
 }
 
 /// One sender's side.

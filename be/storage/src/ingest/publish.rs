@@ -57,6 +57,8 @@ fn publish_group(dir: &crate::data_dir::DataDir, txn: TxnId, group: &[(Arc<Table
     let mut batch = MetaBatch::new();
     let mut ready = Vec::with_capacity(group.len());
     let mut obsolete = Vec::new();
+    let mut waiting: Vec<(Arc<Tablet>, Arc<Rowset>)> = Vec::new();
+    let mut done = Vec::new();
     for ((tablet, version), applied) in group.iter().zip(apply_group(txn, group)) {
         let pending = tablet.pending.lock();
         let outcome = (|| {
@@ -68,6 +70,15 @@ fn publish_group(dir: &crate::data_dir::DataDir, txn: TxnId, group: &[(Arc<Table
             if *version <= versions.max() && missing(tablet, txn, *version).is_ok() {
                 // A conversion has brought its rows already.
                 obsolete.push(tablet.clone());
+                return Ok(None);
+            }
+            if tablet.primary().is_some() && tablet.is_converting() {
+                // Applied when the tablet has the rows below it: see `convert`.
+                if rowset.versions().1 != *version {
+                    let rowset = rowset.published(*version);
+                    dir.meta().put_txn(&mut batch, rowset.meta());
+                    waiting.push((tablet.clone(), rowset));
+                }
                 return Ok(None);
             }
             let gap = tablet.is_converting() && *version > versions.max() + 1;
@@ -98,7 +109,7 @@ fn publish_group(dir: &crate::data_dir::DataDir, txn: TxnId, group: &[(Arc<Table
             Ok(Some(next))
         })();
         match outcome {
-            Ok(None) => outcomes.push(PublishOutcome { tablet: tablet.id(), result: Ok(()) }),
+            Ok(None) => done.push((tablet.id(), pending)),
             Ok(Some(next)) => ready.push((tablet, pending, next, *version, applied)),
             Err(e) => outcomes.push(PublishOutcome { tablet: tablet.id(), result: Err(e) }),
         }
@@ -113,6 +124,14 @@ fn publish_group(dir: &crate::data_dir::DataDir, txn: TxnId, group: &[(Arc<Table
             tablet.set_versions(next);
         }
         outcomes.push(PublishOutcome { tablet: tablet.id(), result: written.clone() });
+    }
+    for (id, mut pending) in done {
+        let waits = waiting.iter().position(|(t, _)| t.id() == id).map(|at| waiting.swap_remove(at));
+        let result = match waits {
+            None => Ok(()),
+            Some((_, rowset)) => written.clone().map(|()| drop(pending.insert(txn, rowset))),
+        };
+        outcomes.push(PublishOutcome { tablet: id, result });
     }
     for tablet in obsolete {
         forget(dir, &tablet, txn);

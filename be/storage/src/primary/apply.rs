@@ -198,10 +198,13 @@ impl Run<'_> {
         for (i, spec) in self.schema.columns.iter().enumerate() {
             columns.push(match self.shape.missing.iter().find(|m| m.column == i) {
                 Some(missing) => self.places.values_or(spec, &found, &missing.value)?,
-                None => match &kept {
-                    Some(kept) => self.whole_column(segment, i)?.gather(kept),
-                    None => self.whole_column(segment, i)?,
-                },
+                None => {
+                    let come = match &kept {
+                        Some(kept) => self.whole_column(segment, i)?.gather(kept),
+                        None => self.whole_column(segment, i)?,
+                    };
+                    if self.shape.kept.contains(&i) { self.places.values_over(spec, &found, come)? } else { come }
+                }
             });
         }
         let sort: Vec<Column> = self.schema.sort_key.iter().map(|i| columns[*i].clone()).collect();

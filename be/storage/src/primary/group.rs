@@ -67,6 +67,10 @@ pub(crate) fn apply_group<'a>(txn: TxnId, group: &'a [(Arc<Tablet>, i64)]) -> Ve
         .zip(group)
         .filter_map(|(applying, (tablet, version))| {
             let applying = applying.as_mut()?;
+            if tablet.is_converting() {
+                // The rows it is about may be still to come.
+                return None;
+            }
             let rowset = tablet.pending.lock().get(&txn).cloned()?;
             // A publication that is told twice has nothing left to do.
             let applied = tablet.versions().current().iter().any(|r| r.txn() == txn);

@@ -18,6 +18,8 @@ pub struct LoadShape {
     /// Columns that do not come, with what rows of new keys get.
     pub missing: Vec<Missing>,
     pub update_only: bool,
+    /// Positions of columns that come for rows of new keys only.
+    pub kept: Vec<usize>,
 }
 
 /// A column that a load leaves out.
@@ -35,7 +37,7 @@ impl LoadShape {
     pub fn new(schema: &TabletSchema, load: Option<&PrimaryLoad>) -> Result<Self> {
         let all: Vec<usize> = (0..schema.columns.len()).collect();
         let Some(load) = load else {
-            return Ok(Self { columns: all, has_op: false, merge_column: None, missing: Vec::new(), update_only: false });
+            return Ok(Self { columns: all, has_op: false, merge_column: None, missing: Vec::new(), update_only: false, kept: Vec::new() });
         };
         // Columns may have been dropped since the load was written.
         let columns = if load.column_uids.is_empty() { all } else { load.column_uids.iter().filter_map(|u| schema.position_of(*u)).collect() };
@@ -52,12 +54,13 @@ impl LoadShape {
             })
             .collect::<Result<Vec<_>>>()?;
         let merge_column = schema.position_of(load.merge_column).filter(|m| columns.contains(m));
-        Ok(Self { columns, has_op: load.has_op, merge_column, missing, update_only: load.update_only })
+        let kept = load.kept_uids.iter().filter_map(|u| schema.position_of(*u)).filter(|k| columns.contains(k)).collect();
+        Ok(Self { columns, has_op: load.has_op, merge_column, missing, update_only: load.update_only, kept })
     }
 
     /// Whether rows come without some columns that must be filled in.
     pub fn is_partial(&self) -> bool {
-        !self.missing.is_empty()
+        !self.missing.is_empty() || !self.kept.is_empty()
     }
 
     /// The schema of the segments that hold the rows as they come.

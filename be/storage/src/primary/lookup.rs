@@ -53,6 +53,26 @@ impl Places {
         Ok(Column::concat(&pieces).gather(&back))
     }
 
+    /// The same over a column that has the values where there is no place.
+    pub fn values_over(&self, column: &TabletColumn, places: &[Location], otherwise: Column) -> Result<Column> {
+        let known: Vec<Location> = places.iter().copied().filter(|l| l.is_some()).collect();
+        if known.is_empty() {
+            return Ok(otherwise);
+        }
+        let with = Column::concat(&[self.values(column, &known)?, otherwise]);
+        let mut next = 0u32;
+        let pick = |(row, place): (usize, &Location)| {
+            if place.is_some() {
+                next += 1;
+                next - 1
+            } else {
+                (known.len() + row) as u32
+            }
+        };
+        let picks: Vec<u32> = places.iter().enumerate().map(pick).collect();
+        Ok(with.gather(&picks))
+    }
+
     /// The same with `otherwise` where there is no place.
     pub fn values_or(&self, column: &TabletColumn, places: &[Location], otherwise: &Scalar) -> Result<Column> {
         let known: Vec<Location> = places.iter().copied().filter(|l| l.is_some()).collect();

@@ -179,11 +179,13 @@ impl Tablet {
     /// What the FE is told; statistics on demand.
     pub fn report(&self, with_statistics: bool) -> TabletReport {
         let versions = self.versions();
+        // Published, though not applied before its history has come.
+        let waiting = if self.is_converting() { self.pending.lock().values().map(|r| r.versions().1).max().unwrap_or(0) } else { 0 };
         let sum = |f: fn(&proto_messages::tablet::RowsetMeta) -> u64| versions.current().iter().map(|r| f(r.meta())).sum();
         let statistics = with_statistics.then(|| self.statistics().inspect_err(|e| self.note_failure(e)).ok()).flatten();
         TabletReport {
             tablet_id: self.id.0,
-            version: versions.max(),
+            version: versions.max().max(waiting),
             rows: sum(|m| m.rows) - versions.current().iter().map(|r| r.deleted_rows()).sum::<u64>(),
             bytes: sum(|m| m.bytes),
             rowsets: versions.current().len() as u32,

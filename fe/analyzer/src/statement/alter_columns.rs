@@ -4,7 +4,7 @@
 use common_base::{Result, bail, err, ids::ColumnUid};
 use common_expr::expr::Expr;
 use common_types::{LogicalType, Scalar};
-use fe_catalog::model::{Column, ColumnSource, DefaultValue, Distribution, IndexColumn, KeysModel, OlapTable, PartitionInfo, Table};
+use fe_catalog::model::{Aggregation, Column, ColumnSource, DefaultValue, Distribution, IndexColumn, KeysModel, OlapTable, PartitionInfo, Table};
 use fe_parser::{
     ParseOptions,
     ast::{AlterTableClause, ColumnDef, ColumnPosition, SortKey, sql},
@@ -140,7 +140,9 @@ impl Draft<'_> {
                 ColumnSource::Default
             }
         };
-        self.rewrite |= column.key || matches!(source, ColumnSource::Expr(_));
+        // Rows of one key that are still apart would each add the value they had before.
+        let adds_up = column.aggregation == Some(Aggregation::Sum) && !is_zero(&column.before);
+        self.rewrite |= column.key || adds_up || matches!(source, ColumnSource::Expr(_));
         self.resorted |= column.key;
         if column.key && !self.sort_key.is_empty() && matches!(keys, KeysModel::Aggregate | KeysModel::Unique) {
             // Rows of one key are found next to each other: all key columns sort.
@@ -425,6 +427,16 @@ impl Draft<'_> {
             next_column_uid: self.next_uid,
             rewrite: self.rewrite,
         })
+    }
+}
+
+/// Whether adding a value changes nothing.
+fn is_zero(value: &Scalar) -> bool {
+    match value {
+        Scalar::Null => true,
+        Scalar::Float(v) => *v == 0.0,
+        Scalar::Double(v) => *v == 0.0,
+        other => other.as_i128() == Some(0),
     }
 }
 

@@ -34,8 +34,10 @@ pub struct AnalyzedInsert {
     pub plan: LogicalNode,
     /// Plan column of every table column, in table order.
     pub output: Vec<(ColumnUid, ColumnId)>,
-    /// The AUTO_INCREMENT column, to be filled where it is NULL.
+    /// The AUTO_INCREMENT column, where its NULLs stand for numbers to be given.
     pub auto_increment: Option<ColumnUid>,
+    /// Columns that are written for rows of new keys only (primary keys): numbers and defaults of a row's own.
+    pub kept: Vec<ColumnUid>,
     /// Columns the statement names (all when it has no list), with generated columns over them: a partial update writes only these.
     pub written: Vec<ColumnUid>,
     /// Rows of known keys keep their values in columns that are not written (primary keys).
@@ -66,13 +68,16 @@ pub fn analyze_insert(ctx: &AnalyzeContext<'_>, insert: &Insert) -> Result<Analy
             Some(with) => binder.bind_with(with)?,
             None => Vec::new(),
         };
+        let mut defaults = false;
         let mut source = match &insert.source {
             InsertSource::Values(rows) => {
+                defaults = true;
                 binder.insert_values(&table, insert.columns.as_deref(), &rows.iter().collect::<Vec<_>>())?
             }
             InsertSource::Query(query) => {
                 if let (sql::SetExpr::Values(values), None, None) = (&*query.body, &query.with, &query.limit_clause) {
                     let rows: Vec<&Vec<sql::Expr>> = values.rows.iter().map(|r| &r.content).collect();
+                    defaults = true;
                     binder.insert_values(&table, insert.columns.as_deref(), &rows)?
                 } else {
                     let bound = binder.bind_query(query)?;
@@ -87,12 +92,27 @@ pub fn analyze_insert(ctx: &AnalyzeContext<'_>, insert: &Insert) -> Result<Analy
         };
         source.bound.plan = binder.place_ctes(source.bound.plan, producers);
         let partial = is_partial(ctx, &olap, &table, &source.targets, insert.columns.is_some() || insert.by_name);
-        let written = written_columns(&olap, &table, &source.targets, partial)?;
+        let left_out = |c: &Column| !source.targets.iter().any(|t| table.columns[*t].uid == c.uid);
+        let automatic = table.columns.iter().find(|c| c.auto_increment);
+        // In a query a NULL is a value, and not a good one.
+        let auto_increment = automatic.filter(|c| defaults || left_out(c)).map(|c| c.uid);
+        let mut kept = Vec::new();
+        for column in table.columns.iter().filter(|c| olap.keys == KeysModel::Primary && !c.key && left_out(c)) {
+            if column.auto_increment || (partial && binder.default_varies(column)?) {
+                kept.push(column.uid);
+            }
+        }
+        let mut written = written_columns(&olap, &table, &source.targets, partial)?;
+        if partial {
+            let numbered = automatic.filter(|c| c.key && left_out(c)).map(|c| c.uid);
+            written.extend(kept.iter().copied().chain(numbered).filter(|uid| !written.contains(uid)).collect::<Vec<_>>());
+        }
         let (mut plan, output) = binder.fill_columns(&table, source, partial)?;
         binder.fold_plan(&mut plan);
         Ok(AnalyzedInsert {
             db_name: db.name.clone(),
-            auto_increment: table.columns.iter().find(|c| c.auto_increment).map(|c| c.uid),
+            auto_increment,
+            kept,
             overwrite: insert.overwrite,
             partitions,
             temporary_partitions,

@@ -63,7 +63,10 @@ pub struct AnalyzedLoad {
     /// `__op`: TINYINT, 0 = upsert, 1 = delete.
     pub op: Option<Expr>,
     pub partitions: Option<Vec<PartitionId>>,
+    /// The AUTO_INCREMENT column when the load leaves it out: it is NULL, and its rows are to be numbered.
     pub auto_increment: Option<ColumnUid>,
+    /// Columns that come for rows of new keys only (primary keys): numbers and defaults of a row's own.
+    pub kept: Vec<ColumnUid>,
     pub factory: ColumnFactory,
 }
 
@@ -91,7 +94,10 @@ pub fn analyze_load(ctx: &AnalyzeContext<'_>, request: &LoadRequest<'_>) -> Resu
         let mut load = binder.bind_load(&table, listed, request.selection, primary, request.partial_update)?;
         load.db_name.clone_from(&db.name);
         load.partitions = partitions;
-        load.auto_increment = table.columns.iter().find(|c| c.auto_increment).map(|c| c.uid);
+        let left_out = |name: &str| !listed.iter().any(|c| c.name.value.eq_ignore_ascii_case(name));
+        let numbered = table.columns.iter().filter(|c| primary && c.auto_increment && !c.key && left_out(&c.name)).map(|c| c.uid);
+        load.kept.extend(numbered);
+        load.auto_increment = table.columns.iter().find(|c| c.auto_increment && left_out(&c.name)).map(|c| c.uid);
         load.factory = binder.columns;
         Ok(load)
     })
@@ -156,18 +162,22 @@ impl Binder<'_> {
         }
         let op = self.load_op(&fields, &mapped, primary)?;
         let mut columns: Vec<(ColumnUid, Expr)> = Vec::with_capacity(table.columns.len());
+        let mut kept = Vec::new();
         for column in table.columns.iter().filter(|c| c.generated.is_none()) {
             let value = if let Some((_, e)) = mapped.iter().find(|(n, _)| n.eq_ignore_ascii_case(&column.name)) {
                 e.clone()
             } else if let Some(f) = fields.iter().find(|f| f.name.eq_ignore_ascii_case(&column.name)) {
                 let reference = self.columns.reference(f.id);
                 self.implicit_cast(reference, &column.ty)?
-            } else if partial {
+            } else if partial && !column.auto_increment && !self.default_varies(column)? {
                 if column.key {
                     bail!(Analysis, "'{}' must be explicitly mentioned in column permutation: ", column.name);
                 }
                 continue;
             } else {
+                if partial && !column.key && !column.auto_increment {
+                    kept.push(column.uid);
+                }
                 let default = self.required_default(column)?;
                 self.fold(default)
             };
@@ -199,6 +209,7 @@ impl Binder<'_> {
             op,
             partitions: None,
             auto_increment: None,
+            kept,
             factory: ColumnFactory::default(),
         })
     }

@@ -77,6 +77,15 @@ impl Binder<'_> {
         self.implicit_cast(value, &column.ty).map(Some)
     }
 
+    /// Whether rows get defaults that differ from each other.
+    pub(crate) fn default_varies(&mut self, column: &Column) -> Result<bool> {
+        if !matches!(column.default, DefaultValue::Expression(_)) {
+            return Ok(false);
+        }
+        let value = self.default_of(column)?;
+        Ok(value.is_some_and(|v| self.fold(v).as_literal().is_none()))
+    }
+
     /// The default, or the error the reference gives.
     pub(crate) fn required_default(&mut self, column: &Column) -> Result<Expr> {
         match self.default_of(column)? {

@@ -6,7 +6,7 @@ use common_base::{Result, bail, ids::ColumnUid};
 use common_expr::expr::{ColumnId, Expr};
 use common_types::{LogicalType, Scalar};
 use fe_catalog::model::{KeysModel, OlapTable, Table};
-use fe_parser::ast::{Update, encoding};
+use fe_parser::ast::{Update, encoding, sql};
 use fe_plan::{ColumnFactory, LogicalNode, LogicalOp};
 
 use super::{insert::column_index, stored_only};
@@ -27,6 +27,8 @@ pub struct AnalyzedUpdate {
     /// Key columns, then changed columns.
     pub output: Vec<(ColumnUid, ColumnId)>,
     pub changed: Vec<ColumnUid>,
+    /// The AUTO_INCREMENT column, to get new numbers.
+    pub auto_increment: Option<ColumnUid>,
     pub columns: ColumnFactory,
     pub tables: Vec<TableUse>,
 }
@@ -54,6 +56,7 @@ pub fn analyze_update(ctx: &AnalyzeContext<'_>, update: &Update) -> Result<Analy
             Some(with) => binder.bind_with(with)?,
             None => Vec::new(),
         };
+        let auto_increment = numbered(&table, update)?;
         let ((mut plan, output, changed), _) =
             binder.with_frame(Scope::default(), Clause::Select, |b| b.bind_update(update, &table))?;
         plan = binder.place_ctes(plan, producers);
@@ -64,6 +67,7 @@ pub fn analyze_update(ctx: &AnalyzeContext<'_>, update: &Update) -> Result<Analy
             plan,
             output,
             changed,
+            auto_increment,
             columns: binder.columns,
             tables: binder.tables,
         })
@@ -151,6 +155,16 @@ impl Binder<'_> {
         let plan = self.project_more(plan, computed.into_iter().map(|(_, id, value)| (id, value)).collect());
         Ok((plan, output, changed))
     }
+}
+
+/// The AUTO_INCREMENT column when it is set to DEFAULT; NULL it cannot be.
+fn numbered(table: &Table, update: &Update) -> Result<Option<ColumnUid>> {
+    let Some(column) = table.columns.iter().find(|c| c.auto_increment) else { return Ok(None) };
+    let Some(assigned) = update.assignments.iter().rev().find(|a| a.column.value.eq_ignore_ascii_case(&column.name)) else { return Ok(None) };
+    if matches!(&assigned.value, sql::Expr::Value(v) if v.value == sql::Value::Null) {
+        bail!(Analysis, "AUTO_INCREMENT column: {} must not be NULL", column.name);
+    }
+    Ok(encoding::is_default(&assigned.value).then_some(column.uid))
 }
 
 /// What the column mode does not do.

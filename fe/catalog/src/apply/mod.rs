@@ -47,6 +47,8 @@ impl CatalogState {
             Op::AlterTableProperties { table, properties } => self.alter_table_properties(table, properties),
             Op::AlterTableComment { table, comment } => self.alter_table_comment(table, comment),
             Op::SwapTables { a, b } => self.swap_tables(a, b),
+            Op::TakeNumbers { table, count } => self.take_numbers(table, count),
+            Op::RaiseNumbers { table, next } => self.raise_numbers(table, next),
             Op::AddPartitions { table, partitions } => self.add_partitions(table, partitions),
             Op::DropPartitions { table, partitions } => self.drop_partitions(table, &partitions),
             Op::ReplacePartitions { table, pairs, now_ms } => self.replace_partitions(table, pairs, now_ms),

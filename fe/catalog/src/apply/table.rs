@@ -103,6 +103,25 @@ impl CatalogState {
         Ok(Reply::Done)
     }
 
+    pub(super) fn take_numbers(&mut self, id: TableId, count: u64) -> Result<Reply> {
+        let (table, olap) = self.existing_olap(id)?;
+        let first = olap.sequence.next;
+        let Some(next) = first.checked_add(count).filter(|n| *n <= i64::MAX as u64) else {
+            bail!(User, "the AUTO_INCREMENT column of table '{}' has no more numbers", table.name);
+        };
+        self.change_olap(id, |o| o.sequence.next = next);
+        Ok(Reply::Id(first))
+    }
+
+    pub(super) fn raise_numbers(&mut self, id: TableId, next: u64) -> Result<Reply> {
+        self.existing_olap(id)?;
+        self.change_olap(id, |o| {
+            o.sequence.next = o.sequence.next.max(next);
+            o.sequence.epoch += 1;
+        });
+        Ok(Reply::Done)
+    }
+
     pub(super) fn rename_partition(&mut self, id: TableId, from: &str, to: &str) -> Result<Reply> {
         let (_, olap) = self.existing_olap(id)?;
         if olap.partition_by_name(to, false).is_some() {

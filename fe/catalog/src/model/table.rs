@@ -69,6 +69,23 @@ pub struct OlapTable {
     #[serde(default)]
     pub further: Vec<Arc<TableIndex>>,
     pub next_column_uid: u64,
+    #[serde(default)]
+    pub sequence: Sequence,
+}
+
+/// Numbers of an AUTO_INCREMENT column: each is given away once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sequence {
+    /// The next number to give away.
+    pub next: u64,
+    /// Changes when numbers that were given away but not used yet must not be used any more.
+    pub epoch: u64,
+}
+
+impl Default for Sequence {
+    fn default() -> Self {
+        Self { next: 1, epoch: 0 }
+    }
 }
 
 /// A view: its text is analyzed again at every use.

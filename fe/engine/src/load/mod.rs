@@ -4,9 +4,11 @@
 //! publisher to make them visible. Whatever happens to the waiter, a committed load becomes visible.
 
 pub mod automatic;
+pub mod numbers;
 pub mod overwrite;
 pub mod index_rows;
 pub mod primary;
+mod primary_indexes;
 pub mod sink;
 pub mod stream;
 pub mod timeout;

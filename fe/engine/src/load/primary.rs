@@ -7,6 +7,8 @@ use common_types::{LogicalType, Scalar, wire};
 use fe_catalog::model::Table;
 use proto_messages::{fragment::TableSink, plan::ScanColumn, tablet::{MissingColumn, PrimaryLoad}};
 
+use super::primary_indexes::Narrowed;
+
 /// The uid of the column of operations, which no table column has.
 pub const OP: ColumnUid = ColumnUid(0);
 
@@ -21,6 +23,8 @@ pub struct Shape {
     pub merge: Option<ColumnUid>,
     /// Rows of keys that do not exist are left out.
     pub update_only: bool,
+    /// Columns that come for rows of new keys only.
+    pub kept: Vec<ColumnUid>,
     /// Values of columns that do not come, for rows of new keys.
     pub fills: Vec<(ColumnUid, Scalar)>,
 }
@@ -55,13 +59,22 @@ pub fn narrow(sink: &mut TableSink, table: &Table, shape: &Shape, functions: &Fu
             MissingColumn { uid: c.uid.0, required: value.is_none(), value: value.map(|v| wire::scalar_to_proto(&v, &c.ty)) }
         })
         .collect::<Vec<_>>();
-    sink.primary_load = Some(PrimaryLoad {
+    let mut load = PrimaryLoad {
         column_uids: if missing.is_empty() { Vec::new() } else { kept.iter().map(|i| all[*i].uid).collect() },
         has_op: shape.op,
         merge_column: shape.merge.map_or(0, |m| m.0),
         missing,
         update_only: shape.update_only,
-    });
+        kept_uids: shape.kept.iter().map(|uid| uid.0).collect(),
+    };
+    let mut more = Vec::new();
+    for index in sink.indexes.iter_mut().skip(1) {
+        more.extend(Narrowed { table, comes: &kept, load: &load }.narrow(index, functions)?);
+    }
+    let told = |uid: u64| load.missing.iter().any(|m| m.uid == uid);
+    more.retain(|m| !told(m.uid));
+    load.missing.extend(more);
+    sink.primary_load = Some(load);
     let mut at = 0;
     sink.columns = all;
     sink.columns.retain(|_| {

@@ -94,6 +94,8 @@ pub fn table_sink(engine: &Engine, catalog: &CatalogState, table: &Table, txn: T
         timeout_ms,
         primary_load: None,
         overwrite,
+        numbered_column: 0,
+        numbers_epoch: olap.sequence.epoch,
     })
 }
 

@@ -86,14 +86,12 @@ pub async fn plan(engine: &Arc<Engine>, request: LoadPlanRequest) -> Result<Exec
         &ctx,
         &LoadRequest { db: &request.database, table: &request.table, columns: columns.as_deref(), selection: selection.as_ref(), partitions: None, partial_update },
     )?;
-    if analyzed.auto_increment.is_some() {
-        bail!(NotSupported, "AUTO_INCREMENT columns are not supported yet");
-    }
     let partitions = headers.list("partitions").or_else(|| headers.list("temporary_partitions"));
     let timeout_s = headers.number("timeout")?.unwrap_or(DEFAULT_TIMEOUT_S);
     let mut sink = sink::table_sink(engine, &catalog, &analyzed.table, txn, &entry.label, partitions.as_deref().into(), timeout_s * 1000)?;
     sink.strict_mode = headers.flag("strict_mode")?;
     sink.max_filter_ratio = headers.ratio("max_filter_ratio")?;
+    sink.numbered_column = analyzed.auto_increment.map_or(0, |uid| uid.0);
     let primary = analyzed.table.as_olap().is_some_and(|o| o.keys == KeysModel::Primary);
     if let Some(shape) = primary_shape(&ctx, &headers, &analyzed, partial_update, primary)? {
         narrow(&mut sink, &analyzed.table, &shape, &engine.registry)?;
@@ -138,7 +136,8 @@ fn primary_shape(ctx: &AnalyzeContext<'_>, headers: &Headers<'_>, analyzed: &Ana
             Ok(column.uid)
         })
         .transpose()?;
-    if !partial && merge.is_none() && analyzed.op.is_none() {
+    let kept = analyzed.kept.clone();
+    if !partial && merge.is_none() && analyzed.op.is_none() && kept.is_empty() {
         return Ok(None);
     }
     let written: Vec<_> = analyzed.columns.iter().map(|(uid, _)| *uid).collect();
@@ -147,7 +146,7 @@ fn primary_shape(ctx: &AnalyzeContext<'_>, headers: &Headers<'_>, analyzed: &Ana
         bail!(InvalidArgument, "partial update on table with sort key must provide all sort key columns");
     }
     let fills = if partial { fill_values(ctx, &analyzed.table, &written)? } else { Vec::new() };
-    Ok(Some(Shape { written, op: analyzed.op.is_some(), merge, update_only: false, fills }))
+    Ok(Some(Shape { written, op: analyzed.op.is_some(), merge, update_only: false, kept, fills }))
 }
 
 /// Commits; true when the load is already visible.

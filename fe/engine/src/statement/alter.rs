@@ -121,6 +121,15 @@ async fn alter(
         AlterTableClause::DropRollup(names) => rollup::drop(session, table, olap, names).await,
         AlterTableClause::RenameRollup { from, to } => rollup::rename(session, table, olap, &from.value, &to.value).await,
         AlterTableClause::AddIndex(index) => alter_columns::add_index(session, table, olap, index).await,
+        AlterTableClause::AutoIncrement(next) => {
+            if !table.columns.iter().any(|c| c.auto_increment) {
+                bail!(User, "Table[{}] has no AUTO_INCREMENT column", table.name);
+            }
+            if *next < 1 {
+                bail!(User, "AUTO_INCREMENT must be at least 1");
+            }
+            session.change(Op::RaiseNumbers { table: table.id, next: *next as u64 }).await
+        }
         AlterTableClause::DropIndex(name) => alter_columns::drop_index(session, table, olap, &name.value).await,
         other => bail!(NotSupported, "ALTER TABLE {} is not supported yet", clause_name(other)),
     }

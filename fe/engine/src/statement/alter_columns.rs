@@ -10,7 +10,7 @@ use common_base::{
 use fe_analyzer::statement::{ColumnsChange, adjust_properties, analyze_alter_columns, index_clause};
 use fe_catalog::{
     Op,
-    model::{AlterChange, AlterJob, AlterKind, AlterState, IndexState, KeysModel, OlapTable, Table, TableIndex, TabletIndex},
+    model::{AlterChange, AlterJob, AlterKind, AlterState, IndexState, OlapTable, Table, TableIndex, TabletIndex},
 };
 use fe_parser::ast::{AlterJobKind, AlterTableClause, CancelAlterTable, IndexDef};
 use proto_messages::tablet as pb;
@@ -155,9 +155,6 @@ async fn finished_job(session: &Session, table: &Table, olap: &OlapTable, schema
 
 /// Begins the job that writes the rows anew.
 async fn rewrite(session: &mut Session, table: &Table, olap: &OlapTable, change: ColumnsChange, rest: AlterChange) -> Result<StatementResult> {
-    if olap.keys == KeysModel::Primary {
-        bail!(NotSupported, "this schema change rewrites rows, which is not supported on PRIMARY KEY tables yet");
-    }
     let engine = session.engine.clone();
     let job = new_job(&engine, table, olap, AlterKind::Column).await?;
     let index = TableIndex {

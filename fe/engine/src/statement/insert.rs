@@ -36,9 +36,6 @@ pub async fn run(session: &mut Session, insert: &Insert, parameters: &[(Scalar, 
 
 /// Writes the rows of an analyzed insert.
 pub async fn write(session: &mut Session, analyzed: AnalyzedInsert, id: QueryId) -> Result<StatementResult> {
-    if analyzed.auto_increment.is_some() {
-        bail!(NotSupported, "AUTO_INCREMENT columns are not supported yet");
-    }
     let rows = rows(session, analyzed, id)?;
     write_rows(session, rows, id).await
 }
@@ -55,6 +52,8 @@ pub struct Rows {
     pub plan: LogicalNode,
     pub output: Vec<(ColumnUid, ColumnId)>,
     pub columns: ColumnFactory,
+    /// The column whose NULLs become numbers.
+    pub numbered: Option<ColumnUid>,
     /// What the rows are, unless they are whole rows to upsert (primary keys).
     pub shape: Option<Shape>,
 }
@@ -65,6 +64,7 @@ impl Rows {
         let engine = &session.engine;
         let catalog = engine.meta.snapshot();
         let mut sink = sink::table_sink(engine, &catalog, &self.table, txn, &self.label, into, timeout.as_millis() as u64)?;
+        sink.numbered_column = self.numbered.map_or(0, |uid| uid.0);
         if let Some(shape) = &self.shape {
             narrow(&mut sink, &self.table, shape, &engine.registry)?;
         }
@@ -76,7 +76,9 @@ impl Rows {
 pub fn rows(session: &Session, analyzed: AnalyzedInsert, id: QueryId) -> Result<Rows> {
     let shape = if analyzed.partial && !analyzed.overwrite {
         let fills = super::table::analyze(session, &[], |ctx| fill_values(ctx, &analyzed.table, &analyzed.written))?;
-        Some(Shape { written: analyzed.written, fills, ..Shape::default() })
+        Some(Shape { written: analyzed.written, fills, kept: analyzed.kept, ..Shape::default() })
+    } else if !analyzed.kept.is_empty() && !analyzed.overwrite {
+        Some(Shape { kept: analyzed.kept, ..Shape::default() })
     } else {
         None
     };
@@ -89,6 +91,7 @@ pub fn rows(session: &Session, analyzed: AnalyzedInsert, id: QueryId) -> Result<
         plan: analyzed.plan,
         output: analyzed.output,
         columns: analyzed.columns,
+        numbered: analyzed.auto_increment,
         shape,
     })
 }

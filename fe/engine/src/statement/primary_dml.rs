@@ -38,6 +38,7 @@ pub fn update_rows(session: &Session, statement: &Update, parameters: &[(Scalar,
         plan: analyzed.plan,
         output: analyzed.output,
         columns: analyzed.columns,
+        numbered: analyzed.auto_increment,
         shape: Some(shape),
     })
 }
@@ -66,6 +67,7 @@ pub fn delete_rows(analyzed: AnalyzedDelete, id: QueryId) -> Result<Rows> {
         plan: LogicalNode::unary(LogicalOp::Project { exprs }, plan),
         output,
         columns,
+        numbered: None,
         shape: Some(Shape { written, op: true, ..Shape::default() }),
     })
 }

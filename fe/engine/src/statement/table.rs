@@ -154,6 +154,7 @@ async fn create_analyzed(session: &mut Session, spec: CreateTableSpec) -> Result
         colocate_group: spec.colocate_group,
         further: Vec::new(),
         next_column_uid: spec.columns.len() as u64 + 1,
+        sequence: Default::default(),
     };
     let mut table = Table {
         id: TableId(first_id),
@@ -189,9 +190,6 @@ async fn create_analyzed(session: &mut Session, spec: CreateTableSpec) -> Result
 fn check_supported(spec: &CreateTableSpec) -> Result<()> {
     if spec.temporary {
         bail!(NotSupported, "temporary tables are not supported yet");
-    }
-    if spec.columns.iter().any(|c| c.auto_increment) {
-        bail!(NotSupported, "AUTO_INCREMENT columns are not supported yet");
     }
     Ok(())
 }

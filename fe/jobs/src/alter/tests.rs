@@ -63,6 +63,7 @@ fn catalog() -> CatalogState {
         colocate_group: None,
         further: Vec::new(),
         next_column_uid: 3,
+        sequence: Default::default(),
     };
     let table = Table {
         id: TABLE,

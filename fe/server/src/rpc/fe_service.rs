@@ -5,7 +5,7 @@ use std::sync::Arc;
 use common_rpc::status;
 use fe_engine::{Engine, load::stream};
 use proto_services::fe_service::{
-    CreatePartitionsReply, CreatePartitionsRequest, LoadAbortRequest, LoadBeginReply, LoadBeginRequest, LoadCommitRequest, LoadPlanReply, LoadPlanRequest, LoadReply, ReportReply, ReportRequest,
+    CreatePartitionsReply, CreatePartitionsRequest, LoadAbortRequest, LoadBeginReply, LoadBeginRequest, LoadCommitRequest, LoadPlanReply, LoadPlanRequest, LoadReply, ReportReply, ReportRequest, TakeNumbersReply, TakeNumbersRequest,
     fe_service_server::FeService,
 };
 use tonic::{Request, Response, Status};
@@ -49,6 +49,14 @@ impl FeService for Service {
         Ok(Response::new(match made {
             Ok(targets) => CreatePartitionsReply { status: None, targets },
             Err(e) => CreatePartitionsReply { status: Some(status::to_message(&e)), targets: Vec::new() },
+        }))
+    }
+
+    async fn take_numbers(&self, request: Request<TakeNumbersRequest>) -> Answer<TakeNumbersReply> {
+        let taken = fe_engine::load::numbers::take(&self.engine, request.into_inner()).await;
+        Ok(Response::new(match taken {
+            Ok(numbers) => TakeNumbersReply { status: None, first: numbers.start, count: numbers.end - numbers.start },
+            Err(e) => TakeNumbersReply { status: Some(status::to_message(&e)), first: 0, count: 0 },
         }))
     }
 
