@@ -91,6 +91,11 @@ class GeneratedValues(ClusterTest):
         self.sql("UPDATE g SET b = 10 WHERE k <= 2")
         self.load("g", "3,7,8\n5,5,5\n", columns="k,a,b", partial_update="true")
         self.assertEqual(self.sql("SELECT k, s, t FROM g ORDER BY k"), ((1, 11, "1:1"), (2, 12, "2:2"), (3, 15, "3:7"), (4, 8, "4:4"), (5, 10, "5:5")))
+        # Rows of new keys have what the defaults of the columns they lack give.
+        self.sql(f"CREATE TABLE gp (k INT, a INT DEFAULT '2', b INT, s BIGINT AS a * 10) PRIMARY KEY (k) DISTRIBUTED BY HASH (k) BUCKETS 1 {ONE_COPY}")
+        self.sql("INSERT INTO gp (k, b) VALUES (1, 1)")
+        self.load("gp", "2,2\n", columns="k,b", partial_update="true")
+        self.assertEqual(self.sql("SELECT * FROM gp ORDER BY k"), ((1, 2, 1, 20), (2, 2, 2, 20)))
         self.sql(f"CREATE TABLE gd (k INT, a INT) DUPLICATE KEY (k) DISTRIBUTED BY HASH (k) BUCKETS 1 {ONE_COPY}")
         self.sql("INSERT INTO gd VALUES (1, 1), (2, NULL)")
         self.sql("ALTER TABLE gd ADD COLUMN twice BIGINT AS a * 2")

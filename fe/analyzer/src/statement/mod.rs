@@ -32,6 +32,8 @@ pub use rollup::{IndexDraft, analyze_rollup, analyze_sync_view};
 pub use secondary_index::{adjust_properties, check_bloom_filter_columns, index_clause};
 pub use update::{AnalyzedUpdate, analyze_update};
 
+use std::collections::HashMap;
+
 use common_base::{Result, bail, err, ids::ColumnUid};
 use common_expr::expr::Expr;
 use common_types::Scalar;
@@ -41,7 +43,7 @@ use fe_parser::ParseOptions;
 use crate::{
     AnalyzeContext,
     binder::{Binder, Clause},
-    scope::Scope,
+    scope::{Field, Scope},
 };
 
 /// What rows of new keys get in the columns a partial update leaves out, where that is one value for all.
@@ -51,6 +53,22 @@ pub fn fill_values(ctx: &AnalyzeContext<'_>, table: &fe_catalog::model::Table, w
     for column in table.columns.iter().filter(|c| !written.contains(&c.uid) && c.generated.is_none()) {
         let value = binder.default_of(column)?.map(|e| binder.fold(e));
         if let Some(value) = value.as_ref().and_then(Expr::as_literal) {
+            out.push((column.uid, value.clone()));
+        }
+    }
+    // Generated columns that are left out read only columns that are.
+    let (mut fields, mut values) = (Vec::new(), HashMap::new());
+    for column in table.columns.iter().filter(|c| c.generated.is_none()) {
+        let id = binder.columns.computed(column.name.clone(), column.ty.clone(), true);
+        fields.push(Field { relation: None, name: column.name.clone(), id, source: None });
+        let value = out.iter().find(|(uid, _)| *uid == column.uid).map_or(Scalar::Null, |(_, v)| v.clone());
+        values.insert(id, Expr::literal(value).cast_to(&column.ty));
+    }
+    for column in table.columns.iter().filter(|c| !written.contains(&c.uid)) {
+        let Some(text) = &column.generated else { continue };
+        let value = binder.generated(column, text, Scope { fields: fields.clone(), relations: Vec::new() })?;
+        let value = binder.fold(common_expr::walk::substitute(value, &values));
+        if let Some(value) = value.as_literal() {
             out.push((column.uid, value.clone()));
         }
     }
