@@ -63,6 +63,14 @@ pub enum ErrorCode {
     TooManyFilteredRows,
     TooManyVersions,
     TooLarge,
+    /// A second load into a table within one explicit transaction.
+    TxnSameTable,
+    /// A statement that an explicit transaction does not allow.
+    TxnStatement,
+    /// An explicit transaction over several databases.
+    TxnOtherDatabase,
+    /// A read of a table that the same transaction has changed.
+    TxnReadModified,
     /// Generic user error of DDL statements (5064 in the reference).
     User,
 }

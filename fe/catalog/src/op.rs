@@ -116,6 +116,7 @@ pub enum Op {
     DropUser { name: String, host: String },
     SetPassword { name: String, host: String, password_hash: Vec<u8> },
 
+    CreateTemporaryTable { session: String, frontend: NodeId, table: Arc<Table> },
     CreateRole(Role),
     SetRoleComment { name: String, comment: String },
     DropRole { name: String },

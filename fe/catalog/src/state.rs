@@ -7,7 +7,7 @@ use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{AlterJob, Backend, Database, Frontend, OlapTable, Partition, Table, TableStatistics, Transaction, User};
-use crate::model::{AnalyzeJob, AnalyzeStatus, ResourceGroup, Role, Task, TaskRun};
+use crate::model::{AnalyzeJob, AnalyzeStatus, ResourceGroup, Role, Task, TaskRun, TemporaryTable};
 
 /// An immutable view: what readers hold.
 pub type CatalogSnapshot = Arc<CatalogState>;
@@ -41,6 +41,8 @@ pub struct CatalogState {
     pub users: OrdMap<(String, String), Arc<User>>,
     /// Schema changes and index builds, also finished ones for a while.
     pub alter_jobs: OrdMap<u64, Arc<AlterJob>>,
+    /// (session, database, name) → a table that only this session sees.
+    pub temporary_tables: OrdMap<(String, DbId, String), TemporaryTable>,
     pub roles: OrdMap<String, Arc<Role>>,
     /// External group → its roles.
     pub group_roles: OrdMap<String, Vec<String>>,

@@ -11,7 +11,7 @@ use crate::{
     result::StatementResult,
     session::Session,
     show,
-    statement::admin,
+    statement::{admin, temporary, transaction},
     statement::{alter, alter_columns, cluster, database, delete, describe, explain, insert, kill, prepared, primary_dml, query, rollup, set, table, truncate, user, view},
 };
 
@@ -29,6 +29,7 @@ pub async fn run(session: &mut Session, parsed: &ParsedStatement, parameters: &[
 
 /// Runs a statement without hints; EXECUTE and EXPLAIN come back here.
 pub async fn run_statement(session: &mut Session, statement: &Statement, text: &str, parameters: &[(Scalar, LogicalType)], id: QueryId) -> Result<StatementResult> {
+    transaction::check_statement(session, statement)?;
     match statement {
         Statement::Query(s) => query::run(session, s, parameters, id).await,
         Statement::Explain(s) => explain::run(session, s, parameters, id).await,
@@ -66,9 +67,10 @@ pub async fn run_statement(session: &mut Session, statement: &Statement, text: &
         Statement::DropUser(s) => user::drop(session, s).await,
         Statement::AlterUser(s) => user::alter(session, s).await,
         Statement::LockTables | Statement::Sync => Ok(StatementResult::ok()),
-        // Each statement is its own transaction for now: BEGIN over several INSERTs comes with the storage issue.
-        Statement::Begin(_) => bail!(NotSupported, "explicit transactions are not supported yet"),
-        Statement::Commit | Statement::Rollback => Ok(StatementResult::ok()),
+        Statement::Begin(s) => transaction::begin(session, s, id).await,
+        Statement::Commit => transaction::commit(session).await,
+        Statement::Rollback => transaction::rollback(session).await,
+        Statement::CleanTemporaryTables(owner) => temporary::clean(session, owner).await,
         other => bail!(NotSupported, "{} is not supported yet", name_of(other)),
     }
 }

@@ -75,6 +75,7 @@ impl Engine {
 
     /// Starts the standing work.
     pub fn start(self: &Arc<Self>, shutdown: &Shutdown) {
+        common_base::runtime::spawn("temporary-tables", crate::statement::temporary::sweep(self.clone()));
         common_base::runtime::spawn("heartbeat", cluster::heartbeat::run(self.clone(), shutdown.clone()));
         common_base::runtime::spawn("alter-jobs", cluster::alter::run(self.clone(), shutdown.clone()));
         common_base::runtime::spawn("publish", cluster::publish::run(self.clone(), shutdown.clone()));

@@ -26,7 +26,11 @@ impl CatalogState {
         if let (Some(txn), false) = (running, force) {
             return Err(err!(User, "There are still some transactions in the COMMITTED or PREPARE state waiting to be completed, such as transaction {}. The database [{}] cannot be dropped. If you want to forcibly drop (cannot be recovered), please use \"DROP DATABASE <database> FORCE\".", txn.id, db.name));
         }
-        let tables: Vec<_> = self.tables_of(id).map(|t| t.id).collect();
+        let temporary: Vec<_> = self.temporary_tables.iter().filter(|((_, db, _), _)| *db == id).map(|(_, t)| t.table).collect();
+        if !temporary.is_empty() && !force {
+            return Err(err!(User, "The database [{}] cannot be dropped because there are still some temporary tables in it. If you want to forcibly drop(cannot be recovered), please use \"DROP DATABASE <database> FORCE\".", db.name));
+        }
+        let tables: Vec<_> = self.tables_of(id).map(|t| t.id).chain(temporary).collect();
         for table in tables {
             self.drop_table(table)?;
         }

@@ -5,6 +5,7 @@ mod admin;
 mod database;
 mod node;
 mod table;
+mod temporary;
 mod txn;
 
 use common_base::{Result, bail};
@@ -37,6 +38,7 @@ impl CatalogState {
             Op::RenameDatabase { db, name } => self.rename_database(db, name),
             Op::AlterDatabaseProperties { db, properties } => self.alter_database_properties(db, properties),
             Op::CreateTable(table) => self.create_table(&table),
+            Op::CreateTemporaryTable { session, frontend, table } => self.create_temporary_table(session, frontend, &table),
             Op::DropTable { table } => self.drop_table(table),
             Op::RenameTable { table, name } => self.rename_table(table, name),
             Op::RenameColumn { table, from, to, generated, partition_exprs, now_ms } => {

@@ -39,7 +39,9 @@ impl CatalogState {
         for partition in table.as_olap().iter().flat_map(|o| o.partitions.values()) {
             self.unindex_partition(partition);
         }
-        self.table_names.remove(&(table.db_id, table.name.clone()));
+        if !self.remove_temporary_name(id) {
+            self.table_names.remove(&(table.db_id, table.name.clone()));
+        }
         self.tables.remove(&id);
         self.statistics.remove(&id);
         Ok(Reply::Done)

@@ -1,5 +1,6 @@
-//! Objects of administration: resource groups, tasks and their runs, statements kept away, collected statistics jobs.
+//! Objects of administration: resource groups, tasks and their runs, statistics jobs; and temporary tables' places.
 
+use common_base::ids::{NodeId, TableId};
 use serde::{Deserialize, Serialize};
 
 /// A resource group: what it promises, and which queries belong to it.
@@ -91,4 +92,12 @@ pub struct AnalyzeJob {
     pub columns: String,
     pub sample: bool,
     pub properties: String,
+}
+
+/// A table of one session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TemporaryTable {
+    pub table: TableId,
+    /// The frontend the session is on: when that starts again, the session is gone.
+    pub frontend: NodeId,
 }

@@ -95,6 +95,14 @@ pub(super) const TEMP_TABLES: Provider = Provider {
         ("SESSION", Ty::Text(128)),
         ("TABLE_ID", Ty::BigInt),
     ],
-    // There are no temporary tables yet.
-    rows: |_| Vec::new(),
+    rows: |cx| {
+        let all = cx.catalog.temporary_tables.iter();
+        all.filter_map(|((session, db, _), t)| {
+            let (db, table) = (cx.catalog.databases.get(db)?, cx.catalog.tables.get(&t.table)?);
+            let mut cells = row(cx, db, table);
+            cells.extend([text(session.clone()), number(t.table.0)]);
+            Some(cells)
+        })
+        .collect()
+    },
 };

@@ -53,12 +53,17 @@ pub enum Committed {
 impl LoadService {
     /// Takes the label and gives the transaction; the same request again gets the same one.
     pub async fn begin(&self, engine: &Engine, begin: Begin) -> Result<TxnId> {
-        check_label(&begin.label)?;
         let known = self.recent.lock().get(&begin.request_id).copied();
         let id = match known {
             Some(id) => id,
             None => TxnId(engine.meta.next_id().await?),
         };
+        self.begin_as(engine, begin, id).await
+    }
+
+    /// Takes the label for a transaction whose id is known already.
+    pub async fn begin_as(&self, engine: &Engine, begin: Begin, id: TxnId) -> Result<TxnId> {
+        check_label(&begin.label)?;
         let now = engine.clock.now_ms();
         let txn = Transaction {
             id,

@@ -14,12 +14,13 @@ use std::{
 use common_base::{Error, Result, bail, err, ids::QueryId};
 use common_expr::scalar_fn::EvalContext;
 use common_types::{LogicalType, Scalar};
-use fe_catalog::Op;
+use fe_catalog::{CatalogSnapshot, CatalogState, Op};
 use fe_parser::{ParseOptions, ParsedStatement, ast::Statement};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
 use self::variables::Variables;
+use crate::statement::transaction::{self, OpenTransaction};
 use crate::{dispatch, engine::Engine, result::{ResultColumn, StatementResult}};
 
 /// A statement prepared for later execution.
@@ -112,6 +113,10 @@ pub struct Session {
     pub user_variables: HashMap<String, (Scalar, LogicalType)>,
     pub prepared: HashMap<String, Prepared>,
     pub last_query_id: Option<QueryId>,
+    /// What `session_id()` says; temporary tables belong to it.
+    pub uuid: String,
+    /// BEGIN without its COMMIT yet.
+    pub transaction: Option<OpenTransaction>,
     /// Log index of the session's last change: reads wait for it.
     pub(crate) seen_index: u64,
 }
@@ -131,7 +136,10 @@ impl Session {
         });
         engine.sessions.open.lock().insert(id, info.clone());
         let variables = Variables::of_session(&engine);
+        let uuid = QueryId(engine.rng.uuid()).to_string();
         Self {
+            uuid,
+            transaction: None,
             engine,
             info,
             user: user.to_owned(),
@@ -151,6 +159,12 @@ impl Session {
         self.variables = Variables::of_session(&self.engine);
         self.user_variables.clear();
         self.prepared.clear();
+        transaction::leave(self);
+    }
+
+    /// The catalog as this session sees it, its temporary tables included.
+    pub fn catalog(&self) -> CatalogSnapshot {
+        CatalogState::seen_by(&self.engine.meta.snapshot(), &self.uuid)
     }
 
     /// Changes the database; the error names an unknown one.
@@ -247,9 +261,15 @@ impl Session {
             database: self.database.clone().unwrap_or_default(),
             connection_id: u64::from(self.info.id),
             seed: self.engine.rng.next_u64(),
-            variables: self.variables.for_functions(),
+            variables: self.function_variables(),
             ..EvalContext::default()
         }
+    }
+
+    fn function_variables(&self) -> Vec<(String, String)> {
+        let mut variables = self.variables.for_functions();
+        variables.push(("session_id".to_owned(), self.uuid.clone()));
+        variables
     }
 
     /// Prepares a text that holds one statement.
@@ -264,6 +284,8 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
+        transaction::leave(self);
+        crate::statement::temporary::leave(self);
         self.info.kill_query(err!(Cancelled, "the client has gone"));
         let mut open = self.engine.sessions.open.lock();
         // After COM_CHANGE_USER the id belongs to the session that took over.

@@ -32,7 +32,7 @@ pub fn columns(session: &Session, full: bool, table: &sql::ObjectName, db: Optio
 /// The table of `FROM t [FROM db]`.
 pub fn find(session: &Session, table: &sql::ObjectName, db: Option<&sql::ObjectName>) -> Result<std::sync::Arc<fe_catalog::model::Table>> {
     let (db, name) = qualified(session, table, db)?;
-    names::find_table(&session.engine.meta.snapshot(), &db, &name)
+    names::find_table(&session.catalog(), &db, &name)
 }
 
 /// Database and table of `FROM t [FROM db]`.

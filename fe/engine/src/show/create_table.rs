@@ -21,7 +21,7 @@ const HIDDEN: &[&str] = &["storage_format", "light_schema_change", "in_memory", 
 /// SHOW CREATE TABLE; of a view as SHOW CREATE VIEW.
 pub fn create_table(session: &Session, name: &sql::ObjectName) -> Result<Table> {
     let (db, name) = names::qualified(session, name)?;
-    let table = names::find_table(&session.engine.meta.snapshot(), &db, &name)?;
+    let table = names::find_table(&session.catalog(), &db, &name)?;
     if let TableKind::View(_) = table.kind {
         return Ok(view_row(&table));
     }

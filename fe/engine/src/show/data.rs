@@ -12,7 +12,7 @@ const NO_QUOTA: u64 = i64::MAX as u64;
 
 /// SHOW DATA [FROM t].
 pub fn data(session: &Session, table: Option<&sql::ObjectName>) -> Result<Table> {
-    let catalog = session.engine.meta.snapshot();
+    let catalog = session.catalog();
     let Some(name) = table else { return database(session, &catalog) };
     let (db, name) = names::qualified(session, name)?;
     let table = names::find_table(&catalog, &db, &name)?;

@@ -20,7 +20,7 @@ use crate::{result::text, session::Session, statement::names};
 /// SHOW PARTITIONS.
 pub fn partitions(session: &Session, temporary: bool, table: &sql::ObjectName) -> Result<Table> {
     let (db, name) = names::qualified(session, table)?;
-    let catalog = session.engine.meta.snapshot();
+    let catalog = session.catalog();
     let table = names::find_table(&catalog, &db, &name)?;
     let olap = names::olap(&table)?;
     Ok(table_of(&catalog, &table, olap, temporary, &session.variables.get_text("time_zone")))
@@ -138,7 +138,7 @@ fn type_name(ty: &LogicalType) -> String {
 /// SHOW DYNAMIC PARTITION TABLES: tables that ask for it.
 pub fn dynamic(session: &Session, db: Option<&sql::ObjectName>) -> Result<Table> {
     let db = names::database_or_current(session, db)?;
-    let catalog = session.engine.meta.snapshot();
+    let catalog = session.catalog();
     let property = |olap: &OlapTable, key: &str, default: &str| text(olap.property(&format!("dynamic_partition.{key}")).unwrap_or(default));
     let mut rows = Vec::new();
     for table in super::tables::tables_of(&catalog, &db)? {

@@ -16,7 +16,13 @@ use crate::{info_schema, result::{ResultColumn, text}, session::Session, stateme
 /// SHOW [FULL] TABLES.
 pub fn tables(session: &Session, full: bool, temporary: bool, db: Option<&sql::ObjectName>) -> Result<Table> {
     let name = names::database_or_current(session, db)?;
-    let all = if temporary { Vec::new() } else { tables_of(&session.engine.meta.snapshot(), &name)? };
+    let catalog = session.engine.meta.snapshot();
+    let all = if temporary {
+        let db = names::find_database(&catalog, &name)?;
+        catalog.temporary_tables_of(&session.uuid).filter(|t| t.db_id == db.id).cloned().collect()
+    } else {
+        tables_of(&catalog, &name)?
+    };
     let first = format!("Tables_in_{name}");
     let row = |t: &Arc<CatalogTable>| {
         let mut row = vec![text(t.name.clone())];

@@ -45,7 +45,7 @@ pub fn tablets(session: &Session, table: &sql::ObjectName, only: Option<&Partiti
 }
 
 fn replica_row(session: &Session, tablet: &Tablet, replica: &Replica) -> Vec<Scalar> {
-    let catalog = session.engine.meta.snapshot();
+    let catalog = session.catalog();
     let http = catalog.backends.get(&replica.node).map_or_else(String::new, |b| format!("{}:{}", b.host, b.http_port));
     let size = session.engine.statistics.tablet(tablet.id);
     let (rows, bytes) = size.map_or((0, 0), |s| (s.rows, s.bytes));
@@ -82,7 +82,7 @@ fn replica_row(session: &Session, tablet: &Tablet, replica: &Replica) -> Vec<Sca
 pub fn tablet(session: &Session, id: i64) -> Result<Table> {
     let names =
         ["DbName", "TableName", "PartitionName", "IndexName", "DbId", "TableId", "PartitionId", "IndexId", "IsSync", "DetailCmd"];
-    let catalog = session.engine.meta.snapshot();
+    let catalog = session.catalog();
     let wanted = TabletId(id as u64);
     let Some((table, partition)) = catalog.partition_of_tablet(wanted) else {
         return Ok(Table::empty(&names));
@@ -109,7 +109,7 @@ pub fn tablet(session: &Session, id: i64) -> Result<Table> {
 /// ADMIN SHOW REPLICA DISTRIBUTION.
 pub fn distribution(session: &Session, table: &sql::ObjectName, only: Option<&PartitionNames>) -> Result<Table> {
     let (_, partitions) = chosen(session, table, only)?;
-    let catalog = session.engine.meta.snapshot();
+    let catalog = session.catalog();
     let mut counts: BTreeMap<NodeId, u64> = catalog.backends.keys().map(|id| (*id, 0)).collect();
     for (_, _, replica) in partitions.iter().flat_map(|p| replicas(p)) {
         *counts.entry(replica.node).or_default() += 1;
@@ -175,7 +175,7 @@ pub fn replicas(partition: &Partition) -> impl Iterator<Item = (&Partition, &Tab
 /// A table and its formal partitions, or the named ones.
 pub fn chosen(session: &Session, table: &sql::ObjectName, only: Option<&PartitionNames>) -> Result<(Arc<CatalogTable>, Vec<Arc<Partition>>)> {
     let (db, name) = names::qualified(session, table)?;
-    let table = names::find_table(&session.engine.meta.snapshot(), &db, &name)?;
+    let table = names::find_table(&session.catalog(), &db, &name)?;
     let olap: &OlapTable = names::olap(&table)?;
     let partitions = match only {
         None => olap.partitions.values().filter(|p| !p.temporary).cloned().collect(),

@@ -58,6 +58,9 @@ pub async fn run_clause(session: &mut Session, table: &sql::ObjectName, clause: 
 pub async fn run(session: &mut Session, statement: &AlterTable) -> Result<StatementResult> {
     let (db_name, mut name) = names::qualified(session, &statement.table)?;
     refuse_system_database(&db_name)?;
+    if super::temporary::is_temporary(session, &statement.table) {
+        bail!(Analysis, "Getting analyzing error. Detail message: temporary table doesn't support alter table statement.");
+    }
     let mut at = 0;
     while let Some(clause) = statement.clauses.get(at) {
         // Clauses about columns are one change.

@@ -41,7 +41,8 @@ pub async fn drop(session: &mut Session, statement: &DropDatabase) -> Result<Sta
         bail!(BadDatabaseDrop, "Can't drop database '{name}'; database doesn't exist");
     };
     let result = session.change(Op::DropDatabase { db: db.id, force: statement.force }).await?;
-    for table in catalog.tables_of(db.id) {
+    let temporary = catalog.temporary_tables.iter().filter(|((_, of, _), _)| *of == db.id).filter_map(|(_, t)| catalog.tables.get(&t.table));
+    for table in catalog.tables_of(db.id).chain(temporary) {
         let partitions: Vec<_> = table.as_olap().iter().flat_map(|o| o.partitions.values()).map(|p| p.as_ref().clone()).collect();
         tablets::drop_tablets(&session.engine, &partitions);
     }

@@ -22,7 +22,7 @@ use proto_messages::{
 };
 use proto_services::be_service::PrepareDeleteRequest;
 
-use super::{names, table::{analyze, template}};
+use super::{names, table::{analyze, template}, transaction};
 use crate::{
     engine::Engine,
     load::{Begin, Committed},
@@ -40,6 +40,21 @@ pub async fn run(session: &mut Session, statement: &Delete, parameters: &[(Scala
     let olap = names::olap(&analyzed.table)?.clone();
     let partitions = touched(&analyzed, &olap, conjuncts, columns);
     let engine = session.engine.clone();
+    let predicate = predicate_message(&analyzed.table, conjuncts, columns)?;
+    if !olap.further.is_empty() {
+        // Its columns need not be those of the condition.
+        let name = &analyzed.table.name;
+        if olap.is_changing() {
+            bail!(User, "Table[{name}]'s state(SCHEMA_CHANGE) is not NORMAL. Do not allow doing DELETE");
+        }
+        bail!(NotSupported, "DELETE from table '{name}' with rollups or synchronous materialized views is not supported yet");
+    }
+    let schema = template(&analyzed.table, &olap).schema();
+    if session.transaction.is_some() {
+        let (txn, _, _) = transaction::join(session, &analyzed.table, &analyzed.tables).await?;
+        let written = write(&engine, txn, &partitions, &predicate, &schema).await;
+        return transaction::record(session, written.map(|w| (LoadCounters::default(), w)));
+    }
     let label = format!("delete_{id}");
     let timeout = Duration::from_secs(session.variables.get_int("insert_timeout").max(1) as u64);
     let begin = Begin {
@@ -51,16 +66,6 @@ pub async fn run(session: &mut Session, statement: &Delete, parameters: &[(Scala
         timeout,
         coordinator: format!("FE: {}", engine.options.host),
     };
-    let predicate = predicate_message(&analyzed.table, conjuncts, columns)?;
-    if !olap.further.is_empty() {
-        // Its columns need not be those of the condition.
-        let name = &analyzed.table.name;
-        if olap.is_changing() {
-            bail!(User, "Table[{name}]'s state(SCHEMA_CHANGE) is not NORMAL. Do not allow doing DELETE");
-        }
-        bail!(NotSupported, "DELETE from table '{name}' with rollups or synchronous materialized views is not supported yet");
-    }
-    let schema = template(&analyzed.table, &olap).schema();
     let txn = engine.loads.begin(&engine, begin).await?;
     let wait = Duration::from_secs(session.variables.get_int("tx_visible_wait_timeout").max(1) as u64);
     let outcome = match write(&engine, txn, &partitions, &predicate, &schema).await {

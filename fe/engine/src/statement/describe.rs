@@ -17,7 +17,7 @@ pub fn run(session: &Session, statement: &Describe) -> Result<StatementResult> {
         bail!(NotSupported, "DESC of anything but tables is not supported yet");
     };
     let (db, name) = names::qualified(session, name)?;
-    let table = names::find_table(&session.engine.meta.snapshot(), &db, &name)?;
+    let table = names::find_table(&session.catalog(), &db, &name)?;
     let row = |c: &fe_catalog::model::Column| -> Vec<Scalar> {
         vec![
             text(c.name.clone()),
@@ -45,7 +45,7 @@ impl Session {
     /// The columns of a table of the current database (COM_FIELD_LIST).
     pub fn table_columns(&self, table: &str) -> Result<Vec<ResultColumn>> {
         let Some(db) = &self.database else { bail!(NoDatabaseSelected, "No database selected") };
-        let table = names::find_table(&self.engine.meta.snapshot(), db, table)?;
+        let table = names::find_table(&self.catalog(), db, table)?;
         Ok(table.columns.iter().map(|c| ResultColumn { name: c.name.clone(), ty: c.ty.clone() }).collect())
     }
 }

@@ -5,13 +5,13 @@ use std::{sync::Arc, time::Duration};
 use common_base::{Result, bail, ids::{ColumnUid, PartitionId, QueryId, TableId, TxnId}};
 use common_expr::expr::ColumnId;
 use common_types::{LogicalType, Scalar};
-use fe_analyzer::statement::{AnalyzedInsert, analyze_insert, fill_values};
+use fe_analyzer::{TableUse, statement::{AnalyzedInsert, analyze_insert, fill_values}};
 use fe_catalog::model::{LoadSource, Table};
 use fe_parser::ast::{Insert, InsertTarget};
 use fe_plan::{ColumnFactory, LogicalNode};
-use proto_messages::chunk::TabletCommit;
+use proto_messages::chunk::{LoadCounters, TabletCommit};
 
-use super::plan;
+use super::{plan, transaction};
 use crate::{
     load::{Begin, Committed, overwrite, primary::{Shape, narrow}, sink},
     result::StatementResult,
@@ -27,7 +27,7 @@ pub async fn run(session: &mut Session, insert: &Insert, parameters: &[(Scalar, 
     session.wait_for_own_changes().await?;
     let analyzed = {
         let facts = Facts::of(session);
-        let view = SnapshotView { engine: &session.engine, catalog: session.engine.meta.snapshot() };
+        let view = SnapshotView { engine: &session.engine, catalog: session.catalog() };
         let ctx = plan::analyze_context(session, &view, &facts, parameters);
         analyze_insert(&ctx, insert)?
     };
@@ -56,6 +56,8 @@ pub struct Rows {
     pub numbered: Option<ColumnUid>,
     /// What the rows are, unless they are whole rows to upsert (primary keys).
     pub shape: Option<Shape>,
+    /// What the statement reads.
+    pub reads: Vec<TableUse>,
 }
 
 impl Rows {
@@ -93,11 +95,15 @@ pub fn rows(session: &Session, analyzed: AnalyzedInsert, id: QueryId) -> Result<
         columns: analyzed.columns,
         numbered: analyzed.auto_increment,
         shape,
+        reads: analyzed.tables,
     })
 }
 
-/// Writes rows in a transaction of their own.
+/// Writes rows: in the session's open transaction, or else in one of their own.
 pub async fn write_rows(session: &mut Session, rows: Rows, id: QueryId) -> Result<StatementResult> {
+    if session.transaction.is_some() {
+        return transaction::write(session, rows, id).await;
+    }
     let engine = session.engine.clone();
     let timeout = Duration::from_secs(session.variables.get_int("insert_timeout").max(1) as u64);
     let label = rows.label.clone();
@@ -135,10 +141,7 @@ async fn load(session: &mut Session, rows: Rows, txn: TxnId, timeout: Duration, 
     let engine = session.engine.clone();
     let (table, only, overwrite) = (rows.table.clone(), rows.partitions.clone(), rows.overwrite);
     let temporary = if overwrite { overwrite::prepare(session, table.id, only.as_deref(), txn).await? } else { Vec::new() };
-    let names: Option<Vec<String>> = only.as_ref().and_then(|ids| {
-        let olap = table.as_olap()?;
-        Some(ids.iter().filter_map(|p| olap.partitions.get(p).map(|p| p.name.clone())).collect())
-    });
+    let names = named_partitions(&table, only.as_deref());
     let into = match overwrite {
         true => sink::Into::Overwrite { names: &temporary, automatic: only.is_none() },
         false => names.as_deref().into(),
@@ -165,6 +168,20 @@ async fn load(session: &mut Session, rows: Rows, txn: TxnId, timeout: Duration, 
         swap(session, table, only.as_deref(), txn, &summary.tablets).await?;
     }
     Ok((summary.load.loaded_rows, summary.load.filtered_rows, committed))
+}
+
+/// Writes rows for a transaction that the caller commits.
+pub(super) async fn load_rows(session: &mut Session, rows: Rows, txn: TxnId, timeout: Duration, id: QueryId) -> Result<(LoadCounters, Vec<TabletCommit>)> {
+    let names = named_partitions(&rows.table, rows.partitions.as_deref());
+    let planned = rows.plan(session, txn, timeout, names.as_deref().into())?;
+    let summary = plan::start(session, &planned, id)?.drain().await?;
+    Ok((summary.load, summary.tablets))
+}
+
+/// Names of the partitions a statement names.
+fn named_partitions(table: &Table, only: Option<&[PartitionId]>) -> Option<Vec<String>> {
+    let olap = table.as_olap()?;
+    Some(only?.iter().filter_map(|p| olap.partitions.get(p).map(|p| p.name.clone())).collect())
 }
 
 /// The new partitions take the place of the old: all of them, or with `dynamic_overwrite` those that got rows.

@@ -21,6 +21,8 @@ pub mod rollup;
 mod secondary_index;
 pub mod set;
 pub mod table;
+pub mod temporary;
+pub mod transaction;
 pub mod truncate;
 pub mod user;
 pub mod view;

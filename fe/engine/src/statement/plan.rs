@@ -12,7 +12,7 @@ use fe_parser::ast::{ExplainMode, QueryStatement, sql};
 use fe_plan::{ColumnFactory, LogicalNode};
 use proto_messages::fragment::{ExecuteRequest, QueryOptions, TableSink};
 
-use super::query::result_column;
+use super::{query::result_column, transaction};
 use crate::{
     load::primary,
     coordinator::{self, QueryControl, QueryStream, Target},
@@ -40,9 +40,10 @@ pub fn analyze_context<'a>(session: &'a Session, view: &'a SnapshotView<'a>, fac
 /// Plans a SELECT.
 pub fn query(session: &Session, query: &sql::Query, parameters: &[(Scalar, LogicalType)]) -> Result<Planned> {
     let facts = Facts::of(session);
-    let view = SnapshotView { engine: &session.engine, catalog: session.engine.meta.snapshot() };
+    let view = SnapshotView { engine: &session.engine, catalog: session.catalog() };
     let ctx = analyze_context(session, &view, &facts, parameters);
     let analyzed = analyze_query(&ctx, query)?;
+    transaction::check_reads(session, &analyzed.tables)?;
     let columns = analyzed.output.iter().map(|c| result_column(&c.name, &c.ty)).collect();
     let output = analyzed.output.iter().map(|c| c.id).collect();
     plan(session, &view.catalog, &facts, columns, analyzed.plan, output, analyzed.columns, RootSink::Result)
@@ -51,7 +52,7 @@ pub fn query(session: &Session, query: &sql::Query, parameters: &[(Scalar, Logic
 /// The result columns of a query.
 pub fn result_columns(session: &Session, query: &sql::Query, parameters: &[(Scalar, LogicalType)]) -> Result<Vec<ResultColumn>> {
     let facts = Facts::of(session);
-    let view = SnapshotView { engine: &session.engine, catalog: session.engine.meta.snapshot() };
+    let view = SnapshotView { engine: &session.engine, catalog: session.catalog() };
     let analyzed = analyze_query(&analyze_context(session, &view, &facts, parameters), query)?;
     Ok(analyzed.output.iter().map(|c| result_column(&c.name, &c.ty)).collect())
 }
@@ -59,7 +60,7 @@ pub fn result_columns(session: &Session, query: &sql::Query, parameters: &[(Scal
 /// Plans the query of an INSERT into a sink. Columns of the table come in the sink's order.
 pub fn load(session: &Session, logical: LogicalNode, written: &[(ColumnUid, ColumnId)], columns: ColumnFactory, sink: TableSink) -> Result<Planned> {
     let facts = Facts::of(session);
-    let catalog = session.engine.meta.snapshot();
+    let catalog = session.catalog();
     let output = sink_output(&sink, written)?;
     plan(session, &catalog, &facts, Vec::new(), logical, output, columns, RootSink::Table(Box::new(sink)))
 }

@@ -40,6 +40,7 @@ pub fn update_rows(session: &Session, statement: &Update, parameters: &[(Scalar,
         columns: analyzed.columns,
         numbered: analyzed.auto_increment,
         shape: Some(shape),
+        reads: analyzed.tables,
     })
 }
 
@@ -51,7 +52,7 @@ pub async fn delete(session: &mut Session, analyzed: AnalyzedDelete, id: QueryId
 
 /// What such a DELETE writes.
 pub fn delete_rows(analyzed: AnalyzedDelete, id: QueryId) -> Result<Rows> {
-    let AnalyzedDelete { table, partitions, form, mut columns, .. } = analyzed;
+    let AnalyzedDelete { table, partitions, form, mut columns, tables: reads, .. } = analyzed;
     let DeleteForm::Keys { plan, mut output } = form else { return Err(err!(Internal, "a DELETE by predicate writes no keys")) };
     let written = output.iter().map(|(uid, _)| *uid).collect();
     let op = columns.computed("__op", LogicalType::TinyInt, false);
@@ -69,5 +70,6 @@ pub fn delete_rows(analyzed: AnalyzedDelete, id: QueryId) -> Result<Rows> {
         columns,
         numbered: None,
         shape: Some(Shape { written, op: true, ..Shape::default() }),
+        reads,
     })
 }

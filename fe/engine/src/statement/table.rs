@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use common_base::{
     ErrorCode, Result, bail,
-    ids::{IndexId, QueryId, TableId},
+    ids::{IndexId, NodeId, QueryId, TableId},
 };
 use common_types::{LogicalType, Scalar};
 use fe_analyzer::{
@@ -20,7 +20,7 @@ use fe_catalog::{
 };
 use fe_parser::ast::{CreateTable, CreateTableAsSelect, CreateTableLike, DropTable, Insert, InsertSource, InsertTarget, Statement};
 
-use super::{insert, names, plan, secondary_index};
+use super::{insert, names, plan, secondary_index, temporary};
 use crate::{
     cluster::tablets::{self, PartitionPlan, TabletTemplate},
     engine::Engine,
@@ -34,8 +34,15 @@ use crate::{
 /// Runs an analysis over the session's facts and the current catalog.
 pub(crate) fn analyze<T>(session: &Session, parameters: &[(Scalar, LogicalType)], f: impl FnOnce(&AnalyzeContext<'_>) -> Result<T>) -> Result<T> {
     let facts = Facts::of(session);
-    let view = SnapshotView { engine: &session.engine, catalog: session.engine.meta.snapshot() };
+    let view = SnapshotView { engine: &session.engine, catalog: session.catalog() };
     f(&plan::analyze_context(session, &view, &facts, parameters))
+}
+
+/// The same over what every session sees: temporary tables do not take names from others.
+fn analyze_shared<T>(session: &Session, f: impl FnOnce(&AnalyzeContext<'_>) -> Result<T>) -> Result<T> {
+    let facts = Facts::of(session);
+    let view = SnapshotView { engine: &session.engine, catalog: session.engine.meta.snapshot() };
+    f(&plan::analyze_context(session, &view, &facts, &[]))
 }
 
 /// What DDL takes where a statement says nothing.
@@ -54,7 +61,10 @@ pub(crate) fn ddl_defaults(engine: &Engine) -> DdlDefaults {
 pub async fn create(session: &mut Session, statement: &CreateTable, _text: &str) -> Result<StatementResult> {
     session.wait_for_own_changes().await?;
     let defaults = ddl_defaults(&session.engine);
-    let spec = analyze(session, &[], |ctx| analyze_create_table(ctx, statement, &defaults))?;
+    if statement.temporary {
+        temporary::check_enabled(&session.engine)?;
+    }
+    let spec = analyze_shared(session, |ctx| analyze_create_table(ctx, statement, &defaults))?;
     create_analyzed(session, spec).await?;
     Ok(StatementResult::ok())
 }
@@ -63,7 +73,7 @@ pub async fn create(session: &mut Session, statement: &CreateTable, _text: &str)
 pub async fn create_like(session: &mut Session, statement: &CreateTableLike) -> Result<StatementResult> {
     session.wait_for_own_changes().await?;
     let (db, name) = names::qualified(session, &statement.source)?;
-    let catalog = session.engine.meta.snapshot();
+    let catalog = session.catalog();
     let source = names::find_table(&catalog, &db, &name)?;
     names::olap(&source)?;
     let text = create_table_text(&source);
@@ -85,7 +95,12 @@ pub async fn create_like(session: &mut Session, statement: &CreateTableLike) -> 
         create.properties.push(property.clone());
     }
     let defaults = ddl_defaults(&session.engine);
-    let spec = analyze(session, &[], |ctx| analyze_create_table(ctx, &create, &defaults))?;
+    if statement.temporary {
+        temporary::check_enabled(&session.engine)?;
+        // A group of tables that lie alike outlives the session: a temporary table is no member.
+        create.properties.retain(|p| !p.key.eq_ignore_ascii_case("colocate_with"));
+    }
+    let spec = analyze_shared(session, |ctx| analyze_create_table(ctx, &create, &defaults))?;
     create_analyzed(session, spec).await?;
     Ok(StatementResult::ok())
 }
@@ -99,6 +114,9 @@ pub async fn create_as_select(
 ) -> Result<StatementResult> {
     session.wait_for_own_changes().await?;
     let defaults = ddl_defaults(&session.engine);
+    if statement.table.temporary {
+        temporary::check_enabled(&session.engine)?;
+    }
     let analyzed = analyze(session, parameters, |ctx| analyze_ctas(ctx, statement, &defaults))?;
     let Some(table) = create_analyzed(session, analyzed.spec).await? else { return Ok(StatementResult::ok()) };
     let fill = Insert {
@@ -131,13 +149,18 @@ async fn create_analyzed(session: &mut Session, spec: CreateTableSpec) -> Result
     let engine = session.engine.clone();
     let catalog = engine.meta.snapshot();
     let db = names::find_database(&catalog, &spec.db_name)?;
-    if catalog.table(db.id, &spec.name).is_some() {
+    let exists = if spec.temporary {
+        temporary::check_enabled(&engine)?;
+        temporary::find(session, &catalog, &spec.db_name, &spec.name).is_some()
+    } else {
+        catalog.table(db.id, &spec.name).is_some()
+    };
+    if exists {
         if spec.if_not_exists {
             return Ok(None);
         }
-        bail!(TableExists, "Table '{}' already exists", spec.name);
+        bail!(TableExists, "Getting analyzing error. Detail message: Table '{}' already exists.", spec.name);
     }
-    check_supported(&spec)?;
     let first_id = engine.meta.next_ids(2).await?;
     let now_ms = engine.clock.now_ms();
     let olap = OlapTable {
@@ -174,7 +197,13 @@ async fn create_analyzed(session: &mut Session, spec: CreateTableSpec) -> Result
     };
     let olap = OlapTable { partitions: made.iter().map(|p| (p.id, Arc::new(p.clone()))).collect(), ..olap };
     table.kind = TableKind::Olap(Arc::new(olap));
-    match session.change(Op::CreateTable(Arc::new(table.clone()))).await {
+    let op = if spec.temporary {
+        let frontend = NodeId(engine.meta.node_id());
+        Op::CreateTemporaryTable { session: session.uuid.clone(), frontend, table: Arc::new(table.clone()) }
+    } else {
+        Op::CreateTable(Arc::new(table.clone()))
+    };
+    match session.change(op).await {
         Ok(_) => {
             session.wait_for_own_changes().await?;
             Ok(Some(table))
@@ -185,13 +214,6 @@ async fn create_analyzed(session: &mut Session, spec: CreateTableSpec) -> Result
             if spec.if_not_exists && e.code() == ErrorCode::TableExists { Ok(None) } else { Err(e) }
         }
     }
-}
-
-fn check_supported(spec: &CreateTableSpec) -> Result<()> {
-    if spec.temporary {
-        bail!(NotSupported, "temporary tables are not supported yet");
-    }
-    Ok(())
 }
 
 /// What new tablets of a table look like.
@@ -260,11 +282,11 @@ pub(crate) fn automatic_buckets(backends: u32, unpartitioned: bool) -> u32 {
 pub async fn drop(session: &mut Session, statement: &DropTable) -> Result<StatementResult> {
     session.wait_for_own_changes().await?;
     if statement.temporary {
-        bail!(NotSupported, "temporary tables are not supported yet");
+        return temporary::drop(session, statement).await;
     }
     let (db_name, name) = names::qualified(session, &statement.name)?;
     refuse_system_database(&db_name)?;
-    let catalog = session.engine.meta.snapshot();
+    let catalog = session.catalog();
     let db = match names::find_database(&catalog, &db_name) {
         Ok(db) => db,
         Err(_) if statement.if_exists => return Ok(StatementResult::ok()),

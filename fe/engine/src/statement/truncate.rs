@@ -20,7 +20,7 @@ pub async fn run(session: &mut Session, statement: &TruncateTable) -> Result<Sta
 pub(crate) async fn truncate(session: &mut Session, name: &sql::ObjectName, only: Option<&PartitionNames>) -> Result<StatementResult> {
     session.wait_for_own_changes().await?;
     let engine = session.engine.clone();
-    let catalog = engine.meta.snapshot();
+    let catalog = session.catalog();
     let (db, name) = names::qualified(session, name)?;
     super::table::refuse_system_database(&db)?;
     let table = names::find_table(&catalog, &db, &name)?;

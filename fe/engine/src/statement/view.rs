@@ -17,6 +17,7 @@ use crate::{result::StatementResult, session::Session};
 pub async fn create(session: &mut Session, statement: &CreateView) -> Result<StatementResult> {
     session.wait_for_own_changes().await?;
     let spec = analyze(session, &[], |ctx| analyze_create_view(ctx, statement))?;
+    refuse_temporary(session, &spec)?;
     check_security(spec.security)?;
     let engine = session.engine.clone();
     let catalog = engine.meta.snapshot();
@@ -51,6 +52,7 @@ pub async fn alter(session: &mut Session, statement: &AlterView) -> Result<State
     match &statement.action {
         AlterViewAction::Query { columns, query, .. } => {
             let spec = analyze(session, &[], |ctx| analyze_alter_view(ctx, &statement.name, columns, query))?;
+            refuse_temporary(session, &spec)?;
             let catalog = session.engine.meta.snapshot();
             let old = names::find_table(&catalog, &spec.db_name, &spec.name)?;
             let comment = old.comment.clone();
@@ -87,6 +89,14 @@ async fn replace(session: &mut Session, old: &Table, spec: CreateViewSpec, comme
         ..old.clone()
     };
     session.change(Op::ReplaceView(Arc::new(view))).await
+}
+
+/// A view outlives the session and its temporary tables.
+fn refuse_temporary(session: &Session, spec: &CreateViewSpec) -> Result<()> {
+    if super::temporary::reads_any(session, &spec.tables) {
+        bail!(Analysis, "Getting analyzing error. Detail message: View can't base on temporary table.");
+    }
+    Ok(())
 }
 
 fn find_view(session: &Session, name: &fe_parser::ast::sql::ObjectName) -> Result<Arc<Table>> {
