@@ -63,7 +63,7 @@ pub enum Op {
 
     BeginTxn(Transaction),
     /// Two-phase load: data is durable.
-    PrepareTxn { txn: TxnId, written: Vec<(TabletId, NodeId)>, counters: TxnCounters, now_ms: i64 },
+    PrepareTxn { txn: TxnId, written: Vec<(TabletId, NodeId)>, counters: TxnCounters, timeout_ms: i64, now_ms: i64 },
     /// Allots the next version of every partition written.
     CommitTxn { txn: TxnId, written: Vec<(TabletId, NodeId)>, counters: TxnCounters, now_ms: i64 },
     /// Every quorum has published: the versions become visible.
@@ -149,6 +149,8 @@ pub struct TxnCounters {
     pub filtered_rows: u64,
     pub loaded_bytes: u64,
     pub error_url: String,
+    #[serde(default)]
+    pub unselected_rows: u64,
 }
 
 /// What an accepted op answers.

@@ -12,7 +12,7 @@ use crate::{
     session::Session,
     show,
     statement::{admin, temporary, transaction},
-    statement::{alter, alter_columns, cluster, database, delete, describe, explain, insert, kill, prepared, primary_dml, query, rollup, set, table, truncate, user, view},
+    statement::{alter, alter_columns, cancel_load, cluster, database, delete, describe, explain, insert, kill, prepared, primary_dml, query, rollup, set, table, truncate, user, view},
 };
 
 /// Runs one statement.
@@ -50,6 +50,7 @@ pub async fn run_statement(session: &mut Session, statement: &Statement, text: &
         Statement::DropIndex(s) => alter::run_clause(session, &s.table, AlterTableClause::DropIndex(s.name.clone())).await,
         Statement::CreateMaterializedView(s) => rollup::create_view(session, s).await,
         Statement::DropMaterializedView(s) => rollup::drop_view(session, s).await,
+        Statement::CancelLoad(s) => cancel_load::run(session, s).await,
         Statement::CancelAlterTable(s) => alter_columns::cancel(session, s).await,
         Statement::CreateView(s) => view::create(session, s).await,
         Statement::AlterView(s) => view::alter(session, s).await,

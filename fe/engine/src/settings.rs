@@ -106,6 +106,7 @@ pub static SETTINGS: &[Setting] = &[
     row("mv_plan_cache_max_size", Int, "1000", KEPT),
     row("mysql_server_version", Text, "8.0.33", KEPT),
     row("partition_recycle_retention_period_secs", Int, "1800", KEPT),
+    row("prepared_transaction_default_timeout_second", Int, "86400", "How long a prepared load waits for its commit when it does not say"),
     row("profile_info_reserved_num", Int, "500", KEPT),
     row("qe_slow_log_ms", Int, "5000", KEPT),
     row("query_queue_v2_concurrency_level", Int, "4", KEPT),

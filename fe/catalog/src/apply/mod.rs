@@ -6,6 +6,8 @@ mod database;
 mod node;
 mod table;
 mod temporary;
+#[cfg(test)]
+mod tests;
 mod txn;
 
 use common_base::{Result, bail};
@@ -61,7 +63,7 @@ impl CatalogState {
             Op::DropBackend { node } => self.drop_backend(node),
             Op::UpdateBackend(backend) => self.update_backend(backend),
             Op::BeginTxn(txn) => self.begin_txn(txn),
-            Op::PrepareTxn { txn, written, counters, now_ms } => self.prepare_txn(txn, written, counters, now_ms),
+            Op::PrepareTxn { txn, written, counters, timeout_ms, now_ms } => self.prepare_txn(txn, written, counters, timeout_ms, now_ms),
             Op::CommitTxn { txn, written, counters, now_ms } => self.commit_txn(txn, written, counters, now_ms),
             Op::MakeVisible { txn, published, now_ms } => self.make_visible(txn, &published, now_ms),
             Op::RaiseReplicas { replicas } => self.raise(&replicas),

@@ -38,7 +38,7 @@ impl CatalogState {
         Ok(Reply::Txn(id))
     }
 
-    pub(super) fn prepare_txn(&mut self, id: TxnId, written: Vec<(TabletId, NodeId)>, counters: TxnCounters, now_ms: i64) -> Result<Reply> {
+    pub(super) fn prepare_txn(&mut self, id: TxnId, written: Vec<(TabletId, NodeId)>, counters: TxnCounters, timeout_ms: i64, now_ms: i64) -> Result<Reply> {
         let txn = self.txn(id)?;
         match txn.state {
             TxnState::Prepared => return Ok(Reply::Done),
@@ -49,7 +49,8 @@ impl CatalogState {
         txn.state = TxnState::Prepared;
         txn.written = written;
         txn.set_counters(counters);
-        txn.commit_ms = now_ms;
+        txn.prepared_ms = now_ms;
+        txn.prepared_timeout_ms = timeout_ms;
         self.txns.insert(id, txn.into());
         Ok(Reply::Done)
     }
@@ -85,8 +86,13 @@ impl CatalogState {
         txn.state = TxnState::Committed;
         txn.written = written;
         txn.versions.clone_from(&versions);
-        if txn.loaded_rows == 0 {
+        if txn.prepared_ms == 0 {
             txn.set_counters(counters);
+        }
+        for (table, _, _) in &versions {
+            if !txn.tables.contains(table) {
+                txn.tables.push(*table);
+            }
         }
         txn.commit_ms = now_ms;
         self.committed.insert(id, ());
@@ -216,6 +222,7 @@ impl Transaction {
         self.filtered_rows = counters.filtered_rows;
         self.loaded_bytes = counters.loaded_bytes;
         self.error_url = counters.error_url;
+        self.unselected_rows = counters.unselected_rows;
     }
 }
 

@@ -47,4 +47,15 @@ pub struct Transaction {
     pub filtered_rows: u64,
     pub loaded_bytes: u64,
     pub error_url: String,
+    #[serde(default)]
+    pub unselected_rows: u64,
+    /// When its data became durable, before a commit that comes on its own; 0 = not yet.
+    #[serde(default)]
+    pub prepared_ms: i64,
+    /// How long it may wait for that commit.
+    #[serde(default)]
+    pub prepared_timeout_ms: i64,
+    /// The backend that coordinates it, if one does.
+    #[serde(default)]
+    pub backend: Option<NodeId>,
 }

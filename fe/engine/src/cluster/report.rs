@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use common_base::{Result, ids::{NodeId, TabletId}};
+use common_base::{Result, ids::{NodeId, TabletId, TxnId}};
+use fe_catalog::{CatalogState, model::TxnState};
 use proto_services::fe_service::{ReportReply, ReportRequest};
 
 use crate::engine::Engine;
@@ -23,7 +24,17 @@ pub async fn take_in(engine: &Arc<Engine>, report: ReportRequest) -> Result<Repo
             engine.statistics.publish(engine, table).await;
         }
     }
-    Ok(ReportReply { status: None, drop_tablets })
+    let clear_txns = report.pending_txns.into_iter().filter(|id| is_over(&catalog, TxnId(*id))).collect();
+    Ok(ReportReply { status: None, drop_tablets, clear_txns })
+}
+
+/// Whether rows that wait for a transaction wait in vain: it was aborted, or so long ago that it is forgotten.
+fn is_over(catalog: &CatalogState, id: TxnId) -> bool {
+    match catalog.txns.get(&id).map(|t| &t.state) {
+        Some(TxnState::Aborted { .. }) => true,
+        Some(_) => false,
+        None => id.0 < catalog.next_id.saturating_sub(IDS_IN_FLIGHT),
+    }
 }
 
 /// Ids that may belong to objects still being created.

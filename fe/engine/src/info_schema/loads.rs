@@ -1,12 +1,13 @@
 //! information_schema.loads and stream_loads: transactions as jobs.
 
+use common_base::ids::QueryId;
 use common_types::Scalar;
 use fe_catalog::model::{LoadSource, Transaction, TxnState};
 
 use super::{Context, Provider, TEXT, Ty, number};
 use crate::{
     result::text,
-    show::{loads::{job_state, reason, source_name}, time},
+    show::{loads::{job_state, reason, source_name, stream_state}, time},
 };
 
 fn names(cx: &Context<'_>, txn: &Transaction) -> (String, String) {
@@ -64,10 +65,10 @@ pub(super) const LOADS: Provider = Provider {
                     text(if finished { "ETL:100%; LOAD:100%" } else { "ETL:N/A; LOAD:99%" }),
                     text(source_name(t.source)),
                     text("NORMAL"),
-                    number(t.loaded_rows + t.filtered_rows),
+                    number(t.loaded_rows + t.filtered_rows + t.unselected_rows),
                     number(t.loaded_bytes),
                     number(t.filtered_rows),
-                    number(0),
+                    number(t.unselected_rows),
                     number(t.loaded_rows),
                     text("{}"),
                     time::datetime(t.begin_ms),
@@ -123,25 +124,25 @@ pub(super) const STREAM_LOADS: Provider = Provider {
                 vec![
                     text(t.label.clone()),
                     number(t.id.0),
-                    text(format!("{:032x}", t.request_id)),
+                    text(QueryId(t.request_id).to_string()),
                     number(t.id.0),
                     text(db),
                     text(table),
-                    text(job_state(t)),
+                    text(stream_state(t)),
                     text(reason(t)),
                     text(t.error_url.clone()),
                     number(1),
-                    number(0),
+                    number(u64::from(t.prepared_ms != 0)),
                     number(t.loaded_rows),
                     number(t.filtered_rows),
-                    number(0),
+                    number(t.unselected_rows),
                     number(t.loaded_bytes),
                     Scalar::BigInt(t.timeout_ms / 1000),
                     time::datetime(t.begin_ms),
                     time::datetime(t.begin_ms),
                     time::datetime(t.begin_ms),
-                    Scalar::Null,
-                    Scalar::Null,
+                    if t.prepared_ms == 0 { Scalar::Null } else { time::datetime(t.prepared_ms) },
+                    if t.prepared_ms == 0 { Scalar::Null } else { time::datetime(t.prepared_ms) },
                     time::datetime(t.finish_ms),
                     text(""),
                     text("STREAM LOAD"),

@@ -7,6 +7,7 @@ pub mod automatic;
 pub mod numbers;
 pub mod overwrite;
 pub mod index_rows;
+pub mod labels;
 pub mod primary;
 mod primary_indexes;
 pub mod sink;
@@ -40,6 +41,8 @@ pub struct Begin {
     pub source: LoadSource,
     pub timeout: Duration,
     pub coordinator: String,
+    /// The backend that coordinates it, if one does.
+    pub backend: Option<NodeId>,
 }
 
 /// How a commit ended.
@@ -84,6 +87,10 @@ impl LoadService {
             filtered_rows: 0,
             loaded_bytes: 0,
             error_url: String::new(),
+            unselected_rows: 0,
+            prepared_ms: 0,
+            prepared_timeout_ms: 0,
+            backend: begin.backend,
         };
         match engine.meta.submit(Op::BeginTxn(txn)).await? {
             Reply::Txn(id) => {
@@ -99,18 +106,19 @@ impl LoadService {
         let catalog = engine.meta.snapshot();
         let entry = catalog.txns.get(&txn).ok_or_else(|| err!(NotFound, "transaction not found: {txn}"))?;
         let request = entry.request_id;
-        let written: Vec<(TabletId, NodeId)> = written.iter().map(|t| (TabletId(t.tablet_id), NodeId(t.node_id))).collect();
-        check_quorum(engine, &written)?;
-        let counters = TxnCounters {
-            loaded_rows: counters.loaded_rows,
-            filtered_rows: counters.filtered_rows,
-            loaded_bytes: counters.bytes,
-            error_url: counters.error_url.clone(),
-        };
+        let (written, counters) = durable(engine, written, counters)?;
         let (_, index) = engine.meta.propose(&Op::CommitTxn { txn, written, counters, now_ms: engine.clock.now_ms() }).await.context("committing a load")?;
         self.recent.lock().remove(&request);
         engine.meta.wait_applied(index, Duration::from_secs(30)).await?;
         Ok(if self.wait_visible(engine, txn, wait).await { Committed::Visible } else { Committed::PublishPending })
+    }
+
+    /// Makes what was written durable without committing it: the transaction waits for its commit, at most for `timeout`.
+    pub async fn prepare(&self, engine: &Engine, txn: TxnId, written: &[TabletCommit], counters: &LoadCounters, timeout: Duration) -> Result<()> {
+        let (written, counters) = durable(engine, written, counters)?;
+        let timeout_ms = timeout.as_millis() as i64;
+        engine.meta.submit(Op::PrepareTxn { txn, written, counters, timeout_ms, now_ms: engine.clock.now_ms() }).await.context("preparing a load")?;
+        Ok(())
     }
 
     /// Waits until a committed transaction is visible; false when the wait was not enough.
@@ -153,6 +161,20 @@ fn clear_on_backends(engine: &Arc<Engine>, txn: &Transaction) {
             }
         });
     }
+}
+
+/// What the log keeps of rows written, on enough replicas.
+fn durable(engine: &Engine, written: &[TabletCommit], counters: &LoadCounters) -> Result<(Vec<(TabletId, NodeId)>, TxnCounters)> {
+    let written: Vec<(TabletId, NodeId)> = written.iter().map(|t| (TabletId(t.tablet_id), NodeId(t.node_id))).collect();
+    check_quorum(engine, &written)?;
+    let counters = TxnCounters {
+        loaded_rows: counters.loaded_rows,
+        filtered_rows: counters.filtered_rows,
+        loaded_bytes: counters.bytes,
+        error_url: counters.error_url.clone(),
+        unselected_rows: counters.unselected_rows,
+    };
+    Ok((written, counters))
 }
 
 /// Every tablet written must be on a majority of its replicas.

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use common_base::{Error, ErrorCode, Result, bail, err, ids::{DbId, TxnId}};
+use common_base::{Error, ErrorCode, Result, bail, err, ids::{DbId, NodeId, TxnId}};
 use common_expr::scalar_fn::EvalContext;
 use common_rpc::status;
 use common_types::{LogicalType, Scalar};
@@ -31,17 +31,19 @@ async fn try_begin(engine: &Arc<Engine>, request: &LoadBeginRequest) -> Result<(
     authenticate(engine, request.auth.as_ref())?;
     let catalog = engine.meta.snapshot();
     let db = names::find_database(&catalog, &request.database)?;
-    let table = names::find_table(&catalog, &request.database, &request.table)?;
+    // A transaction over several tables names them with its loads.
+    let tables = if request.table.is_empty() { Vec::new() } else { vec![names::find_table(&catalog, &request.database, &request.table)?.id] };
     let timeout = if request.timeout_s == 0 { DEFAULT_TIMEOUT_S } else { request.timeout_s };
     let request_id = request.request_id.as_ref().map_or_else(|| engine.rng.uuid(), |id| be_exec::runtime::query::query_id(id).0);
     let begin = Begin {
         db: db.id,
-        tables: vec![table.id],
+        tables,
         label: request.label.clone(),
         request_id,
         source: LoadSource::StreamLoad,
         timeout: Duration::from_secs(timeout),
         coordinator: format!("BE: {}", request.coordinator),
+        backend: (request.backend_id != 0).then_some(NodeId(request.backend_id)),
     };
     Ok((engine.loads.begin(engine, begin).await?, db.id))
 }
@@ -59,7 +61,8 @@ fn existing_status(engine: &Engine, request: &LoadBeginRequest, e: &Error) -> St
     .to_owned()
 }
 
-fn authenticate(engine: &Engine, auth: Option<&Auth>) -> Result<()> {
+/// Checks a load's user and password.
+pub(crate) fn authenticate(engine: &Engine, auth: Option<&Auth>) -> Result<()> {
     let auth = auth.ok_or_else(|| err!(AccessDenied, "no user and password were given"))?;
     let denied = || err!(AccessDenied, "Access denied for {}@{}", auth.user, auth.client_host);
     let catalog = engine.meta.snapshot();
@@ -151,10 +154,15 @@ fn primary_shape(ctx: &AnalyzeContext<'_>, headers: &Headers<'_>, analyzed: &Ana
 
 /// Commits; true when the load is already visible.
 pub async fn commit(engine: &Arc<Engine>, request: LoadCommitRequest) -> Result<bool> {
-    if request.prepare_only {
-        bail!(NotSupported, "two-phase stream load is not supported yet");
-    }
     let counters = request.counters.unwrap_or_default();
+    if request.prepare_only {
+        let timeout = match request.prepared_timeout_s {
+            0 => engine.setting_int("prepared_transaction_default_timeout_second").max(1) as u64,
+            seconds => seconds,
+        };
+        engine.loads.prepare(engine, TxnId(request.txn_id), &request.tablets, &counters, Duration::from_secs(timeout)).await?;
+        return Ok(false);
+    }
     let wait = Duration::from_millis(request.publish_timeout_ms.max(1));
     let committed = engine.loads.commit(engine, TxnId(request.txn_id), &request.tablets, &counters, wait).await?;
     Ok(committed == Committed::Visible)

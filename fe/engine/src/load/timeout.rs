@@ -43,6 +43,16 @@ pub async fn round(engine: &Arc<Engine>) {
                     Err(e) => warn!(txn = %txn.id, "load could not be timed out: {e}"),
                 }
             }
+            TxnState::Prepare if coordinator_lost(engine, txn) => match engine.loads.abort(engine, txn.id, "coordinate BE restarted or is down").await {
+                Ok(()) => info!(txn = %txn.id, label = %txn.label, "load of a backend that has gone is aborted"),
+                Err(e) => warn!(txn = %txn.id, "load could not be aborted: {e}"),
+            },
+            TxnState::Prepared if txn.prepared_ms + txn.prepared_timeout_ms < now => {
+                match engine.loads.abort(engine, txn.id, "timeout by txn manager: prepared, but not committed in time").await {
+                    Ok(()) => info!(txn = %txn.id, label = %txn.label, "prepared load timed out"),
+                    Err(e) => warn!(txn = %txn.id, "prepared load could not be timed out: {e}"),
+                }
+            }
             TxnState::Visible | TxnState::Aborted { .. } if txn.finish_ms + keep_ms < now => forget.push(txn.id),
             _ => {}
         }
@@ -53,6 +63,14 @@ pub async fn round(engine: &Arc<Engine>) {
             warn!("old labels could not be forgotten: {e}");
         }
     }
+}
+
+/// Whether the backend that feeds the load has started anew since, or is gone: nobody will prepare or commit it.
+fn coordinator_lost(engine: &Engine, txn: &Transaction) -> bool {
+    let Some(node) = txn.backend else { return false };
+    let health = engine.nodes.get(node);
+    // One that this frontend has not heard of yet is waited for.
+    health.last_start_ms > txn.begin_ms || (health.last_heartbeat_ms > txn.begin_ms && !health.alive)
 }
 
 /// Whether a statement of an earlier run of this frontend began the load: nobody will end it.

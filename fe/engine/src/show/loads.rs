@@ -1,6 +1,6 @@
 //! SHOW LOAD, SHOW STREAM LOAD, SHOW TRANSACTION, SHOW DELETE: transactions as the catalog keeps them.
 
-use common_base::Result;
+use common_base::{Result, ids::QueryId};
 use common_types::Scalar;
 use fe_catalog::model::{Database, LoadSource, Transaction, TxnState};
 use fe_parser::ast::{encoding, sql};
@@ -13,7 +13,7 @@ pub fn job_state(txn: &Transaction) -> &'static str {
     match txn.state {
         TxnState::Prepare => "LOADING",
         TxnState::Prepared => "PREPARED",
-        TxnState::Committed => "QUEUEING",
+        TxnState::Committed => "COMMITTED",
         TxnState::Visible => "FINISHED",
         TxnState::Aborted { .. } => "CANCELLED",
     }
@@ -62,9 +62,9 @@ pub fn load(session: &Session, db: Option<&sql::ObjectName>, all: bool) -> Resul
             text(if finished { "ETL:100%; LOAD:100%" } else { "ETL:N/A; LOAD:99%" }),
             text(source_name(t.source)),
             text("NORMAL"),
-            text((t.loaded_rows + t.filtered_rows).to_string()),
+            text((t.loaded_rows + t.filtered_rows + t.unselected_rows).to_string()),
             text(t.filtered_rows.to_string()),
-            text("0"),
+            text(t.unselected_rows.to_string()),
             text(t.loaded_rows.to_string()),
             Scalar::Null,
             text(format!("resource:N/A; timeout(s):{}; max_filter_ratio:0.0", t.timeout_ms / 1000)),
@@ -116,55 +116,84 @@ pub fn stream_load(session: &Session, label: Option<&sql::ObjectName>, db: Optio
     };
     let wanted = label_parts.last();
     let zone = session.variables.get_text("time_zone");
+    let moment = |ms: i64| if ms == 0 { Scalar::Null } else { text(time::moment(ms, &zone)) };
     let shown = |t: &Transaction| {
-        t.source == LoadSource::StreamLoad && database.as_ref().is_none_or(|d| d.id == t.db_id) && wanted.is_none_or(|w| *w == t.label)
+        let asked = all || wanted.is_some() || t.is_running();
+        asked && t.source == LoadSource::StreamLoad && database.as_ref().is_none_or(|d| d.id == t.db_id) && wanted.is_none_or(|w| *w == t.label)
     };
     let rows = catalog.txns.values().filter(|t| shown(t)).map(|t| {
         let db = catalog.databases.get(&t.db_id).map(|d| d.name.clone()).unwrap_or_default();
         let table = t.tables.first().and_then(|id| catalog.tables.get(id)).map(|t| t.name.clone()).unwrap_or_default();
+        let prepared = if t.prepared_ms == 0 { t.commit_ms } else { t.prepared_ms };
         vec![
             text(t.label.clone()),
             text(t.id.to_string()),
-            text(format!("{:032x}", t.request_id)),
+            text(QueryId(t.request_id).to_string()),
             text(t.id.to_string()),
             text(db),
             text(table),
-            text(job_state(t)),
+            text(stream_state(t)),
             text(reason(t)),
             text(t.error_url.clone()),
+            text("1"),
+            text(if prepared == 0 { "0" } else { "1" }),
             text(t.loaded_rows.to_string()),
             text(t.filtered_rows.to_string()),
-            text("0"),
+            text(t.unselected_rows.to_string()),
             text(t.loaded_bytes.to_string()),
             text((t.timeout_ms / 1000).to_string()),
-            text(time::moment(t.begin_ms, &zone)),
-            text(time::moment(t.commit_ms, &zone)),
-            text(time::moment(t.finish_ms, &zone)),
+            moment(t.begin_ms),
+            moment(t.begin_ms),
+            moment(t.begin_ms),
+            moment(prepared),
+            moment(prepared),
+            moment(t.finish_ms),
+            text(""),
             text("STREAM_LOAD"),
+            Scalar::Null,
         ]
     });
-    let names = [
-        "Label",
-        "Id",
-        "LoadId",
-        "TxnId",
-        "DbName",
-        "TableName",
-        "State",
-        "ErrorMsg",
-        "TrackingURL",
-        "NumRowsNormal",
-        "NumRowsAbNormal",
-        "NumRowsUnselected",
-        "NumLoadBytes",
-        "TimeoutSecond",
-        "CreateTimeMs",
-        "CommitTimeMs",
-        "EndTimeMs",
-        "Type",
-    ];
-    Ok(Table::new(&names, rows.collect()))
+    Ok(Table::new(STREAM_LOAD, rows.collect()))
 }
+
+/// The state of a stream load.
+pub fn stream_state(txn: &Transaction) -> &'static str {
+    match txn.state {
+        TxnState::Prepare => "LOADING",
+        TxnState::Prepared => "PREPARED",
+        TxnState::Committed => "COMMITED",
+        TxnState::Visible => "FINISHED",
+        TxnState::Aborted { .. } => "CANCELLED",
+    }
+}
+
+const STREAM_LOAD: &[&str] = &[
+    "Label",
+    "Id",
+    "LoadId",
+    "TxnId",
+    "DbName",
+    "TableName",
+    "State",
+    "ErrorMsg",
+    "TrackingURL",
+    "ChannelNum",
+    "PreparedChannelNum",
+    "NumRowsNormal",
+    "NumRowsAbNormal",
+    "NumRowsUnselected",
+    "NumLoadBytes",
+    "TimeoutSecond",
+    "CreateTimeMs",
+    "BeforeLoadTimeMs",
+    "StartLoadingTimeMs",
+    "StartPreparingTimeMs",
+    "FinishPreparingTimeMs",
+    "EndTimeMs",
+    "ChannelState",
+    "Type",
+    "TrackingSQL",
+];
 
 const TRANSACTION: &[&str] = &[
     "TransactionId",
@@ -209,7 +238,7 @@ pub fn transactions_of(session: &Session, db: &Database, keep: impl Fn(&Transact
             txn_state(t).to_owned(),
             source.to_owned(),
             time::moment(t.begin_ms, &zone),
-            "NULL".to_owned(),
+            if t.prepared_ms == 0 { "NULL".to_owned() } else { time::moment(t.prepared_ms, &zone) },
             time::moment(t.commit_ms, &zone),
             time::moment(t.finish_ms, &zone),
             time::moment(t.finish_ms, &zone),
@@ -217,7 +246,7 @@ pub fn transactions_of(session: &Session, db: &Database, keep: impl Fn(&Transact
             "0".to_owned(),
             "-1".to_owned(),
             t.timeout_ms.to_string(),
-            "86400000".to_owned(),
+            if t.prepared_timeout_ms == 0 { "86400000".to_owned() } else { t.prepared_timeout_ms.to_string() },
             String::new(),
         ]
         .into_iter()

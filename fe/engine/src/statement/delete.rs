@@ -65,6 +65,7 @@ pub async fn run(session: &mut Session, statement: &Delete, parameters: &[(Scala
         source: LoadSource::Delete,
         timeout,
         coordinator: format!("FE: {}", engine.options.host),
+        backend: None,
     };
     let txn = engine.loads.begin(&engine, begin).await?;
     let wait = Duration::from_secs(session.variables.get_int("tx_visible_wait_timeout").max(1) as u64);

@@ -7,7 +7,7 @@ use common_expr::expr::ColumnId;
 use common_types::{LogicalType, Scalar};
 use fe_analyzer::{TableUse, statement::{AnalyzedInsert, analyze_insert, fill_values}};
 use fe_catalog::model::{LoadSource, Table};
-use fe_parser::ast::{Insert, InsertTarget};
+use fe_parser::ast::{Insert, InsertTarget, Properties};
 use fe_plan::{ColumnFactory, LogicalNode};
 use proto_messages::chunk::{LoadCounters, TabletCommit};
 
@@ -56,6 +56,8 @@ pub struct Rows {
     pub numbered: Option<ColumnUid>,
     /// What the rows are, unless they are whole rows to upsert (primary keys).
     pub shape: Option<Shape>,
+    /// How long it may take, when the statement says so.
+    pub timeout: Option<Duration>,
     /// What the statement reads.
     pub reads: Vec<TableUse>,
 }
@@ -95,8 +97,26 @@ pub fn rows(session: &Session, analyzed: AnalyzedInsert, id: QueryId) -> Result<
         columns: analyzed.columns,
         numbered: analyzed.auto_increment,
         shape,
+        timeout: timeout(&analyzed.properties)?,
         reads: analyzed.tables,
     })
+}
+
+/// The statement's own timeout. What else its properties may say is about files as the source.
+fn timeout(properties: &Properties) -> Result<Option<Duration>> {
+    let mut timeout = None;
+    for property in properties {
+        match property.key.to_ascii_lowercase().as_str() {
+            "timeout" => {
+                let seconds = property.value.trim().parse().ok().filter(|s| (1..=259_200).contains(s));
+                let Some(seconds) = seconds else { bail!(Analysis, "Invalid timeout property: {}", property.value) };
+                timeout = Some(Duration::from_secs(seconds));
+            }
+            "strict_mode" | "max_filter_ratio" => {}
+            other => bail!(Analysis, "Getting analyzing error. Detail message: Unknown property for insert: [{other}]."),
+        }
+    }
+    Ok(timeout)
 }
 
 /// Writes rows: in the session's open transaction, or else in one of their own.
@@ -105,7 +125,7 @@ pub async fn write_rows(session: &mut Session, rows: Rows, id: QueryId) -> Resul
         return transaction::write(session, rows, id).await;
     }
     let engine = session.engine.clone();
-    let timeout = Duration::from_secs(session.variables.get_int("insert_timeout").max(1) as u64);
+    let timeout = rows.timeout.unwrap_or_else(|| Duration::from_secs(session.variables.get_int("insert_timeout").max(1) as u64));
     let label = rows.label.clone();
     let begin = Begin {
         db: rows.table.db_id,
@@ -115,6 +135,7 @@ pub async fn write_rows(session: &mut Session, rows: Rows, id: QueryId) -> Resul
         source: rows.source,
         timeout,
         coordinator: format!("FE: {}", engine.options.host),
+        backend: None,
     };
     let txn = engine.loads.begin(&engine, begin).await?;
     let (table, overwrite) = (rows.table.id, rows.overwrite);

@@ -4,6 +4,7 @@
 pub mod admin;
 pub mod alter;
 pub mod alter_columns;
+pub mod cancel_load;
 pub mod cluster;
 pub mod database;
 pub mod delete;

@@ -221,6 +221,7 @@ async fn fill(session: &mut Session, db: &str, table: &Table, from: &str, to: &s
         source: LoadSource::Insert,
         timeout,
         coordinator: format!("FE: {}", engine.options.host),
+        backend: None,
     };
     let txn = engine.loads.begin(&engine, begin).await?;
     let outcome = async {

@@ -40,6 +40,7 @@ pub fn update_rows(session: &Session, statement: &Update, parameters: &[(Scalar,
         columns: analyzed.columns,
         numbered: analyzed.auto_increment,
         shape: Some(shape),
+        timeout: None,
         reads: analyzed.tables,
     })
 }
@@ -70,6 +71,7 @@ pub fn delete_rows(analyzed: AnalyzedDelete, id: QueryId) -> Result<Rows> {
         columns,
         numbered: None,
         shape: Some(Shape { written, op: true, ..Shape::default() }),
+        timeout: None,
         reads,
     })
 }

@@ -174,6 +174,7 @@ pub async fn join(session: &mut Session, table: &Table, reads: &[TableUse]) -> R
             source: LoadSource::Insert,
             timeout,
             coordinator: format!("FE: {}", engine.options.host),
+            backend: None,
         };
         engine.loads.begin_as(&engine, begin, open.id).await?;
         open.db = Some(table.db_id);

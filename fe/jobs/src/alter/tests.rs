@@ -101,6 +101,10 @@ fn load(state: &mut CatalogState, id: u64) {
         filtered_rows: 0,
         loaded_bytes: 0,
         error_url: String::new(),
+        unselected_rows: 0,
+        prepared_ms: 0,
+        prepared_timeout_ms: 0,
+        backend: None,
     };
     state.apply(Op::BeginTxn(txn)).unwrap();
 }

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use common_rpc::status;
-use fe_engine::{Engine, load::stream};
+use fe_engine::{Engine, load::{labels, stream}};
 use proto_services::fe_service::{
-    CreatePartitionsReply, CreatePartitionsRequest, LoadAbortRequest, LoadBeginReply, LoadBeginRequest, LoadCommitRequest, LoadPlanReply, LoadPlanRequest, LoadReply, ReportReply, ReportRequest, TakeNumbersReply, TakeNumbersRequest,
+    CreatePartitionsReply, CreatePartitionsRequest, LoadAbortRequest, LoadBeginReply, LoadBeginRequest, LoadCommitRequest, LoadPlanReply, LoadPlanRequest, LoadReply,
+    LoadTransactionReply, LoadTransactionRequest, ReportReply, ReportRequest, TakeNumbersReply, TakeNumbersRequest,
     fe_service_server::FeService,
 };
 use tonic::{Request, Response, Status};
@@ -21,7 +22,7 @@ type Answer<T> = std::result::Result<Response<T>, Status>;
 impl FeService for Service {
     async fn report(&self, request: Request<ReportRequest>) -> Answer<ReportReply> {
         let reply = fe_engine::cluster::report::take_in(&self.engine, request.into_inner()).await;
-        Ok(Response::new(reply.unwrap_or_else(|e| ReportReply { status: Some(status::to_message(&e)), drop_tablets: Vec::new() })))
+        Ok(Response::new(reply.unwrap_or_else(|e| ReportReply { status: Some(status::to_message(&e)), ..ReportReply::default() })))
     }
 
     async fn load_begin(&self, request: Request<LoadBeginRequest>) -> Answer<LoadBeginReply> {
@@ -42,6 +43,11 @@ impl FeService for Service {
             Ok(visible) => LoadReply { status: None, visible },
             Err(e) => LoadReply { status: Some(status::to_message(&e)), visible: false },
         }))
+    }
+
+    async fn load_transaction(&self, request: Request<LoadTransactionRequest>) -> Answer<LoadTransactionReply> {
+        let finished = labels::finish(&self.engine, request.into_inner()).await;
+        Ok(Response::new(finished.unwrap_or_else(|e| LoadTransactionReply { status: Some(status::to_message(&e)), ..LoadTransactionReply::default() })))
     }
 
     async fn create_partitions(&self, request: Request<CreatePartitionsRequest>) -> Answer<CreatePartitionsReply> {
