@@ -62,6 +62,8 @@ pub struct Parts {
     pub writers: Arc<TabletWriters>,
     pub filters: Arc<RemoteFilters>,
     pub sources: Arc<FileSources>,
+    pub transactions: stream_load::transaction::Transactions,
+    pub merges: stream_load::merge::MergeCommits,
     pub pool: Arc<RpcPool>,
     pub memory: Arc<MemTracker>,
     pub clock: SharedClock,
@@ -190,6 +192,8 @@ pub async fn start(set: &Arc<ConfigSet>, home: &Path, seams: Seams, shutdown: Sh
         writers,
         filters,
         sources,
+        transactions: Default::default(),
+        merges: Default::default(),
         pool,
         memory,
         started_ms: clock.now_ms(),
@@ -206,6 +210,7 @@ pub async fn start(set: &Arc<ConfigSet>, home: &Path, seams: Seams, shutdown: Sh
     crate::metrics::watch(&parts);
     serve(&parts, [be, heartbeat, brpc], http_listener, &token);
     common_base::runtime::spawn("report", report::run(parts.clone(), set.get(&config::REPORT_INTERVAL)));
+    common_base::runtime::spawn("idle transactions", stream_load::transaction::run(parts.clone()));
     common_base::runtime::spawn("storage upkeep", upkeep(parts.clone(), set.clone()));
     for dir in parts.storage.dirs() {
         common_base::runtime::spawn("compaction", compactions(parts.clone(), dir.clone()));

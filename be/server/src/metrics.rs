@@ -17,6 +17,10 @@ pub struct Metrics {
     pub txn_begin: Counter,
     pub txn_commit: Counter,
     pub txn_rollback: Counter,
+    pub merge_commit_requests: Counter,
+    pub merge_commit_success: Counter,
+    pub merge_commit_failed: Counter,
+    pub merge_commit_batches: Counter,
     pub publish_total: Counter,
     pub publish_failed: Counter,
 }
@@ -34,6 +38,10 @@ impl Default for Metrics {
             txn_begin: txn("begin"),
             txn_commit: txn("commit"),
             txn_rollback: txn("rollback"),
+            merge_commit_requests: registry.counter("merge_commit_request_total", "Loads that asked to be merged with others", &[]),
+            merge_commit_success: registry.counter("merge_commit_success_total", "Loads that were merged and accepted", &[]),
+            merge_commit_failed: registry.counter("merge_commit_fail_total", "Loads that asked to be merged and failed", &[]),
+            merge_commit_batches: registry.counter("merge_commit_txn_total", "Transactions of merged loads", &[]),
             publish_total: registry.counter("publish_task_request_total", "Publications of transactions", &[]),
             publish_failed: registry.counter("publish_task_failed_total", "Publications that failed for a tablet", &[]),
             registry,
@@ -61,6 +69,7 @@ fn collect(parts: &Parts, out: &mut Vec<Sample>) {
     gauge("load_mem_bytes", "Memory of loads", &[], consumed("load"));
     gauge("storage_page_cache_mem_bytes", "Decoded pages in memory", &[], consumed("page_cache"));
     gauge("plan_fragment_count", "Queries that run now", &[], parts.queries.lock().len() as f64);
+    gauge("transaction_stream_load_num", "Loads in two phases that are open here", &[], parts.transactions.count() as f64);
     gauge("process_fd_num_used", "Open files of the process", &[], machine::open_files() as f64);
     gauge("process_thread_num", "Threads of the process", &[], machine::threads() as f64);
     gauge("tablet_num", "Tablets here", &[], parts.storage.tablets().len() as f64);

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use be_storage::{StorageEngine, TabletReport};
-use common_base::{Result, ids::TabletId};
+use common_base::{Result, ids::{TabletId, TxnId}};
 use common_rpc::status;
 use common_types::wire;
 use proto_services::fe_service::{ColumnStatistics, DiskReport, ReportRequest, TabletReport as TabletMessage, TabletStatistics};
@@ -38,6 +38,7 @@ async fn report(parts: &Parts, address: &str) -> Result<()> {
         disks: disks(&parts.storage),
         tablets: tablets.iter().map(tablet_message).collect(),
         full: true,
+        pending_txns: parts.storage.pending_txns().into_iter().map(|(txn, _)| txn.0).collect(),
     };
     let reply = parts.pool.fe(address)?.report(request).await.map_err(|e| status::from_grpc(&e, address))?.into_inner();
     status::from_message(reply.status)?;
@@ -46,6 +47,12 @@ async fn report(parts: &Parts, address: &str) -> Result<()> {
         let ids: Vec<TabletId> = reply.drop_tablets.into_iter().map(TabletId).collect();
         let storage = parts.storage.clone();
         common_base::runtime::blocking("drop tablets", move || storage.drop_tablets(&ids)).await?;
+    }
+    if !reply.clear_txns.is_empty() {
+        info!(count = reply.clear_txns.len(), "dropping rows of loads that were aborted");
+        let storage = parts.storage.clone();
+        let txns = reply.clear_txns;
+        common_base::runtime::blocking("clear txns", move || txns.into_iter().try_for_each(|txn| storage.clear_txn(TxnId(txn), &[]))).await?;
     }
     Ok(())
 }

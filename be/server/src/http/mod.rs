@@ -9,7 +9,7 @@ use axum::{
     extract::{Query, State},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
-    routing::{any, get, post, put},
+    routing::{get, post, put},
 };
 
 use crate::{app::Parts, stream_load};
@@ -24,8 +24,7 @@ pub fn router(parts: Arc<Parts>) -> Router {
         .route("/api/compaction/show", get(compaction::show))
         .route("/api/_load_error_log", get(error_log))
         .route("/api/{db}/{table}/_stream_load", put(stream_load::handle))
-        .route("/api/{db}/{table}/_stream_load_2pc", any(two_phase))
-        .route("/api/transaction/{op}", any(two_phase))
+        .route("/api/transaction/{op}", post(stream_load::transaction::handle).put(stream_load::transaction::handle))
         .with_state(parts)
 }
 
@@ -42,12 +41,6 @@ async fn mem_tracker(State(parts): State<Arc<Parts>>) -> impl IntoResponse {
     let resident = common_base::machine::resident_bytes().unwrap_or(0);
     let text = format!("resident: used={resident}\nlarge blocks: used={}\n{}", common_alloc::large_bytes(), parts.memory.dump());
     ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text)
-}
-
-/// Loads in two phases.
-async fn two_phase() -> impl IntoResponse {
-    let body = serde_json::json!({ "Status": "FAILED", "Message": "the stream load transaction interface is not supported yet" });
-    ([(header::CONTENT_TYPE, "application/json")], body.to_string())
 }
 
 /// `?file=error_log_…`: a bare file name of the error log directory.

@@ -102,6 +102,7 @@ impl BeService for Service {
         let storage = self.parts.storage.clone();
         let request = request.into_inner();
         self.parts.writers.forget(TxnId(request.txn_id));
+        self.parts.transactions.forget(request.txn_id);
         let tablets: Vec<TabletId> = request.tablet_ids.into_iter().map(TabletId).collect();
         reply(common_base::runtime::blocking("clear txn", move || storage.clear_txn(TxnId(request.txn_id), &tablets)).await)
     }

@@ -3,7 +3,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     io::Read,
-    sync::{Arc, Weak},
+    sync::{Arc, Weak, atomic::{AtomicBool, Ordering}},
     task::{Context, Poll},
 };
 
@@ -94,8 +94,7 @@ fn decompressed(compressed: Arc<Pipe>, plain: Arc<Pipe>, codec: String) -> Arc<P
         common_base::runtime::spawn("decompress", async move { end(decode_gathered(&compressed, &codec, &out).await, &out) });
     } else {
         tokio::task::spawn_blocking(move || {
-            let push = |piece| futures::executor::block_on(out.push(piece));
-            end(decode(PipeReader { pipe: compressed, piece: Bytes::new() }, &codec, push), &out);
+            end(decode_bodies(&compressed, &codec, &out), &out);
         });
     }
     plain
@@ -103,20 +102,55 @@ fn decompressed(compressed: Arc<Pipe>, plain: Arc<Pipe>, codec: String) -> Arc<P
 
 async fn decode_gathered(compressed: &Pipe, codec: &str, out: &Pipe) -> Result<()> {
     let mut body = Vec::new();
-    while let Some(piece) = std::future::poll_fn(|cx| compressed.poll_next(cx)).await? {
-        body.extend_from_slice(&piece);
+    loop {
+        let piece = std::future::poll_fn(|cx| compressed.poll_next(cx)).await?;
+        if let Some(piece) = piece.as_ref().filter(|p| !p.is_empty()) {
+            body.extend_from_slice(piece);
+            continue;
+        }
+        let mut plain = Vec::new();
+        if !body.is_empty() {
+            decode(std::io::Cursor::new(std::mem::take(&mut body)), codec, |piece| {
+                plain.push(piece);
+                true
+            })?;
+        }
+        for piece in plain {
+            if !out.push(piece).await {
+                return Ok(());
+            }
+        }
+        if piece.is_none() {
+            return Ok(());
+        }
+        out.next_body();
     }
-    let mut plain = Vec::new();
-    decode(std::io::Cursor::new(body), codec, |piece| {
-        plain.push(piece);
-        true
-    })?;
-    for piece in plain {
-        if !out.push(piece).await {
-            break;
+}
+
+/// Decodes each body by itself.
+fn decode_bodies(compressed: &Arc<Pipe>, codec: &str, out: &Pipe) -> Result<()> {
+    let next = || futures::executor::block_on(std::future::poll_fn(|cx| compressed.poll_next(cx)));
+    loop {
+        match next()? {
+            None => return Ok(()),
+            Some(piece) if piece.is_empty() => out.next_body(),
+            Some(piece) => {
+                let ended = Arc::new(AtomicBool::new(false));
+                let reader = PipeReader { pipe: compressed.clone(), piece, ended: ended.clone() };
+                decode(reader, codec, |piece| futures::executor::block_on(out.push(piece)))?;
+                // A decoder may stop before it has read that its body has ended.
+                while !ended.load(Ordering::Relaxed) {
+                    match next()? {
+                        None => return Ok(()),
+                        Some(piece) if piece.is_empty() => break,
+                        Some(_) if out.is_abandoned() => return Ok(()),
+                        Some(_) => {}
+                    }
+                }
+                out.next_body();
+            }
         }
     }
-    Ok(())
 }
 
 fn decode(input: impl Read + Send + 'static, codec: &str, mut push: impl FnMut(Bytes) -> bool) -> Result<()> {
@@ -138,18 +172,26 @@ fn decode(input: impl Read + Send + 'static, codec: &str, mut push: impl FnMut(B
     }
 }
 
+/// One body of a pipe.
 struct PipeReader {
     pipe: Arc<Pipe>,
     piece: Bytes,
+    ended: Arc<AtomicBool>,
 }
 
 impl Read for PipeReader {
     fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
-        while self.piece.is_empty() {
+        if self.ended.load(Ordering::Relaxed) {
+            return Ok(0);
+        }
+        if self.piece.is_empty() {
             let next = futures::executor::block_on(std::future::poll_fn(|cx| self.pipe.poll_next(cx)));
             match next.map_err(std::io::Error::other)? {
-                Some(piece) => self.piece = piece,
-                None => return Ok(0),
+                Some(piece) if !piece.is_empty() => self.piece = piece,
+                _ => {
+                    self.ended.store(true, Ordering::Relaxed);
+                    return Ok(0);
+                }
             }
         }
         let len = buf.len().min(self.piece.len());
@@ -211,6 +253,12 @@ impl Reader {
             let mut made = Vec::new();
             match self.shared.pipe.poll_next(cx)? {
                 Poll::Pending => return Poll::Pending,
+                Poll::Ready(Some(piece)) if piece.is_empty() => {
+                    // Records do not go on from one body to the next.
+                    input.splitter.finish(&mut made)?;
+                    input.splitter = self.shared.format.splitter();
+                    input.bytes = 0;
+                }
                 Poll::Ready(Some(piece)) => {
                     input.bytes += piece.len();
                     if input.bytes > self.shared.limit {

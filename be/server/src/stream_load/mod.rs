@@ -5,12 +5,12 @@
 
 pub mod bad_rows;
 pub mod files;
+pub mod job;
+pub mod merge;
 mod pipe;
+pub mod transaction;
 
-use std::{
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
@@ -18,29 +18,20 @@ use axum::{
     http::{HeaderMap, header},
     response::{IntoResponse, Response},
 };
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use be_exec::runtime::query::{QueryExtras, QueryRun, query_id_to_proto};
-use common_base::{Error, Result, bail, err, ids::QueryId};
-use common_rpc::status;
+use common_base::{Result, err, ids::QueryId};
 use http_body_util::BodyExt;
 use proto_messages::chunk::LoadCounters;
-use proto_services::fe_service::{Auth, LoadAbortRequest, LoadBeginRequest, LoadCommitRequest, LoadPlanRequest};
 use serde_json::{Map, Value, json};
 
-use self::{bad_rows::ErrorLog, pipe::Pipe};
+use self::job::{Begun, DEFAULT_TIMEOUT, Job, seconds};
 use crate::app::Parts;
 
-/// A committed load is waited for at most this long.
-const PUBLISH_WAIT: Duration = Duration::from_secs(30);
 /// What a client still sends after its load has failed is read for at most this long.
 const DRAIN_WAIT: Duration = Duration::from_secs(60);
-/// A load may take this long when it does not say.
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(600);
 
 #[derive(Default)]
 struct Outcome {
-    txn: Option<u64>,
-    db: u64,
+    begun: Option<Begun>,
     existing: String,
     counters: LoadCounters,
     visible: bool,
@@ -56,8 +47,18 @@ struct Outcome {
 pub async fn handle(State(parts): State<Arc<Parts>>, Path((db, table)): Path<(String, String)>, request: Request) -> Response {
     let (clock, started) = (parts.clock.clone(), parts.clock.monotonic());
     let (head, body) = request.into_parts();
+    if merge::is_asked(&head.headers) {
+        let running = tokio::spawn(async move {
+            let mut body = body;
+            let text = merge::run(&parts, &db, &table, &head.headers, &mut body).await;
+            drain_body(&head.headers, &mut body).await;
+            text
+        });
+        let text = running.await.unwrap_or_else(|e| json!({ "Status": "Fail", "Message": format!("the load's task has failed: {e}") }).to_string());
+        return ([(header::CONTENT_TYPE, "application/json")], text).into_response();
+    }
     let id = QueryId(parts.rng.uuid());
-    let label = head.headers.get("label").and_then(|v| v.to_str().ok()).map_or_else(|| id.to_string(), str::to_owned);
+    let label = job::header(&head.headers, "label").map_or_else(|| id.to_string(), str::to_owned);
     let load = Load { parts: parts.clone(), db: db.clone(), table: table.clone(), label: label.clone(), id, headers: head.headers };
     let mut outcome = Outcome::default();
     // The load goes on in a task of its own, so that a client that hangs up cannot stop its abort.
@@ -65,13 +66,8 @@ pub async fn handle(State(parts): State<Arc<Parts>>, Path((db, table)): Path<(St
         let mut body = body;
         let _counted = load.parts.metrics.loads_running.scope();
         let result = load.run(&mut body, &mut outcome).await;
-        if let (Err(e), Some(txn)) = (&result, outcome.txn) {
-            load.abort(txn, &outcome, e).await;
-        }
-        if result.is_err() && load.header("expect").is_none() {
-            // A client that sends without asking reads no answer before it has sent everything.
-            let rest = async { while let Some(Ok(_)) = body.frame().await {} };
-            let _ = tokio::time::timeout(DRAIN_WAIT, rest).await;
+        if result.is_err() {
+            drain_body(&load.headers, &mut body).await;
         }
         (result, outcome)
     });
@@ -95,7 +91,7 @@ fn answer(db: &str, table: &str, label: &str, result: &Result<()>, outcome: &Out
     let counters = &outcome.counters;
     let mut out = Map::new();
     let mut put = |key: &str, value: Value| drop(out.insert(key.to_owned(), value));
-    put("TxnId", outcome.txn.map_or(json!(-1), |t| json!(t)));
+    put("TxnId", outcome.begun.as_ref().map_or(json!(-1), |b| json!(b.txn)));
     put("Label", json!(label));
     put("Db", json!(db));
     put("Table", json!(table));
@@ -130,201 +126,59 @@ struct Load {
     headers: HeaderMap,
 }
 
+/// A client that sends without asking reads no answer before it has sent everything.
+async fn drain_body(headers: &HeaderMap, body: &mut Body) {
+    if job::header(headers, "expect").is_none() {
+        let rest = async { while let Some(Ok(_)) = body.frame().await {} };
+        let _ = tokio::time::timeout(DRAIN_WAIT, rest).await;
+    }
+}
+
 impl Load {
     async fn run(&self, body: &mut Body, outcome: &mut Outcome) -> Result<()> {
-        let leader = self.parts.identity.wait_for_leader().await?;
-        let mut fe = self.parts.pool.fe(&leader)?;
-        let lost = |e: tonic::Status| status::from_grpc(&e, &leader);
-        let auth = self.auth()?;
-
+        let auth = job::authorization(&self.headers)?;
+        let job = Job { parts: self.parts.clone(), db: self.db.clone(), label: self.label.clone(), id: self.id, auth };
         let step = self.now();
-        let begin = LoadBeginRequest {
-            auth: Some(auth.clone()),
-            database: self.db.clone(),
-            table: self.table.clone(),
-            label: self.label.clone(),
-            timeout_s: self.header("timeout").and_then(|t| t.trim().parse().ok()).unwrap_or(0),
-            coordinator: self.parts.identity.host(),
-            request_id: Some(query_id_to_proto(self.id)),
-        };
-        let begun = fe.load_begin(begin).await.map_err(lost)?.into_inner();
+        let (begun, result) = job.begin(&self.table, seconds(&self.headers, "timeout")).await;
         outcome.begin = self.now().saturating_sub(step);
-        outcome.existing = begun.existing_job_status;
-        status::from_message(begun.status)?;
-        outcome.txn = Some(begun.txn_id);
-        self.parts.metrics.txn_begin.inc();
-        outcome.db = begun.db_id;
+        outcome.existing.clone_from(&begun.existing);
+        result?;
+        outcome.begun = Some(begun.clone());
+        let loaded = self.load(&job, &begun, body, outcome).await;
+        if let Err(e) = &loaded {
+            job.abort(&begun, &outcome.counters, e.message()).await;
+        }
+        loaded
+    }
 
+    async fn load(&self, job: &Job, begun: &Begun, body: &mut Body, outcome: &mut Outcome) -> Result<()> {
         let step = self.now();
-        let source = self.id.to_string();
-        let plan = LoadPlanRequest {
-            txn_id: begun.txn_id,
-            database: self.db.clone(),
-            table: self.table.clone(),
-            headers: self.headers.iter().filter_map(|(k, v)| Some((k.as_str().to_ascii_lowercase(), v.to_str().ok()?.to_owned()))).collect(),
-            source: source.clone(),
-            auth: Some(auth),
-            coordinator_host: self.parts.identity.host(),
-            coordinator_port: u32::from(self.parts.ports.brpc),
-            query_id: Some(query_id_to_proto(self.id)),
-        };
-        let planned = fe.load_plan(plan).await.map_err(lost)?.into_inner();
+        let mut feed = job.start(begun.txn, &self.table, &self.headers).await?;
         outcome.plan = self.now().saturating_sub(step);
-        status::from_message(planned.status)?;
-        let plan = planned.plan.ok_or_else(|| err!(Internal, "the frontend sent no plan"))?;
-        let ratio: f64 = self.header("max_filter_ratio").and_then(|r| r.trim().parse().ok()).unwrap_or(0.0);
-
         let step = self.now();
-        let log = Arc::new(ErrorLog::new(self.parts.fs.clone(), &self.parts.error_logs, self.id, self.parts.clock.now_ms()));
-        let pipe = self.parts.sources.pipes.open();
-        let _source = self.parts.sources.register(&source, pipe.clone(), log.clone());
-        let extras = QueryExtras { bad_rows: Some(log.clone()), seed: self.parts.rng.next_u64(), filter_sender: None };
-        let run = QueryRun::start(self.parts.exec.clone(), &plan, extras)?;
-        let _running = Running::new(&self.parts, &run);
-        let feeding = self.feed(body, &pipe);
-        let both = async { tokio::join!(feeding, async {
-            let ended = drain(&run).await;
-            // Whoever still feeds must not wait for a reader that has gone.
-            pipe.abandon();
-            ended
-        }) };
-        let limit = self.header("timeout").and_then(|t| t.trim().parse().ok()).map_or(DEFAULT_TIMEOUT, Duration::from_secs);
-        let Ok((fed, ran)) = tokio::time::timeout(limit, both).await else {
-            let e = err!(Timeout, "the load took longer than its timeout of {} s", limit.as_secs());
-            run.cancel(e.clone());
-            pipe.abandon();
-            return Err(e);
+        let limit = seconds(&self.headers, "timeout").unwrap_or(DEFAULT_TIMEOUT);
+        let both = async {
+            let expected = job::header(&self.headers, "content-length").and_then(|v| v.parse().ok());
+            outcome.received = feed.push_stream(body, expected).await?;
+            outcome.read = self.now().saturating_sub(step);
+            let (written, gathered) = feed.gather().await;
+            outcome.counters = written.counters.clone();
+            gathered.map(|()| written)
         };
-        outcome.read = self.now().saturating_sub(step);
-        let received = match (&fed, &ran) {
-            (Ok(bytes), Ok(())) => *bytes,
-            // The fragment's own error tells more than the pipe's.
-            (_, Err(e)) => return Err(e.clone()),
-            (Err(e), _) => return Err(e.clone()),
+        let written = match tokio::time::timeout(limit, both).await {
+            Ok(ended) => ended?,
+            Err(_) => return Err(err!(Timeout, "the load took longer than its timeout of {} s", limit.as_secs())),
         };
-        outcome.received = received;
         outcome.write = self.now().saturating_sub(step);
-        let (tablets, mut counters) = run.load_totals();
-        counters.total_rows = log.seen();
-        counters.filtered_rows = log.count_all();
-        counters.unselected_rows = log.unselected();
-        counters.loaded_rows = counters.total_rows.saturating_sub(counters.filtered_rows + counters.unselected_rows);
-        counters.first_error = log.first_error();
-        if let Some(file) = log.file() {
-            counters.error_url = format!("http://{}:{}/api/_load_error_log?file={}", self.parts.identity.host(), self.parts.ports.http, file);
-        }
-        outcome.counters = counters.clone();
-        let judged = counters.total_rows.saturating_sub(counters.unselected_rows);
-        if counters.filtered_rows as f64 > ratio * judged as f64 {
-            bail!(TooManyFilteredRows, "too many filtered rows");
-        }
-
         let step = self.now();
-        let commit = LoadCommitRequest {
-            txn_id: begun.txn_id,
-            db_id: begun.db_id,
-            tablets,
-            counters: Some(counters),
-            publish_timeout_ms: PUBLISH_WAIT.as_millis() as u64,
-            prepare_only: false,
-        };
-        let committed = fe.load_commit(commit).await.map_err(lost)?.into_inner();
+        outcome.visible = job.commit(begun, written, None).await?;
         outcome.commit = self.now().saturating_sub(step);
-        status::from_message(committed.status)?;
-        outcome.visible = committed.visible;
-        self.parts.metrics.txn_commit.inc();
         self.parts.metrics.load_rows.add(outcome.counters.loaded_rows);
         self.parts.metrics.load_bytes.add(outcome.received);
         Ok(())
     }
 
-    /// Moves the body into the pipe; the number of bytes.
-    async fn feed(&self, body: &mut Body, pipe: &Arc<Pipe>) -> Result<u64> {
-        let expected: Option<u64> = self.header("content-length").and_then(|v| v.parse().ok());
-        let mut received = 0;
-        let fed = async {
-            while let Some(frame) = body.frame().await {
-                let frame = frame.map_err(|e| err!(NetworkError, "the body was cut off after {received} bytes: {e}"))?;
-                if let Ok(data) = frame.into_data() {
-                    received += data.len() as u64;
-                    if !pipe.push(data).await {
-                        break;
-                    }
-                }
-            }
-            Ok(())
-        }
-        .await;
-        match fed {
-            Err(e) => {
-                pipe.fail(Error::clone(&e));
-                Err(e)
-            }
-            Ok(()) if expected.is_some_and(|e| e != received) && !pipe.is_abandoned() => {
-                let e = err!(NetworkError, "receive body don't equal with body bytes, body bytes: {}, received: {received}", expected.unwrap_or(0));
-                pipe.fail(e.clone());
-                Err(e)
-            }
-            Ok(()) => {
-                pipe.end();
-                Ok(received)
-            }
-        }
-    }
-
-    async fn abort(&self, txn: u64, outcome: &Outcome, reason: &Error) {
-        self.parts.metrics.txn_rollback.inc();
-        let Some(leader) = self.parts.identity.leader_address() else { return };
-        let request = LoadAbortRequest { txn_id: txn, db_id: outcome.db, reason: reason.message().to_owned(), counters: Some(outcome.counters.clone()) };
-        let aborted = match self.parts.pool.fe(&leader) {
-            Ok(mut fe) => fe.load_abort(request).await.map_err(|e| status::from_grpc(&e, &leader)).and_then(|r| status::from_message(r.into_inner().status)),
-            Err(e) => Err(e),
-        };
-        if let Err(e) = aborted {
-            // The frontend ends it when its timeout comes.
-            tracing::warn!(txn, "a failed load could not be aborted now: {e}");
-        }
-    }
-
     fn now(&self) -> Duration {
         self.parts.clock.monotonic()
     }
-
-    fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).and_then(|v| v.to_str().ok())
-    }
-
-    fn auth(&self) -> Result<Auth> {
-        let value = self.header("authorization").ok_or_else(|| err!(AccessDenied, "no valid Basic authorization"))?;
-        let decoded = value.strip_prefix("Basic ").and_then(|v| STANDARD.decode(v.trim()).ok()).and_then(|b| String::from_utf8(b).ok());
-        let decoded = decoded.ok_or_else(|| err!(AccessDenied, "no valid Basic authorization"))?;
-        let (user, password) = decoded.split_once(':').unwrap_or((&decoded, ""));
-        Ok(Auth { user: user.to_owned(), password: password.to_owned(), client_host: "%".to_owned() })
-    }
-}
-
-/// Lists a load's fragment among what runs here, so that it can be cancelled.
-struct Running<'a> {
-    parts: &'a Parts,
-    id: QueryId,
-}
-
-impl<'a> Running<'a> {
-    fn new(parts: &'a Parts, run: &QueryRun) -> Self {
-        let id = run.context.id;
-        parts.queries.lock().insert(id, run.context.cancel.clone());
-        Self { parts, id }
-    }
-}
-
-impl Drop for Running<'_> {
-    fn drop(&mut self) {
-        self.parts.queries.lock().remove(&self.id);
-    }
-}
-
-/// Runs a load's fragment to its end.
-async fn drain(run: &QueryRun) -> Result<()> {
-    while run.next().await?.is_some() {}
-    Ok(())
 }

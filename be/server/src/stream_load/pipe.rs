@@ -1,4 +1,5 @@
-//! The body on its way to the parsers: a bounded queue of pieces. All bodies together hold a share of the memory of loads.
+//! Bodies on their way to the parsers: a bounded queue of pieces; an empty piece stands between two bodies. All bodies together hold a
+//! share of the memory of loads.
 
 use std::{
     sync::{Arc, atomic::{AtomicUsize, Ordering}},
@@ -57,6 +58,9 @@ impl Drop for Pipe {
 impl Pipe {
     /// Adds a piece when there is room; false = nobody reads any more.
     pub async fn push(&self, piece: Bytes) -> bool {
+        if piece.is_empty() {
+            return !self.pieces.is_abandoned();
+        }
         self.pieces.set_capacity(self.all.bytes_max());
         std::future::poll_fn(|cx| self.pieces.poll_ready(cx)).await;
         let weight = piece.len();
@@ -66,7 +70,12 @@ impl Pipe {
         !self.pieces.is_abandoned()
     }
 
-    /// The body is complete.
+    /// The body is complete, another one follows.
+    pub fn next_body(&self) {
+        self.pieces.push(Bytes::new(), 1);
+    }
+
+    /// The last body is complete.
     pub fn end(&self) {
         self.pieces.close();
     }
@@ -86,7 +95,7 @@ impl Pipe {
         self.pieces.is_abandoned()
     }
 
-    /// The next piece; `None` at the end.
+    /// The next piece, an empty one between two bodies; `None` at the end.
     pub fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>>> {
         let next = self.pieces.poll_next(cx, Bytes::len);
         if let Poll::Ready(Ok(Some(piece))) = &next {

@@ -1,18 +1,19 @@
-//! The FE's HTTP port: health, metrics, and the door of stream loads.
-//!
-//! A load's body never passes through an FE: the request is answered with 307 to a backend before the body is read.
+//! The FE's HTTP port: health, metrics, and the doors of loads.
 
-use std::{collections::BTreeMap, sync::{Arc, atomic::{AtomicUsize, Ordering}}};
+mod loads;
+
+use std::sync::{Arc, atomic::AtomicUsize};
 
 use axum::{
     Router,
-    extract::{Path, Request, State},
-    http::{HeaderMap, StatusCode, Uri, header},
-    response::{IntoResponse, Response},
-    routing::{get, put},
+    extract::State,
+    http::{HeaderMap, header},
+    response::IntoResponse,
+    routing::{get, post, put},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use fe_engine::{Engine, auth};
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use crate::metrics::Metrics;
@@ -23,17 +24,21 @@ pub struct HttpState {
     pub engine: Arc<Engine>,
     pub metrics: Arc<Metrics>,
     next_backend: Arc<AtomicUsize>,
+    coordinators: Arc<Mutex<loads::Coordinators>>,
 }
 
 /// All routes.
 pub fn router(engine: Arc<Engine>, metrics: Arc<Metrics>) -> Router {
-    let state = HttpState { engine, metrics, next_backend: Arc::default() };
+    let state = HttpState { engine, metrics, next_backend: Arc::default(), coordinators: Arc::default() };
     Router::new()
         .route("/api/bootstrap", get(bootstrap))
         .route("/api/health", get(health))
         .route("/metrics", get(metrics_text))
-        .route("/api/{db}/{table}/_stream_load", put(stream_load))
-        .route("/api/transaction/{op}", axum::routing::post(transaction))
+        .route("/api/{db}/{table}/_stream_load", put(loads::stream_load))
+        .route("/api/transaction/{op}", post(loads::transaction).put(loads::transaction))
+        .route("/api/{db}/get_load_state", get(loads::load_state))
+        .route("/api/{db}/_load_info", get(loads::load_info))
+        .route("/api/{db}/{table}/_cancel", post(loads::cancel))
         .with_state(state)
 }
 
@@ -51,34 +56,9 @@ async fn metrics_text(State(state): State<HttpState>) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], state.metrics.registry.render())
 }
 
-/// Names in a 307: `Location` keeps path and query.
-async fn stream_load(State(state): State<HttpState>, Path(_names): Path<BTreeMap<String, String>>, headers: HeaderMap, uri: Uri, _request: Request) -> Response {
-    redirect(&state, &headers, &uri)
-}
-
-async fn transaction(State(state): State<HttpState>, headers: HeaderMap, uri: Uri, _request: Request) -> Response {
-    redirect(&state, &headers, &uri)
-}
-
 /// A JSON answer.
 fn json_body(value: &Value) -> impl IntoResponse + use<> {
     ([(header::CONTENT_TYPE, "application/json")], value.to_string())
-}
-
-fn redirect(state: &HttpState, headers: &HeaderMap, uri: &Uri) -> Response {
-    if let Err(message) = authenticate(&state.engine, headers) {
-        let body = json!({ "Status": "FAILED", "Message": message });
-        return (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Basic realm=\"\"")], json_body(&body)).into_response();
-    }
-    let backends = state.engine.nodes.alive(&state.engine.meta.snapshot());
-    if backends.is_empty() {
-        let body = json!({ "Status": "FAILED", "Message": "No backend alive." });
-        return json_body(&body).into_response();
-    }
-    let chosen = &backends[state.next_backend.fetch_add(1, Ordering::Relaxed) % backends.len()];
-    let path = uri.path_and_query().map_or("/", |p| p.as_str());
-    let location = format!("http://{}:{}{path}", chosen.host, chosen.http_port);
-    (StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, location)]).into_response()
 }
 
 /// User and password of a Basic header, when they are right.
