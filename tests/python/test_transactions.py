@@ -55,15 +55,15 @@ class SqlTransactions(Transactions):
     def test_several_tables_become_visible_at_once(self):
         self.make("a", "b")
         with self.cluster.connect(database="tx") as one, one.cursor() as cursor:
-            cursor.execute("BEGIN WITH LABEL both")
+            cursor.execute("BEGIN WITH LABEL pair")
             cursor.execute("INSERT INTO a VALUES (1, 'x'), (2, 'y')")
             self.assertEqual(cursor.rowcount, 2)
             cursor.execute("INSERT INTO b SELECT 7, 'z'")
-            self.assertEqual((self.count("a"), self.count("b"), self.state("both")), (0, 0, "PREPARE"))
+            self.assertEqual((self.count("a"), self.count("b"), self.state("pair")), (0, 0, "PREPARE"))
             cursor.execute("COMMIT")
-            self.assertEqual((self.count("a"), self.count("b"), self.state("both")), (2, 1, "VISIBLE"))
+            self.assertEqual((self.count("a"), self.count("b"), self.state("pair")), (2, 1, "VISIBLE"))
             cursor.execute("COMMIT")
-        shown = [row for row in self.sql("SHOW TRANSACTION FROM tx WHERE label = 'both'")]
+        shown = [row for row in self.sql("SHOW TRANSACTION FROM tx WHERE label = 'pair'")]
         self.assertEqual((len(shown), shown[0][3]), (1, "VISIBLE"))
 
     def test_rollback_and_what_is_refused(self):
