@@ -43,6 +43,7 @@ fn table(id: u64, name: &str) -> Arc<Table> {
         colocate_group: None,
         further: Vec::new(),
         next_column_uid: 1,
+        sequence: Default::default(),
     };
     let kind = TableKind::Olap(Arc::new(olap));
     Arc::new(Table { id: TableId(id), db_id: DbId(1), name: name.to_owned(), comment: String::new(), created_ms: 0, updated_ms: 0, columns: Vec::new(), kind })
