@@ -26,8 +26,8 @@ use proto_messages::{
 use proto_services::{
     be_service::{CreateTabletsRequest, HeartbeatRequest, PublishRequest, PublishTablet},
     fe_service::{
-        CreatePartitionsReply, CreatePartitionsRequest, LoadAbortRequest, LoadBeginReply, LoadBeginRequest, LoadCommitRequest, LoadPlanReply, LoadPlanRequest, LoadReply, ReportReply,
-        ReportRequest, TakeNumbersReply, TakeNumbersRequest, fe_service_server::{FeService, FeServiceServer},
+        CreatePartitionsReply, CreatePartitionsRequest, LoadAbortRequest, LoadBeginReply, LoadBeginRequest, LoadCommitRequest, LoadPlanReply, LoadPlanRequest, LoadReply,
+        LoadTransactionReply, LoadTransactionRequest, ReportReply, ReportRequest, TakeNumbersReply, TakeNumbersRequest, fe_service_server::{FeService, FeServiceServer},
     },
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -102,6 +102,10 @@ impl FeService for Frontend {
 
     async fn create_partitions(&self, _request: Request<CreatePartitionsRequest>) -> Answer<CreatePartitionsReply> {
         Err(Status::unimplemented("the table has its partitions"))
+    }
+
+    async fn load_transaction(&self, _request: Request<LoadTransactionRequest>) -> Answer<LoadTransactionReply> {
+        Err(Status::unimplemented("nothing is prepared here"))
     }
 
     async fn take_numbers(&self, _request: Request<TakeNumbersRequest>) -> Answer<TakeNumbersReply> {
