@@ -283,7 +283,7 @@ async fn upkeep(parts: Arc<Parts>, set: Arc<ConfigSet>) {
 }
 
 /// `/disk1,medium:SSD;/disk2`.
-fn storage_dirs(text: &str, home: &Path) -> Result<Vec<DirConfig>> {
+pub(crate) fn storage_dirs(text: &str, home: &Path) -> Result<Vec<DirConfig>> {
     let mut dirs = Vec::new();
     for entry in text.split(';').map(str::trim).filter(|e| !e.is_empty()) {
         let mut parts = entry.split(',').map(str::trim);

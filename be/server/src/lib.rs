@@ -14,5 +14,6 @@ mod report;
 mod rpc;
 mod stream_load;
 mod tablet_copy;
+pub mod tool;
 #[cfg(test)]
 mod tests;

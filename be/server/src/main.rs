@@ -2,7 +2,7 @@
 
 use std::{process::ExitCode, sync::Arc};
 
-use be_server::{app, config};
+use be_server::{app, config, tool};
 use common_base::{
     Result, SharedRng, bail, fs::LocalFs, net::TokioNet,
     process::{Program, Started},
@@ -26,7 +26,14 @@ const PROGRAM: Program = Program {
 };
 
 fn main() -> ExitCode {
-    PROGRAM.main(run)
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match args.split_first() {
+        Some((first, rest)) if first == "tool" => {
+            let seams = tool::ToolSeams { fs: LocalFs::shared(), kv: Arc::new(|path| RocksStore::open_read_only(path)) };
+            ExitCode::from(tool::run(rest, &seams, &mut std::io::stdout()))
+        }
+        _ => PROGRAM.main(run),
+    }
 }
 
 fn run(started: Started) -> Result<()> {

@@ -19,6 +19,11 @@ use crate::rowset::id::RowsetId;
 /// Directories tablets are spread over.
 const SHARDS: u64 = 1024;
 
+/// Where the files of a tablet are under the root of a data directory.
+pub(crate) fn tablet_dir(root: &Path, tablet: u64) -> PathBuf {
+    root.join("data").join((tablet % SHARDS).to_string()).join(tablet.to_string())
+}
+
 /// One entry of `storage_root_path`.
 #[derive(Debug)]
 pub struct DataDir {
@@ -81,7 +86,7 @@ impl DataDir {
 
     /// Where the files of a tablet are.
     pub fn tablet_path(&self, tablet: TabletId) -> PathBuf {
-        self.data_path().join((tablet.0 % SHARDS).to_string()).join(tablet.to_string())
+        tablet_dir(&self.config.path, tablet.0)
     }
     /// Parent of the shards.
     pub(crate) fn data_path(&self) -> PathBuf {

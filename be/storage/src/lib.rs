@@ -14,6 +14,7 @@ pub mod ingest;
 pub mod memtable;
 pub mod merge;
 mod meta_store;
+pub mod offline;
 pub mod options;
 pub mod path_gc;
 pub mod primary;

@@ -13,6 +13,7 @@ use common_types::{Chunk, Column, ColumnBuilder, LogicalType, Scalar, wire};
 use parking_lot::Mutex;
 use proto_messages::tablet as pb;
 
+use crate::offline::OfflineDir;
 use crate::read::{ReadColumn, ReadSpec};
 use crate::{DirConfig, KvFactory, PublishItem, StorageEngine, StorageOptions, StorageSettings};
 
@@ -56,6 +57,14 @@ impl Machine {
             functions: Arc::new(FunctionRegistry::default()),
         })
         .unwrap()
+    }
+
+    /// Its disk as a tool sees it while no engine runs.
+    pub fn offline(&self) -> OfflineDir {
+        let fs: SharedFs = Arc::new(self.faults.clone());
+        let path = &self.dirs[0].path;
+        let kv = self.kvs.lock().entry(path.join("meta")).or_default().clone();
+        OfflineDir::open(path, &fs, kv).unwrap()
     }
 
     /// Power off: what was not synced is gone.

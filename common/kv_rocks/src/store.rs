@@ -53,6 +53,17 @@ impl RocksStore {
         Ok(Arc::new(Self::open(path, &RocksOptions::default())?))
     }
 
+    /// The store of a directory that exists, for reading: nothing is written there, also when another process holds it.
+    pub fn open_read_only(path: &Path) -> Result<SharedKv> {
+        let mut options = RocksOptions::default().build();
+        options.create_if_missing(false);
+        // Even a reader writes a log of its own otherwise.
+        options.set_db_log_dir(std::env::temp_dir());
+        let db = DB::open_for_read_only(&options, path, false)
+            .map_err(|e| kv_error("open", &e).context(format_args!("opening the store {} for reading", path.display())))?;
+        Ok(Arc::new(Self { db, path: path.to_owned() }))
+    }
+
     /// Its directory.
     pub fn path(&self) -> &Path {
         &self.path

@@ -10,13 +10,13 @@ use common_base::{
 use fe_analyzer::statement::{ColumnsChange, adjust_properties, analyze_alter_columns, index_clause};
 use fe_catalog::{
     Op,
-    model::{AlterChange, AlterJob, AlterKind, AlterState, IndexState, OlapTable, Table, TableIndex, TabletIndex},
+    model::{AlterChange, AlterJob, AlterKind, AlterState, IndexState, KeysModel, OlapTable, Table, TableIndex, TabletIndex},
 };
 use fe_parser::ast::{AlterJobKind, AlterTableClause, CancelAlterTable, IndexDef};
 use proto_messages::tablet as pb;
 
 use super::{
-    names,
+    names, secondary_index,
     table::{analyze, template},
 };
 use crate::{cluster::tablets, engine::Engine, result::StatementResult, session::Session};
@@ -57,7 +57,7 @@ pub async fn change_columns(session: &mut Session, table: &Table, olap: &OlapTab
         .await
 }
 
-/// ADD INDEX. What is written from now on has it, by loads and by compaction; reads are right without it.
+/// ADD INDEX: a job when there are rows to write anew.
 pub async fn add_index(session: &mut Session, table: &Table, olap: &OlapTable, index: &IndexDef) -> Result<StatementResult> {
     let clause = analyze(session, &[], |ctx| index_clause(ctx, table, index))?;
     let mut indexes_ddl = olap.indexes_ddl.clone();
@@ -86,6 +86,15 @@ pub async fn change_declarations(
     properties: Vec<(String, String)>,
 ) -> Result<StatementResult> {
     refuse_while_changing(table, olap)?;
+    let before = secondary_index::of_columns(olap);
+    let declared = OlapTable { indexes_ddl: indexes_ddl.clone(), properties: properties.clone(), ..olap.clone() };
+    let built = secondary_index::of_columns(&declared).iter().any(|index| !before.contains(index));
+    let has_rows = olap.partitions.values().any(|p| p.visible_version > tablets::INITIAL_VERSION);
+    // Rows there are get their index by being written anew; those of a primary key when compaction comes to them.
+    if built && has_rows && olap.keys != KeysModel::Primary {
+        let change = analyze(session, &[], |ctx| analyze_alter_columns(ctx, table, &[]))?;
+        return rewrite(session, table, olap, change, AlterChange { indexes_ddl, properties, next_column_uid: 0 }).await;
+    }
     let job = finished_job(session, table, olap, olap.schema_version + 1).await?;
     session
         .change(Op::ChangeColumns {
@@ -179,7 +188,12 @@ async fn rewrite(session: &mut Session, table: &Table, olap: &OlapTable, change:
 /// Makes the tablets of an index and proposes its job.
 pub async fn begin(session: &mut Session, table: &Table, olap: &OlapTable, job: AlterJob, index: TableIndex) -> Result<StatementResult> {
     let engine = session.engine.clone();
-    let added = create_counterparts(&engine, table, olap, &index).await?;
+    let mut declared = olap.clone();
+    if job.kind == AlterKind::Column {
+        declared.indexes_ddl.clone_from(&job.change.indexes_ddl);
+        declared.properties.clone_from(&job.change.properties);
+    }
+    let added = create_counterparts(&engine, table, &declared, &index).await?;
     let op = Op::BeginAlter { job: Box::new(job), base_version: olap.schema_version, index: Box::new(index), tablets: added.clone() };
     let proposed = session.change(op).await;
     if proposed.is_err() {
