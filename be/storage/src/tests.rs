@@ -1,6 +1,8 @@
 //! The promises of the engine: what is acknowledged survives, what is not is not seen, versions are exact, damage is named.
 
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use common_base::ErrorCode;
 use common_base::fs::{Fault, FaultRule, FileSystem, FsOp};
@@ -11,7 +13,7 @@ use common_types::{LogicalType, Scalar, wire};
 use proto_messages::tablet as pb;
 
 use crate::testkit::*;
-use crate::{DirConfig, StorageEngine};
+use crate::{DirConfig, RoomWait, StorageEngine};
 
 #[test]
 fn loads_become_versions_in_order() {
@@ -320,6 +322,49 @@ fn loads_stay_within_their_memory() {
     engine.commit(pending).unwrap();
     publish(&engine, 2, 10, 2).unwrap();
     assert_eq!(keys(&engine, 2, 2, &spec()).unwrap().len(), 1_200_000);
+}
+
+#[test]
+fn the_largest_memtable_makes_room_for_other_loads() {
+    let mut machine = Machine::new();
+    machine.settings.memtable_total_bytes = 16 << 20;
+    let engine = machine.start();
+    engine.create_tablets(&[create_request(1), create_request(2)]).unwrap();
+    let (large, small) = (engine.open_writer(TabletId(1), TxnId(10)).unwrap(), engine.open_writer(TabletId(2), TxnId(11)).unwrap());
+    (0..50).for_each(|part| large.write(chunk(part * 4000..(part + 1) * 4000)).unwrap());
+    let before = engine.load_tracker().consumed();
+    // Rows of the other load run into the limit; what it holds itself is little and stays.
+    engine.load_tracker().consume((16 << 20) - before as usize);
+    small.write(chunk(0..4000)).unwrap();
+    engine.load_tracker().release((16 << 20) - before as usize);
+    assert!(engine.load_tracker().consumed() < before / 2);
+    (50..60).for_each(|part| large.write(chunk(part * 4000..(part + 1) * 4000)).unwrap());
+    let pending = [large, small].map(|w| w.close().unwrap());
+    assert_eq!(pending.each_ref().map(|p| p.meta().segments.len()), [2, 1]);
+    engine.commit(pending.into()).unwrap();
+    publish(&engine, 1, 10, 2).unwrap();
+    assert_eq!(keys(&engine, 1, 2, &spec()).unwrap().len(), 240_000);
+}
+
+#[test]
+fn a_load_waits_for_room_and_not_for_ever() {
+    let mut machine = Machine::new();
+    machine.settings.memtable_total_bytes = 8 << 20;
+    let engine = machine.start();
+    let (loads, mut wait) = (engine.loads(), RoomWait::default());
+    let mut cx = Context::from_waker(Waker::noop());
+    loads.tracker().consume(8 << 20);
+    assert!(loads.poll_room(&mut wait, &mut cx).is_ready(), "nobody would wake it");
+    loads.look_again();
+    assert!(loads.poll_room(&mut wait, &mut cx).is_pending());
+    loads.tracker().release(4 << 20);
+    assert!(matches!(loads.poll_room(&mut wait, &mut cx), Poll::Ready(Ok(()))));
+    loads.tracker().consume(4 << 20);
+    assert!(loads.poll_room(&mut wait, &mut cx).is_pending());
+    machine.clock.advance(Duration::from_secs(31));
+    let Poll::Ready(Err(e)) = loads.poll_room(&mut wait, &mut cx) else { panic!("still waits") };
+    assert_eq!(e.code(), ErrorCode::MemoryLimit);
+    loads.tracker().release(8 << 20);
 }
 
 #[test]
