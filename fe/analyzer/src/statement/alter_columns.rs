@@ -313,7 +313,9 @@ impl Draft<'_> {
             if !new.ty.is_string() && self.olap.indexes_ddl.iter().any(|ddl| ddl.to_lowercase().contains(&gin)) {
                 bail!(Analysis, "Cannot modify a column with GIN into non-string type");
             }
-            if !convertible(&old.ty, &new.ty) {
+            // What is computed anew is not converted.
+            let computed = new.generated.is_some() && new.generated != old.generated;
+            if !computed && !convertible(&old.ty, &new.ty) {
                 bail!(Analysis, "Can not change {} to {}", debug_text(&old.ty), debug_text(&new.ty));
             }
             if !only_wider(&old.ty, &new.ty) {

@@ -33,7 +33,7 @@ pub fn create_table(session: &Session, name: &sql::ObjectName) -> Result<Table> 
 pub fn create_table_text(table: &CatalogTable) -> String {
     let mut out = String::new();
     let _ = writeln!(out, "CREATE TABLE `{}` (", table.name);
-    let mut lines: Vec<String> = table.columns.iter().map(column_line).collect();
+    let mut lines: Vec<String> = table.columns.iter().map(|c| column_line(c, table.as_olap().is_some_and(|o| o.keys == KeysModel::Aggregate))).collect();
     let olap = table.as_olap();
     if let Some(olap) = olap {
         lines.extend(olap.indexes_ddl.iter().map(|i| format!("  {i}")));
@@ -100,9 +100,10 @@ pub fn shown_properties(olap: &OlapTable) -> Vec<(String, String)> {
     properties
 }
 
-fn column_line(column: &Column) -> String {
+/// Values of a UNIQUE KEY table replace each other without being told so: only an AGGREGATE table shows how.
+fn column_line(column: &Column, aggregates: bool) -> String {
     let mut line = format!("  `{}` {}", column.name, column.ty.sql_name());
-    if let Some(aggregation) = column.aggregation {
+    if let Some(aggregation) = column.aggregation.filter(|_| aggregates) {
         let _ = write!(line, " {}", aggregation_name(aggregation));
     }
     line.push_str(if column.nullable { " NULL" } else { " NOT NULL" });
