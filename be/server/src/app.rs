@@ -29,6 +29,7 @@ use crate::{
     memory_watch::MemoryWatch,
     metrics::Metrics,
     report, rpc,
+    files::{access::FileAccess, scan::FileScans},
     stream_load::{self, files::FileSources},
 };
 
@@ -70,6 +71,7 @@ pub struct Parts {
     pub rng: SharedRng,
     pub metrics: Metrics,
     pub fs: SharedFs,
+    pub access: Arc<FileAccess>,
     pub queries: Mutex<HashMap<QueryId, Arc<CancelToken>>>,
     /// Queries that ended here lately: rows that still come for them are not needed.
     pub ended: Mutex<VecDeque<QueryId>>,
@@ -78,6 +80,9 @@ pub struct Parts {
     pub shutdown: Shutdown,
     /// Where load error logs are kept.
     pub error_logs: PathBuf,
+    /// Where bodies of loads are that must be here as a whole, and how large they may be.
+    pub spool: PathBuf,
+    pub spool_max: u64,
 }
 
 /// A running backend.
@@ -133,6 +138,8 @@ pub async fn start(set: &Arc<ConfigSet>, home: &Path, seams: Seams, shutdown: Sh
         fs.mkdir_all(&dir.path)?;
     }
     let first = dirs[0].path.clone();
+    // Bodies of loads that ended with the process.
+    fs.remove_dir_all(&first.join("load_spool"))?;
     let registry = common_functions::registry();
     let storage = StorageEngine::open(&StorageOptions {
         settings: storage_settings(limit, page_cache),
@@ -154,7 +161,8 @@ pub async fn start(set: &Arc<ConfigSet>, home: &Path, seams: Seams, shutdown: Sh
     let pool = RpcPool::new(net.clone(), token.clone(), std::time::Duration::from_secs(5));
     let writers = TabletWriters::new(storage.clone());
     let exchanges = Arc::new(ExchangeRegistry::default());
-    let sources = Arc::new(FileSources::new(storage.load_tracker().clone()));
+    let access = Arc::new(FileAccess::new(fs.clone(), set.get(&config::FILES_ALLOWED_PATH)));
+    let sources = Arc::new(FileSources::new(storage.load_tracker().clone(), fs.clone(), access.clone()));
     let workers = match set.get(&config::EXEC_THREADS) {
         0 => common_base::runtime::cores(),
         n => n,
@@ -168,7 +176,12 @@ pub async fn start(set: &Arc<ConfigSet>, home: &Path, seams: Seams, shutdown: Sh
         Arc::new(RemoteFilters { pool: pool.clone(), local: local.clone(), runtime: runtime.clone(), queries: Mutex::default() });
     let exec = Arc::new(ExecEnv {
         registry,
-        scans: Arc::new(StorageScans { engine: storage.clone() }),
+        scans: Arc::new(FileScans {
+            tablets: Arc::new(StorageScans { engine: storage.clone() }),
+            fs: fs.clone(),
+            access: access.clone(),
+            threads: workers,
+        }),
         transport: Arc::new(PeerTransport {
             registry: exchanges.clone(),
             pool: pool.clone(),
@@ -201,11 +214,14 @@ pub async fn start(set: &Arc<ConfigSet>, home: &Path, seams: Seams, shutdown: Sh
         rng,
         metrics: Metrics::default(),
         fs,
+        access,
         queries: Mutex::default(),
         ended: Mutex::default(),
         ports,
         shutdown: shutdown.clone(),
         error_logs: first.join("error_log"),
+        spool: first.join("load_spool"),
+        spool_max: set.get(&config::STREAMING_LOAD_MAX_MB).saturating_mul(1 << 20),
     });
     crate::metrics::watch(&parts);
     serve(&parts, [be, heartbeat, brpc], http_listener, &token);

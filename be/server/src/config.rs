@@ -26,6 +26,10 @@ config_keys! {
     pub EXEC_THREADS: usize = "pipeline_exec_thread_pool_thread_num", "0", fixed;
     /// Seconds between reports of tablets and disks to the frontend.
     pub REPORT_INTERVAL: Duration = "report_tablet_interval_seconds", "60", fixed;
+    /// Directories whose files queries may read and write (`FILES(...)`, `INTO OUTFILE`), separated by `;`. Empty: none.
+    pub FILES_ALLOWED_PATH: Vec<String> = "files_allowed_path", "", fixed;
+    /// Largest body in MB of a stream load that is kept on disk until it is loaded (Parquet).
+    pub STREAMING_LOAD_MAX_MB: u64 = "streaming_load_max_mb", "102400", fixed;
     /// Load error logs are kept this long (hours).
     pub ERROR_LOG_HOURS: u64 = "load_error_log_reserve_hours", "48", mutable;
 }

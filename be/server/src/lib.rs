@@ -1,11 +1,12 @@
 //! The edges of a backend: gRPC, HTTP, configuration, and the composition of storage and executor.
 //!
 //! Flow: [`app`] makes every part; `rpc` answers FEs and peers; `adapt` gives the executor its tables, exchanges and sinks over the
-//! concrete crates; `stream_load` turns an HTTP body into a load.
+//! concrete crates; `files` reads and writes files of this machine as tables; `stream_load` turns an HTTP body into a load.
 
 mod adapt;
 pub mod app;
 pub mod config;
+mod files;
 mod http;
 mod identity;
 mod memory_watch;

@@ -32,8 +32,8 @@ use common_expr::{
 };
 use common_types::{Chunk, LogicalType, Scalar};
 use fe_catalog::model::{Database, Table};
-use fe_parser::ast::{VariableScope, sql};
-use fe_plan::{ColumnFactory, LogicalNode};
+use fe_parser::ast::{Properties, VariableScope, sql};
+use fe_plan::{ColumnFactory, LogicalNode, files::FilesScan};
 
 pub use types::datatype::{logical_type, type_text};
 
@@ -86,6 +86,10 @@ pub trait SessionFacts {
     fn unknown_variable(&self, name: &str) -> Error {
         err!(UnknownVariable, "Unknown system variable '{name}'")
     }
+    /// The files `FILES(...)` stands for.
+    fn files(&self, _properties: &Properties) -> Result<Arc<FilesTable>> {
+        Err(err!(NotSupported, "FILES() is not supported here"))
+    }
     /// A boolean variable.
     fn flag(&self, name: &str) -> bool {
         match self.variable(None, name) {
@@ -94,6 +98,22 @@ pub trait SessionFacts {
             None => false,
         }
     }
+}
+
+/// Files as a relation.
+#[derive(Clone, Debug)]
+pub struct FilesTable {
+    pub columns: Vec<(String, LogicalType)>,
+    pub rows: FilesRows,
+}
+
+/// Where the rows of [`FilesTable`] are.
+#[derive(Clone, Debug)]
+pub enum FilesRows {
+    /// In the files.
+    Scan(Arc<FilesScan>),
+    /// Here: `list_files_only`.
+    Made(Arc<Vec<Chunk>>),
 }
 
 /// Everything analysis needs besides the statement.

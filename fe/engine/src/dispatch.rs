@@ -8,6 +8,7 @@ use fe_parser::{
 };
 
 use crate::{
+    files,
     result::StatementResult,
     session::Session,
     show,
@@ -20,7 +21,17 @@ pub async fn run(session: &mut Session, parsed: &ParsedStatement, parameters: &[
     // Hints hold for this statement only.
     let before = session.variables.clone();
     set::apply_hints(session, &parsed.hints)?;
-    let result = run_statement(session, &parsed.stmt, &parsed.text, parameters, id).await;
+    session.files.forget();
+    let result = loop {
+        let result = run_statement(session, &parsed.stmt, &parsed.text, parameters, id).await;
+        // Analysis has met files nobody has looked for yet: once they are found it begins again.
+        let Some(wanted) = session.files.take_wanted().filter(|_| result.is_err()) else { break result };
+        match files::resolve(session, &wanted).await {
+            Ok(found) => session.files.keep(wanted, found),
+            Err(e) => break Err(e),
+        }
+    };
+    session.files.forget();
     if !parsed.hints.is_empty() {
         session.variables = before;
     }
@@ -61,7 +72,7 @@ pub async fn run_statement(session: &mut Session, statement: &Statement, text: &
         Statement::Execute(s) => Box::pin(prepared::execute(session, s, id)).await,
         Statement::Deallocate(s) => prepared::deallocate(session, s),
         Statement::Show(s) => show::run(session, s, id).await,
-        Statement::Describe(s) => describe::run(session, s),
+        Statement::Describe(s) => describe::run(session, s).await,
         Statement::Admin(s) => admin::run(session, s).await,
         Statement::AlterSystem(s) => cluster::run(session, s).await,
         Statement::CreateUser(s) => user::create(session, s).await,

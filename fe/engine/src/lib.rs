@@ -9,6 +9,7 @@ pub mod cluster;
 pub mod coordinator;
 mod dispatch;
 pub mod engine;
+mod files;
 pub mod info_schema;
 pub mod load;
 pub mod result;

@@ -4,6 +4,7 @@
 //! node's output is a function of its operator and its children's output.
 
 pub mod columns;
+pub mod files;
 pub mod logical;
 pub mod physical;
 pub mod print;

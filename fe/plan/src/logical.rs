@@ -11,6 +11,8 @@ use common_expr::{
 use common_types::Chunk;
 use fe_catalog::model::Table;
 
+use crate::files::FilesScan;
+
 /// A node with its inputs.
 #[derive(Clone, Debug)]
 pub struct LogicalNode {
@@ -75,6 +77,8 @@ pub struct LogicalScan {
     pub partitions: Option<Vec<PartitionId>>,
     /// `TABLET (…)`.
     pub tablets: Option<Vec<TabletId>>,
+    /// `table` stands for these files.
+    pub files: Option<Arc<FilesScan>>,
     /// `table` is this rollup or synchronous materialized view of it, as a table of its own.
     pub rollup: Option<String>,
 }

@@ -11,6 +11,7 @@ use common_types::LogicalType;
 use fe_catalog::model::{Partition, Table};
 
 use crate::{
+    files::FilesScan,
     logical::{AggregateCall, JoinKind, LogicalValues, SortKey, WindowCall},
     props::Distribution,
 };
@@ -75,6 +76,8 @@ pub struct PhysicalScan {
     pub table: Arc<Table>,
     pub db_name: String,
     pub alias: String,
+    /// Files that are read instead of tablets.
+    pub files: Option<Arc<FilesScan>>,
     /// The rollup that is read instead of the base index.
     pub rollup: Option<String>,
     /// Columns read, predicate columns included.

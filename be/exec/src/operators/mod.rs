@@ -7,6 +7,7 @@ pub mod assert_rows;
 pub mod exchange_sink;
 pub mod exchange_source;
 pub mod file_scan;
+mod file_sink;
 pub mod filter;
 pub mod join;
 pub mod limit;
@@ -66,6 +67,7 @@ pub fn build_instance(b: &mut PipelineBuilder<'_>, instance: &FragmentInstance) 
         Kind::Exchange(sink) => exchange_sink::make(b, std::slice::from_ref(sink), &chain)?,
         Kind::MultiCast(sink) => exchange_sink::make(b, &sink.sinks, &chain)?,
         Kind::Table(sink) => table_sink::make(b, sink)?,
+        Kind::File(sink) => file_sink::make(b, sink)?,
     };
     b.close(plan.id, chain, sink);
     Ok(())

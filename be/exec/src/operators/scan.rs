@@ -50,6 +50,7 @@ pub fn build(b: &mut PipelineBuilder<'_>, node: &PlanNode, op: &ScanNode) -> Res
         merge: op.preaggregate,
         limit,
         ranges: b.scan_ranges(node.id).to_vec(),
+        files: op.files.clone(),
         eval: b.query.eval.clone(),
         memory: b.query.memory.clone(),
         columns,

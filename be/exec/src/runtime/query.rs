@@ -57,6 +57,7 @@ impl LoadTotals {
         mine.filtered_rows += counters.filtered_rows;
         mine.unselected_rows += counters.unselected_rows;
         mine.bytes += counters.bytes;
+        mine.files += counters.files;
         if mine.first_error.is_empty() {
             mine.first_error.clone_from(&counters.first_error);
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use common_base::{Result, ids::TableId, mem::MemTracker};
 use common_expr::{expr::Expr, scalar_fn::EvalContext};
 use common_types::{Bounds, Chunk, LogicalType, Scalar};
-use proto_messages::fragment::ScanRange;
+use proto_messages::{fragment::ScanRange, plan::FileTable};
 
 use crate::runtime::{filter_hub::FilterSlot, top_n_bound::TopNBound};
 
@@ -45,6 +45,8 @@ pub struct ScanRequest {
     /// At most this many rows are needed in all.
     pub limit: Option<u64>,
     pub ranges: Vec<ScanRange>,
+    /// The ranges are parts of files of this kind, not tablets.
+    pub files: Option<FileTable>,
     pub eval: Arc<EvalContext>,
     pub memory: Arc<MemTracker>,
 }

@@ -1,11 +1,11 @@
 //! What the executor needs to write rows into tables. The server adapts tablet writers, here or on peers, to it.
 
-use std::{ops::Range, task::{Context, Poll}};
+use std::{ops::Range, sync::Arc, task::{Context, Poll}};
 
 use common_base::Result;
 use common_types::{Chunk, Scalar};
 use futures::future::BoxFuture;
-use proto_messages::{chunk::{LoadCounters, TabletCommit}, fragment::{PartitionTarget, QueryId, TableSink}};
+use proto_messages::{chunk::{LoadCounters, TabletCommit}, fragment::{FileSink, PartitionTarget, QueryId, TableSink}};
 
 /// Opens writers for a load.
 pub trait TableSinkProvider: Send + Sync {
@@ -39,6 +39,11 @@ pub trait TableWriter: Send {
 pub trait FileSourceProvider: Send + Sync {
     /// The named source, split so that up to `parallelism` drivers parse it at once.
     fn open(&self, query: QueryId, node: &proto_messages::plan::FileScanNode, parallelism: usize) -> Result<Box<dyn FileSource>>;
+
+    /// Files that a query writes here.
+    fn target(&self, _query: QueryId, _sink: &FileSink) -> Result<Arc<dyn FileTarget>> {
+        Err(common_base::err!(Internal, "this process writes no files"))
+    }
 }
 
 /// An opened file source.
@@ -63,4 +68,22 @@ pub trait BadRows: Send + Sync {
     fn count(&self) -> u64;
     /// Rows a WHERE of the load left out.
     fn add_unselected(&self, rows: u64);
+}
+
+/// Files that a query writes: they appear under their names all together when everything is written, or not at all.
+pub trait FileTarget: Send + Sync {
+    /// A writer for one driver.
+    fn writer(&self, driver: usize) -> Result<Box<dyn FileRows>>;
+    /// Every writer has finished: gives the files their names. What was written.
+    fn commit(&self) -> Result<LoadCounters>;
+}
+
+/// Takes rows for files.
+pub trait FileRows: Send {
+    /// Room for another chunk.
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>>;
+    /// Writes rows.
+    fn write(&mut self, chunk: Chunk) -> Result<()>;
+    /// No more rows: files are complete and durable.
+    fn finish(&mut self) -> Result<()>;
 }

@@ -3,7 +3,7 @@
 mod build;
 mod marks;
 mod parse;
-mod record;
+pub(crate) mod record;
 mod split;
 #[cfg(test)]
 mod tests;
@@ -48,4 +48,11 @@ impl CsvOptions {
     pub fn is_plain(&self) -> bool {
         self.enclose.is_none() && self.escape.is_none()
     }
+}
+
+/// Fields of one row; `None` when it is none.
+pub fn count_fields(row: &[u8], options: &CsvOptions) -> Option<usize> {
+    let mut fields = Vec::new();
+    record::scan(row, 0, options, true, &mut fields)?;
+    Some(fields.len())
 }

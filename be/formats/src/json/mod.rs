@@ -8,6 +8,7 @@ mod text;
 
 pub use parse::JsonParser;
 pub use split::JsonSplitter;
+pub(crate) use text::{skip_space as skip_blank, value_end};
 
 use common_base::Result;
 use common_types::{LogicalType, json::JsonPath};

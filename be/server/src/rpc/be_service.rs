@@ -11,13 +11,13 @@ use common_types::{Chunk, chunk::CHUNK_ROWS};
 use futures::Stream;
 use proto_messages::{chunk::{ChunkData, ExecuteReply, Finished, execute_reply::Kind}, fragment::{ExecuteRequest, sink::Kind as SinkKind}};
 use proto_services::be_service::{
-    BeReply, CancelRequest, CatchUpReply, CatchUpRequest, ClearTxnRequest, CompactTabletsRequest, ConvertTabletRequest, CreateTabletsRequest, DropTabletsRequest,
+    BeReply, CancelRequest, CatchUpReply, CatchUpRequest, ClearTxnRequest, CompactTabletsRequest, ConvertTabletRequest, CreateTabletsRequest, DescribeFilesReply, DescribeFilesRequest, DropTabletsRequest,
     PrepareDeleteReply, PrepareDeleteRequest, PublishReply,
     PublishRequest, TabletStatsReply, TabletStatsRequest, be_service_server::BeService,
 };
 use tonic::{Request, Response, Status};
 
-use crate::{adapt::filters_over_grpc::QueryFilters, app::Parts, report, tablet_copy};
+use crate::{adapt::filters_over_grpc::QueryFilters, app::Parts, files::describe, report, tablet_copy};
 
 /// How long after its timeout a query is ended here without the frontend's word.
 const TIMEOUT_GRACE: std::time::Duration = std::time::Duration::from_secs(5);
@@ -129,6 +129,13 @@ impl BeService for Service {
 
     async fn catch_up(&self, request: Request<CatchUpRequest>) -> Answer<CatchUpReply> {
         Ok(Response::new(tablet_copy::catch_up(&self.parts, request.into_inner()).await))
+    }
+
+    async fn describe_files(&self, request: Request<DescribeFilesRequest>) -> Answer<DescribeFilesReply> {
+        let (fs, access) = (self.parts.fs.clone(), self.parts.access.clone());
+        let request = request.into_inner();
+        let described = common_base::runtime::blocking("describe files", move || describe::describe(&fs, &access, &request)).await;
+        Ok(Response::new(described.unwrap_or_else(|e| DescribeFilesReply { status: Some(status::to_message(&e)), ..DescribeFilesReply::default() })))
     }
 
     async fn prepare_delete(&self, request: Request<PrepareDeleteRequest>) -> Answer<PrepareDeleteReply> {

@@ -7,15 +7,16 @@ use std::{
     task::{Context, Poll},
 };
 
-use be_exec::sink::{FileReader, FileSource, FileSourceProvider};
-use be_formats::{Block, BlockParser, Format, Splitter, decompress};
+use be_exec::sink::{FileReader, FileSource, FileSourceProvider, FileTarget};
+use be_formats::{Block, BlockParser, Format, Splitter, arrow_in::ToLocal, decompress, parquet::ParquetFile};
 use bytes::{Buf, Bytes};
-use common_base::{Error, MemTracker, Result, bail, err};
+use common_base::{Error, MemTracker, Result, bail, err, fs::SharedFs};
 use common_types::Chunk;
 use parking_lot::Mutex;
-use proto_messages::{fragment::QueryId, plan::FileScanNode};
+use proto_messages::{fragment::{FileSink, QueryId}, plan::FileScanNode};
 
-use super::{bad_rows::ErrorLog, pipe::{Pipe, Pipes}};
+use super::{bad_rows::ErrorLog, pipe::{Pipe, Pipes}, spool::ParquetSource};
+use crate::files::{access::FileAccess, sink};
 
 /// A JSON body larger than this needs `ignore_json_size`.
 const JSON_BYTES_MAX: usize = 100 << 20;
@@ -23,14 +24,24 @@ const JSON_BYTES_MAX: usize = 100 << 20;
 const PIECE_BYTES: usize = 1 << 20;
 
 struct Entry {
-    pipe: Arc<Pipe>,
+    body: LoadBody,
     log: Arc<ErrorLog>,
 }
 
-/// Bodies that wait to be read.
+/// Where the bytes of a load are.
+pub enum LoadBody {
+    /// They flow in while they are parsed.
+    Pipe(Arc<Pipe>),
+    /// They are all here, and read from their end. The zone is that of its local times.
+    Parquet(Arc<ParquetFile>, ToLocal),
+}
+
+/// Bodies that wait to be read, and files that queries write.
 pub struct FileSources {
     pub pipes: Arc<Pipes>,
     open: Mutex<HashMap<String, Entry>>,
+    fs: SharedFs,
+    access: Arc<FileAccess>,
 }
 
 /// Forgets a source when its load ends.
@@ -49,25 +60,31 @@ impl Drop for Registered {
 
 impl FileSources {
     /// No bodies; `memory` is that of loads.
-    pub fn new(memory: Arc<MemTracker>) -> Self {
-        Self { pipes: Pipes::new(memory), open: Mutex::default() }
+    pub fn new(memory: Arc<MemTracker>, fs: SharedFs, access: Arc<FileAccess>) -> Self {
+        Self { pipes: Pipes::new(memory), open: Mutex::default(), fs, access }
     }
 
     /// Offers a body under a name.
-    pub fn register(self: &Arc<Self>, name: &str, pipe: Arc<Pipe>, log: Arc<ErrorLog>) -> Registered {
-        self.open.lock().insert(name.to_owned(), Entry { pipe, log });
+    pub fn register(self: &Arc<Self>, name: &str, body: LoadBody, log: Arc<ErrorLog>) -> Registered {
+        self.open.lock().insert(name.to_owned(), Entry { body, log });
         Registered { sources: Arc::downgrade(self), name: name.to_owned() }
     }
 }
 
 impl FileSourceProvider for FileSources {
     fn open(&self, _query: QueryId, node: &FileScanNode, parallelism: usize) -> Result<Box<dyn FileSource>> {
+        let description = node.format.as_ref().ok_or_else(|| err!(Internal, "file scan without a format"))?;
         let (pipe, log) = {
             let open = self.open.lock();
             let entry = open.get(&node.source).ok_or_else(|| err!(NotFound, "file source '{}' is not here", node.source))?;
-            (entry.pipe.clone(), entry.log.clone())
+            match &entry.body {
+                LoadBody::Pipe(pipe) => (pipe.clone(), entry.log.clone()),
+                LoadBody::Parquet(file, local) => {
+                    let source = ParquetSource::new(file.clone(), description, local.clone(), entry.log.clone(), parallelism)?;
+                    return Ok(Box::new(source));
+                }
+            }
         };
-        let description = node.format.as_ref().ok_or_else(|| err!(Internal, "file scan without a format"))?;
         let format = Format::from_proto(description)?;
         let pipe = match description.compression.as_str() {
             "" => pipe,
@@ -79,6 +96,10 @@ impl FileSourceProvider for FileSources {
         };
         let input = Mutex::new(Input { splitter: format.splitter(), blocks: VecDeque::new(), bytes: 0, ended: false });
         Ok(Box::new(Source { shared: Arc::new(Shared { pipe, log, format, input, limit }), readers: parallelism }))
+    }
+
+    fn target(&self, _query: QueryId, sink: &FileSink) -> Result<Arc<dyn FileTarget>> {
+        Ok(Arc::new(sink::Handle(sink::open(&self.fs, &self.access, sink)?)))
     }
 }
 

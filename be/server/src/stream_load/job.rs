@@ -8,6 +8,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use axum::{body::Body, http::HeaderMap};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use be_exec::runtime::query::{QueryExtras, QueryRun, query_id_to_proto};
+use be_formats::arrow_in::FileField;
 use common_base::{Error, Result, bail, err, ids::QueryId};
 use common_rpc::status;
 use http_body_util::BodyExt;
@@ -15,8 +16,8 @@ use proto_messages::chunk::{LoadCounters, TabletCommit};
 use proto_services::fe_service::{Auth, LoadAbortRequest, LoadBeginRequest, LoadCommitRequest, LoadPlanRequest};
 use tokio::task::JoinHandle;
 
-use super::{bad_rows::ErrorLog, files::Registered, pipe::Pipe};
-use crate::app::Parts;
+use super::{bad_rows::ErrorLog, files::{LoadBody, Registered}, pipe::Pipe, spool::Spooled};
+use crate::{app::Parts, files::scan::to_local};
 
 /// A committed load is waited for at most this long.
 pub const PUBLISH_WAIT: Duration = Duration::from_secs(30);
@@ -74,6 +75,16 @@ impl Job {
 
     /// Plans the load of a table and starts it: it waits for bodies.
     pub async fn start(&self, txn: u64, table: &str, headers: &HeaderMap) -> Result<Feed> {
+        self.start_with(txn, table, headers, None).await
+    }
+
+    /// The same; a body that is here already is all the load reads.
+    pub async fn start_with(&self, txn: u64, table: &str, headers: &HeaderMap, spooled: Option<Spooled>) -> Result<Feed> {
+        let file = spooled.as_ref().map(|s| s.parquet().map(Arc::new)).transpose()?;
+        let fields = match &file {
+            Some(file) => file.fields()?.into_iter().map(field).collect(),
+            None => Vec::new(),
+        };
         let leader = self.parts.identity.wait_for_leader().await?;
         // A fragment of its own for each table of the transaction.
         let id = QueryId(self.parts.rng.uuid());
@@ -88,13 +99,18 @@ impl Job {
             coordinator_host: self.parts.identity.host(),
             coordinator_port: u32::from(self.parts.ports.brpc),
             query_id: Some(query_id_to_proto(id)),
+            fields,
         };
         let planned = self.parts.pool.fe(&leader)?.load_plan(plan).await.map_err(|e| status::from_grpc(&e, &leader))?.into_inner();
         status::from_message(planned.status)?;
         let plan = planned.plan.ok_or_else(|| err!(Internal, "the frontend sent no plan"))?;
         let log = Arc::new(ErrorLog::new(self.parts.fs.clone(), &self.parts.error_logs, id, self.parts.clock.now_ms()));
         let pipe = self.parts.sources.pipes.open();
-        let registered = self.parts.sources.register(&source, pipe.clone(), log.clone());
+        let body = match file {
+            Some(file) => LoadBody::Parquet(file, to_local(plan.options.as_ref().map_or("UTC", |o| &o.time_zone))?),
+            None => LoadBody::Pipe(pipe.clone()),
+        };
+        let registered = self.parts.sources.register(&source, body, log.clone());
         let extras = QueryExtras { bad_rows: Some(log.clone()), seed: self.parts.rng.next_u64(), filter_sender: None };
         let run = Arc::new(QueryRun::start(self.parts.exec.clone(), &plan, extras)?);
         let running = Running::new(self.parts.clone(), &run);
@@ -106,7 +122,7 @@ impl Job {
             ended
         });
         let ratio = header(headers, "max_filter_ratio").and_then(|r| r.trim().parse().ok()).unwrap_or(0.0);
-        Ok(Feed { parts: self.parts.clone(), pipe, log, run, ended: Some(ended), ratio, bodies: 0, _registered: registered, _running: running })
+        Ok(Feed { parts: self.parts.clone(), pipe, log, run, ended: Some(ended), ratio, bodies: 0, _registered: registered, _running: running, _spooled: spooled })
     }
 
     /// Commits what was written, or with `prepare` (how long it may wait for the commit) only makes it durable; whether it is visible.
@@ -178,6 +194,7 @@ pub struct Feed {
     bodies: u64,
     _registered: Registered,
     _running: Running,
+    _spooled: Option<Spooled>,
 }
 
 impl Feed {
@@ -273,6 +290,10 @@ impl Drop for Feed {
             self.cancel(err!(Cancelled, "the load was given up"));
         }
     }
+}
+
+fn field(field: FileField) -> proto_messages::types::Field {
+    proto_messages::types::Field { name: field.name, r#type: Some(common_types::wire::type_to_proto(&field.ty)), nullable: true }
 }
 
 /// Lists a load's fragment among what runs here, so that it can be cancelled.

@@ -8,6 +8,7 @@ pub mod files;
 pub mod job;
 pub mod merge;
 mod pipe;
+mod spool;
 pub mod transaction;
 
 use std::{sync::Arc, time::Duration};
@@ -18,12 +19,12 @@ use axum::{
     http::{HeaderMap, header},
     response::{IntoResponse, Response},
 };
-use common_base::{Result, err, ids::QueryId};
+use common_base::{Result, bail, err, ids::QueryId};
 use http_body_util::BodyExt;
 use proto_messages::chunk::LoadCounters;
 use serde_json::{Map, Value, json};
 
-use self::job::{Begun, DEFAULT_TIMEOUT, Job, seconds};
+use self::{job::{Begun, DEFAULT_TIMEOUT, Job, seconds}, spool::Spooled};
 use crate::app::Parts;
 
 /// What a client still sends after its load has failed is read for at most this long.
@@ -153,14 +154,24 @@ impl Load {
 
     async fn load(&self, job: &Job, begun: &Begun, body: &mut Body, outcome: &mut Outcome) -> Result<()> {
         let step = self.now();
-        let mut feed = job.start(begun.txn, &self.table, &self.headers).await?;
+        // What the columns of a Parquet body are stands at its end: it is here before the load is planned.
+        let spooled = match job::header(&self.headers, "format") {
+            Some(format) if format.trim().eq_ignore_ascii_case("parquet") => Some(self.spool(body).await?),
+            _ => None,
+        };
+        let spooling = self.now().saturating_sub(step);
+        let step = self.now();
+        let received = spooled.as_ref().map(|s| s.bytes);
+        let mut feed = job.start_with(begun.txn, &self.table, &self.headers, spooled).await?;
         outcome.plan = self.now().saturating_sub(step);
         let step = self.now();
         let limit = seconds(&self.headers, "timeout").unwrap_or(DEFAULT_TIMEOUT);
         let both = async {
             let expected = job::header(&self.headers, "content-length").and_then(|v| v.parse().ok());
-            outcome.received = feed.push_stream(body, expected).await?;
-            outcome.read = self.now().saturating_sub(step);
+            (outcome.received, outcome.read) = match received {
+                Some(bytes) => (bytes, spooling),
+                None => (feed.push_stream(body, expected).await?, self.now().saturating_sub(step)),
+            };
             let (written, gathered) = feed.gather().await;
             outcome.counters = written.counters.clone();
             gathered.map(|()| written)
@@ -176,6 +187,16 @@ impl Load {
         self.parts.metrics.load_rows.add(outcome.counters.loaded_rows);
         self.parts.metrics.load_bytes.add(outcome.received);
         Ok(())
+    }
+
+    /// Takes the whole body in.
+    async fn spool(&self, body: &mut Body) -> Result<Spooled> {
+        if job::header(&self.headers, "compression").is_some() || job::header(&self.headers, "content-encoding").is_some() {
+            bail!(InvalidArgument, "a Parquet body is compressed inside: it takes no compression header");
+        }
+        let expected = job::header(&self.headers, "content-length").and_then(|v| v.parse().ok());
+        let parts = &self.parts;
+        Spooled::receive(&parts.fs, &parts.spool, &self.id.to_string(), body, expected, parts.spool_max).await
     }
 
     fn now(&self) -> Duration {

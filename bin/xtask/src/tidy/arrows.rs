@@ -16,7 +16,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("common_kv_rocks", &["common_base"]),
     ("fe_parser", &["common_base"]),
     ("fe_catalog", &["common_base", "common_types", "proto_messages"]),
-    ("fe_plan", &["common_base", "common_types", "common_expr", "fe_catalog"]),
+    // A scan of files carries their format as backends take it.
+    ("fe_plan", &["common_base", "common_types", "common_expr", "fe_catalog", "proto_messages"]),
     ("fe_analyzer", &["common_base", "common_types", "common_expr", "fe_parser", "fe_catalog", "fe_plan"]),
     ("fe_optimizer", &["common_base", "common_types", "common_expr", "fe_catalog", "fe_plan", "proto_messages"]),
     ("fe_meta", &["common_base", "fe_catalog", "common_rpc", "proto_messages", "proto_services"]),

@@ -201,6 +201,14 @@ impl FileSystem for FaultyFs {
         self.inner.space(path)
     }
 
+    fn modified_ms(&self, path: &Path) -> Result<i64> {
+        self.inner.modified_ms(path)
+    }
+
+    fn canonical(&self, path: &Path) -> Result<PathBuf> {
+        self.inner.canonical(path)
+    }
+
     fn hard_link(&self, from: &Path, to: &Path) -> Result<()> {
         self.rules.check(FsOp::Link, to)?;
         self.inner.hard_link(from, to)

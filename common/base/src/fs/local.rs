@@ -105,6 +105,15 @@ impl FileSystem for LocalFs {
         Ok(std::fs::metadata(path).map_err(|e| fail("stat", path, e))?.len())
     }
 
+    fn modified_ms(&self, path: &Path) -> Result<i64> {
+        let modified = std::fs::metadata(path).and_then(|m| m.modified()).map_err(|e| fail("stat", path, e))?;
+        Ok(modified.duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_millis() as i64))
+    }
+
+    fn canonical(&self, path: &Path) -> Result<PathBuf> {
+        std::fs::canonicalize(path).map_err(|e| fail("resolve", path, e))
+    }
+
     fn exists(&self, path: &Path) -> Result<bool> {
         path.try_exists().map_err(|e| fail("stat", path, e))
     }

@@ -6,7 +6,7 @@
 //! - directories are durable when `mkdir_all` returns.
 
 use std::fmt::Debug;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::{Result, ResultExt, ensure};
@@ -114,6 +114,15 @@ pub trait FileSystem: Send + Sync + Debug {
     fn space(&self, path: &Path) -> Result<DiskSpace>;
     /// A second name for a file.
     fn hard_link(&self, from: &Path, to: &Path) -> Result<()>;
+
+    /// When a file was last written, in milliseconds since 1970; 0 where that is not known.
+    fn modified_ms(&self, _path: &Path) -> Result<i64> {
+        Ok(0)
+    }
+    /// The path without symbolic links, `.` and `..`; it must exist.
+    fn canonical(&self, path: &Path) -> Result<PathBuf> {
+        Ok(path.to_owned())
+    }
 
     /// A whole file.
     fn read(&self, path: &Path) -> Result<Vec<u8>> {

@@ -10,6 +10,7 @@ use fe_plan::{
     logical::{JoinHint, JoinKind},
 };
 
+use super::files::is_files;
 use crate::{
     binder::{Binder, BoundQuery},
     scope::{Field, RelationName, Scope},
@@ -88,6 +89,7 @@ impl Binder<'_> {
                 let bound = self.bind_query(subquery)?;
                 self.aliased(bound, alias)
             }
+            TableFactor::Function { name, args, alias, .. } if is_files(name) => self.bind_files(args, alias.as_ref()),
             TableFactor::Function { .. } | TableFactor::TableFunction { .. } | TableFactor::UNNEST { .. } => {
                 self.bind_lateral(factor, None, false)
             }
@@ -159,7 +161,11 @@ pub(crate) fn rename_columns(scope: &mut Scope, alias: &TableAlias) -> Result<()
     Ok(())
 }
 
+/// A function of the columns left of it.
 pub(crate) fn is_table_function(factor: &TableFactor) -> bool {
+    if matches!(factor, TableFactor::Function { name, .. } if is_files(name)) {
+        return false;
+    }
     matches!(factor, TableFactor::Function { .. } | TableFactor::TableFunction { .. } | TableFactor::UNNEST { .. })
 }
 

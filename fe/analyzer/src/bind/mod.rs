@@ -2,6 +2,7 @@
 
 mod aggregate;
 mod cte;
+mod files;
 mod from;
 mod group_by;
 mod join;

@@ -171,6 +171,7 @@ impl Binder<'_> {
             predicates: Vec::new(),
             partitions,
             tablets,
+            files: None,
             rollup: None,
         })))
     }

@@ -54,9 +54,6 @@ impl Binder<'_> {
             }
             other => bail!(NotSupported, "Unsupported table function: {other}"),
         };
-        if name == "files" {
-            bail!(NotSupported, "Table function FILES is not supported yet");
-        }
         let left = left.unwrap_or_else(|| Relation { plan: one_row(), scope: Scope::default() });
         let (bound, scope) = self.in_scope(left.scope, Clause::On, |b| b.function_args(&name, args))?;
         let left = Relation { plan: left.plan, scope };

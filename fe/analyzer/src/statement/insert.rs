@@ -51,7 +51,7 @@ pub struct AnalyzedInsert {
 pub fn analyze_insert(ctx: &AnalyzeContext<'_>, insert: &Insert) -> Result<AnalyzedInsert> {
     error::wrap(|| {
         let InsertTarget::Table(name) = &insert.target else {
-            bail!(NotSupported, "INSERT INTO FILES and BLACKHOLE are not supported yet");
+            bail!(Internal, "an INSERT that writes no table came where tables are written");
         };
         let mut binder = Binder::new(ctx);
         let parts = names::table_name(name)?;

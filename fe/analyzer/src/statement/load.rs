@@ -10,7 +10,7 @@ use common_base::{
     ids::{ColumnUid, PartitionId},
 };
 use common_expr::expr::{ColumnId, Expr};
-use common_types::LogicalType;
+use common_types::{LogicalType, coercion::can_cast};
 use fe_catalog::model::{KeysModel, Table};
 use fe_parser::ast::{ImportColumn, PartitionNames, sql};
 use fe_plan::ColumnFactory;
@@ -37,6 +37,8 @@ pub struct LoadRequest<'a> {
     pub partitions: Option<&'a PartitionNames>,
     /// Only the listed columns are written (primary-key tables).
     pub partial_update: bool,
+    /// What the body says it holds (Parquet): sources are taken from it by name. None = text, by position.
+    pub fields: Option<&'a [(String, LogicalType)]>,
 }
 
 /// A field the reader makes.
@@ -84,14 +86,20 @@ pub fn analyze_load(ctx: &AnalyzeContext<'_>, request: &LoadRequest<'_>) -> Resu
                 own = table
                     .columns
                     .iter()
-                    .filter(|c| c.generated.is_none())
+                    .filter(|c| c.generated.is_none() && request.fields.is_none_or(|fields| field_of(fields, &c.name).is_some()))
                     .map(|c| ImportColumn { name: sql::Ident::new(c.name.clone()), expr: None })
                     .collect();
                 &own
             }
         };
         let primary = olap.keys == KeysModel::Primary;
-        let mut load = binder.bind_load(&table, listed, request.selection, primary, request.partial_update)?;
+        if let Some(missing) = request.fields.and_then(|fields| listed.iter().find(|c| c.expr.is_none() && field_of(fields, &c.name.value).is_none())) {
+            bail!(Analysis, "column '{}' is not found in the file", missing.name.value);
+        }
+        if listed.is_empty() {
+            bail!(Analysis, "the file has no column that table '{}' has", table.name);
+        }
+        let mut load = binder.bind_load(&table, listed, request, primary)?;
         load.db_name.clone_from(&db.name);
         load.partitions = partitions;
         let left_out = |name: &str| !listed.iter().any(|c| c.name.value.eq_ignore_ascii_case(name));
@@ -108,10 +116,10 @@ impl Binder<'_> {
         &mut self,
         table: &Arc<Table>,
         listed: &[ImportColumn],
-        selection: Option<&sql::Expr>,
+        request: &LoadRequest<'_>,
         primary: bool,
-        partial: bool,
     ) -> Result<AnalyzedLoad> {
+        let (selection, partial) = (request.selection, request.partial_update);
         let derived: Vec<(&str, &sql::Expr)> =
             listed.iter().filter_map(|c| c.expr.as_ref().map(|e| (c.name.value.as_str(), e))).collect();
         let sources: Vec<&str> = listed.iter().filter(|c| c.expr.is_none()).map(|c| c.name.value.as_str()).collect();
@@ -135,11 +143,17 @@ impl Binder<'_> {
                 .column(name)
                 .filter(|c| c.generated.is_none() && !derived.iter().any(|(d, _)| d.eq_ignore_ascii_case(name)));
             let direct = column.filter(|_| !used(name));
+            let known = request.fields.and_then(|fields| field_of(fields, name));
+            if let (Some(c), Some((_, from))) = (direct, known)
+                && !can_cast(from, if c.ty.is_metric() { &LogicalType::Varchar(None) } else { &c.ty })
+            {
+                bail!(Analysis, "column '{name}' of the file has type {from}, which column '{}' of type {} cannot take", c.name, c.ty);
+            }
             let ty = match direct {
                 // The reader cannot make these; their functions take text.
                 Some(c) if c.ty.is_metric() => LogicalType::varchar(),
                 Some(c) => c.ty.clone(),
-                None => LogicalType::varchar(),
+                None => known.map_or_else(LogicalType::varchar, |(_, ty)| ty.clone()),
             };
             let id = self.columns.computed(name, ty.clone(), true);
             fields.push(LoadField { name: name.to_owned(), id, ty, column: direct.map(|c| c.uid) });
@@ -278,6 +292,11 @@ impl Binder<'_> {
         }
         self.implicit_cast(folded, &LogicalType::TinyInt).map(Some)
     }
+}
+
+/// A field of the body by name: as written, or else in any case.
+pub fn field_of<'a>(fields: &'a [(String, LogicalType)], name: &str) -> Option<&'a (String, LogicalType)> {
+    fields.iter().find(|(n, _)| n == name).or_else(|| fields.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)))
 }
 
 /// Whether an expression names a field.

@@ -26,7 +26,7 @@ pub use create_view::{CreateViewSpec, analyze_alter_view, analyze_create_view};
 pub use delete::{AnalyzedDelete, DeleteForm, analyze_delete};
 pub use index_columns::{IndexRows, RowsAre, bind_index_rows};
 pub use insert::{AnalyzedInsert, analyze_insert};
-pub use load::{AnalyzedLoad, LoadField, LoadRequest, analyze_load};
+pub use load::{AnalyzedLoad, LoadField, LoadRequest, analyze_load, field_of};
 pub use partition::{analyze_add_partition, partition_values};
 pub use rollup::{IndexDraft, analyze_rollup, analyze_sync_view};
 pub use secondary_index::{adjust_properties, check_bloom_filter_columns, index_clause};

@@ -240,6 +240,7 @@ impl QueryStream {
         mine.filtered_rows += load.filtered_rows;
         mine.unselected_rows += load.unselected_rows;
         mine.bytes += load.bytes;
+        mine.files += load.files;
         if mine.first_error.is_empty() {
             mine.first_error = load.first_error;
         }

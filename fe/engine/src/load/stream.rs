@@ -6,7 +6,7 @@ use common_base::{Error, ErrorCode, Result, bail, err, ids::{DbId, NodeId, TxnId
 use common_expr::scalar_fn::EvalContext;
 use common_rpc::status;
 use common_types::{LogicalType, Scalar};
-use fe_analyzer::{AnalyzeContext, SessionFacts, statement::{AnalyzedLoad, LoadRequest, analyze_load, fill_values}};
+use fe_analyzer::{AnalyzeContext, SessionFacts, statement::{AnalyzedLoad, LoadField, LoadRequest, analyze_load, fill_values}};
 use fe_catalog::model::{KeysModel, LoadSource, TxnState};
 use fe_parser::{ParseOptions, ast::VariableScope};
 use fe_plan::ColumnFactory;
@@ -85,9 +85,18 @@ pub async fn plan(engine: &Arc<Engine>, request: LoadPlanRequest) -> Result<Exec
     let columns = headers.get("columns").map(|text| fe_parser::parse_columns_header(text, &options)).transpose()?;
     let selection = headers.get("where").map(|text| fe_parser::parse_where_header(text, &options)).transpose()?;
     let partial_update = headers.flag("partial_update")?;
+    let held = held_fields(&request)?;
     let analyzed = analyze_load(
         &ctx,
-        &LoadRequest { db: &request.database, table: &request.table, columns: columns.as_deref(), selection: selection.as_ref(), partitions: None, partial_update },
+        &LoadRequest {
+            db: &request.database,
+            table: &request.table,
+            columns: columns.as_deref(),
+            selection: selection.as_ref(),
+            partitions: None,
+            partial_update,
+            fields: held.as_deref(),
+        },
     )?;
     let partitions = headers.list("partitions").or_else(|| headers.list("temporary_partitions"));
     let timeout_s = headers.number("timeout")?.unwrap_or(DEFAULT_TIMEOUT_S);
@@ -99,7 +108,7 @@ pub async fn plan(engine: &Arc<Engine>, request: LoadPlanRequest) -> Result<Exec
     if let Some(shape) = primary_shape(&ctx, &headers, &analyzed, partial_update, primary)? {
         narrow(&mut sink, &analyzed.table, &shape, &engine.registry)?;
     }
-    let format = file_format(&headers, &analyzed)?;
+    let format = file_format(&headers, &analyzed, held.as_deref())?;
     let options = QueryOptions {
         memory_limit: headers.number("load_mem_limit")?.unwrap_or(0),
         // The last row of a key counts: one parser keeps the order of the file.
@@ -113,6 +122,18 @@ pub async fn plan(engine: &Arc<Engine>, request: LoadPlanRequest) -> Result<Exec
         ..QueryOptions::default()
     };
     plan::file_load(plan::FileLoad { analyzed: &analyzed, format, source: &request.source, sink, options, id })
+}
+
+/// The columns of a body that says what it holds.
+fn held_fields(request: &LoadPlanRequest) -> Result<Option<Vec<(String, LogicalType)>>> {
+    if request.fields.is_empty() {
+        return Ok(None);
+    }
+    let field = |f: &proto_messages::types::Field| {
+        let ty = f.r#type.as_ref().ok_or_else(|| err!(InvalidArgument, "column {} of the body has no type", f.name))?;
+        Ok((f.name.clone(), common_types::wire::type_from_proto(ty)?))
+    };
+    request.fields.iter().map(field).collect::<Result<_>>().map(Some)
 }
 
 /// What the rows of a load are, when they are not whole rows to upsert.
@@ -209,15 +230,7 @@ impl Headers<'_> {
     /// A separator: as written, or `\x` and hex digits.
     fn separator(&self, name: &str, default: &str) -> Result<Vec<u8>> {
         let text = self.get_raw(name).unwrap_or(default);
-        let hex = text.strip_prefix("\\x").or_else(|| text.strip_prefix("0x"));
-        let bytes = match hex {
-            Some(hex) => decode_hex(hex).ok_or_else(|| err!(InvalidArgument, "{name}: '{text}' is not hexadecimal"))?,
-            None => text.replace("\\t", "\t").replace("\\n", "\n").replace("\\r", "\r").into_bytes(),
-        };
-        if bytes.is_empty() || bytes.len() > 50 {
-            bail!(InvalidArgument, "{name} must have 1 to 50 bytes");
-        }
-        Ok(bytes)
+        decode_separator(name, text)
     }
 
     /// A value whose blanks matter.
@@ -234,6 +247,19 @@ impl Headers<'_> {
     }
 }
 
+/// A separator: as written, with `\t`, `\n`, `\r`, or `\x` and hex digits.
+pub(crate) fn decode_separator(name: &str, text: &str) -> Result<Vec<u8>> {
+    let hex = text.strip_prefix("\\x").or_else(|| text.strip_prefix("0x"));
+    let bytes = match hex {
+        Some(hex) => decode_hex(hex).ok_or_else(|| err!(InvalidArgument, "{name}: '{text}' is not hexadecimal"))?,
+        None => text.replace("\\t", "\t").replace("\\n", "\n").replace("\\r", "\r").into_bytes(),
+    };
+    if bytes.is_empty() || bytes.len() > 50 {
+        bail!(InvalidArgument, "{name} must have 1 to 50 bytes");
+    }
+    Ok(bytes)
+}
+
 fn decode_hex(hex: &str) -> Option<Vec<u8>> {
     if hex.is_empty() || hex.len() % 2 != 0 || !hex.is_ascii() {
         return None;
@@ -241,11 +267,12 @@ fn decode_hex(hex: &str) -> Option<Vec<u8>> {
     (0..hex.len() / 2).map(|i| u8::from_str_radix(&hex[i * 2..i * 2 + 2], 16).ok()).collect()
 }
 
-fn file_format(headers: &Headers<'_>, analyzed: &AnalyzedLoad) -> Result<FileFormat> {
+fn file_format(headers: &Headers<'_>, analyzed: &AnalyzedLoad, held: Option<&[(String, LogicalType)]>) -> Result<FileFormat> {
     let named = headers.get("format").unwrap_or("csv").trim().to_ascii_lowercase();
     let (kind, implied) = match named.as_str() {
         "csv" => ("csv", ""),
         "json" => ("json", ""),
+        "parquet" if held.is_some() => ("parquet", ""),
         "gzip" | "bzip2" | "deflate" | "zstd" => ("csv", named.as_str()),
         "lz4" => ("csv", "lz4_frame"),
         other => bail!(InvalidArgument, "unknown data format, format={other}"),
@@ -265,7 +292,7 @@ fn file_format(headers: &Headers<'_>, analyzed: &AnalyzedLoad) -> Result<FileFor
         kind: kind.to_owned(),
         compression,
         columns: analyzed.fields.iter().map(|f| f.name.clone()).collect(),
-        types: analyzed.fields.iter().map(|f| common_types::wire::type_to_proto(&raw_type(kind, &f.ty))).collect(),
+        types: analyzed.fields.iter().map(|f| common_types::wire::type_to_proto(&raw_type(kind, f, held))).collect(),
         column_separator: headers.separator("column_separator", "\t")?.into(),
         row_delimiter: headers.separator("row_delimiter", "\n")?.into(),
         enclose: headers.single_byte("enclose")?.into(),
@@ -280,8 +307,11 @@ fn file_format(headers: &Headers<'_>, analyzed: &AnalyzedLoad) -> Result<FileFor
 }
 
 /// What the reader makes of a field: text, or a JSON document where the column keeps one.
-fn raw_type(kind: &str, ty: &LogicalType) -> LogicalType {
-    if kind == "json" && *ty == LogicalType::Json { LogicalType::Json } else { LogicalType::varchar() }
+fn raw_type(kind: &str, field: &LoadField, held: Option<&[(String, LogicalType)]>) -> LogicalType {
+    if let Some((_, own)) = held.and_then(|held| fe_analyzer::statement::field_of(held, &field.name)) {
+        return own.clone();
+    }
+    if kind == "json" && field.ty == LogicalType::Json { LogicalType::Json } else { LogicalType::varchar() }
 }
 
 /// A load has no session: what expressions in its headers may know.

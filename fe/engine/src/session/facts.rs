@@ -1,12 +1,14 @@
 //! What the analyzer may know of a session, as a value taken at the statement's start.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
-use common_base::{Error, err};
+use common_base::{Error, Result, err};
 use common_expr::scalar_fn::EvalContext;
 use common_types::{LogicalType, Scalar};
-use fe_analyzer::SessionFacts;
-use fe_parser::ast::VariableScope;
+use fe_analyzer::{FilesTable, SessionFacts};
+use fe_parser::ast::{Properties, VariableScope};
+
+use crate::files::FileTables;
 
 use super::{Session, variables::Variables};
 
@@ -20,6 +22,7 @@ pub struct Facts {
     current_user: String,
     globals: Variables,
     last_query_id: Option<String>,
+    files: Arc<FileTables>,
 }
 
 impl Facts {
@@ -34,6 +37,7 @@ impl Facts {
             current_user: format!("'{}'@'{}'", session.user, session.account_host),
             globals: Variables::of_session(&session.engine),
             last_query_id: session.last_query_id.map(|id| id.to_string()),
+            files: session.files.clone(),
         }
     }
 }
@@ -66,6 +70,10 @@ impl SessionFacts for Facts {
 
     fn last_query_id(&self) -> Option<String> {
         self.last_query_id.clone()
+    }
+
+    fn files(&self, properties: &Properties) -> Result<Arc<FilesTable>> {
+        self.files.get(properties)
     }
 
     fn unknown_variable(&self, name: &str) -> Error {

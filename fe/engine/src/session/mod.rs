@@ -21,7 +21,7 @@ use tokio::sync::watch;
 
 use self::variables::Variables;
 use crate::statement::transaction::{self, OpenTransaction};
-use crate::{dispatch, engine::Engine, result::{ResultColumn, StatementResult}};
+use crate::{dispatch, engine::Engine, files::FileTables, result::{ResultColumn, StatementResult}};
 
 /// A statement prepared for later execution.
 #[derive(Clone)]
@@ -117,6 +117,8 @@ pub struct Session {
     pub uuid: String,
     /// BEGIN without its COMMIT yet.
     pub transaction: Option<OpenTransaction>,
+    /// Files of the running statement.
+    pub(crate) files: Arc<FileTables>,
     /// Log index of the session's last change: reads wait for it.
     pub(crate) seen_index: u64,
 }
@@ -150,6 +152,7 @@ impl Session {
             user_variables: HashMap::new(),
             prepared: HashMap::new(),
             last_query_id: None,
+            files: Arc::default(),
             seen_index: 0,
         }
     }

@@ -23,6 +23,13 @@ pub fn datetime(ms: i64) -> Scalar {
     if ms == 0 { Scalar::Null } else { Scalar::Datetime(ms / 1000 * 1_000_000) }
 }
 
+/// A DATETIME cell in a time zone; NULL for "never".
+pub fn local_datetime(ms: i64, zone: &str) -> Scalar {
+    let Some(at) = jiff::Timestamp::from_millisecond(ms).ok().filter(|_| ms != 0) else { return Scalar::Null };
+    let offset = i64::from(time_zone(zone).to_offset(at).seconds());
+    Scalar::Datetime((ms.div_euclid(1000) + offset) * 1_000_000)
+}
+
 /// A zone by name or by offset (`+08:00`).
 fn time_zone(name: &str) -> jiff::tz::TimeZone {
     if let Some(rest) = name.strip_prefix(['+', '-']) {

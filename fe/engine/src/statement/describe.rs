@@ -12,7 +12,10 @@ use crate::{
 use common_types::Scalar;
 
 /// Runs DESC.
-pub fn run(session: &Session, statement: &Describe) -> Result<StatementResult> {
+pub async fn run(session: &Session, statement: &Describe) -> Result<StatementResult> {
+    if let DescribeTarget::Files(properties) = &statement.target {
+        return crate::files::describe(session, properties).await;
+    }
     let DescribeTarget::Table(name) = &statement.target else {
         bail!(NotSupported, "DESC of anything but tables is not supported yet");
     };

@@ -6,10 +6,10 @@ use common_base::{Result, bail, ids::{QueryId, TxnId}};
 use common_types::{LogicalType, Scalar};
 use fe_analyzer::statement::{DeleteForm, analyze_delete, analyze_insert};
 use fe_optimizer::fragment::explain::{Level, explain};
-use fe_parser::ast::{Delete, Explain, ExplainMode, Insert, QueryStatement, Statement};
+use fe_parser::ast::{Delete, Explain, ExplainMode, Insert, InsertTarget, QueryStatement, Statement};
 use proto_messages::profile::{OperatorProfile, QueryProfile};
 
-use super::{insert, plan, primary_dml, table::analyze};
+use super::{insert, plan, primary_dml, table::analyze, unload};
 use crate::{
     load::sink,
     result::{StatementResult, text, text_columns},
@@ -38,6 +38,10 @@ pub async fn run(session: &mut Session, statement: &Explain, parameters: &[(Scal
 
 /// The plan an INSERT would run; no transaction begins.
 fn explain_insert(session: &Session, insert: &Insert, mode: ExplainMode, parameters: &[(Scalar, LogicalType)]) -> Result<String> {
+    if let InsertTarget::Files(target) = &insert.target {
+        let planned = unload::plan_insert(session, insert, target, parameters, QueryId(0))?;
+        return Ok(explain(&planned.fragments, level_of(mode)).join("\n"));
+    }
     let analyzed = analyze(session, parameters, |ctx| analyze_insert(ctx, insert))?;
     let rows = insert::rows(session, analyzed, QueryId(0))?;
     explain_rows(session, rows, mode)
@@ -55,12 +59,15 @@ fn explain_delete(session: &Session, delete: &Delete, mode: ExplainMode, paramet
 /// The plan of a statement that writes rows.
 fn explain_rows(session: &Session, rows: insert::Rows, mode: ExplainMode) -> Result<String> {
     let planned = rows.plan(session, TxnId(0), std::time::Duration::ZERO, sink::Into::All)?;
-    let level = match mode {
+    Ok(explain(&planned.fragments, level_of(mode)).join("\n"))
+}
+
+fn level_of(mode: ExplainMode) -> Level {
+    match mode {
         ExplainMode::Verbose => Level::Verbose,
         ExplainMode::Costs => Level::Costs,
         _ => Level::Normal,
-    };
-    Ok(explain(&planned.fragments, level).join("\n"))
+    }
 }
 
 async fn analyze_query(session: &mut Session, query: &QueryStatement, parameters: &[(Scalar, LogicalType)], id: QueryId) -> Result<String> {

@@ -21,8 +21,10 @@ use crate::{
 
 /// Runs an INSERT.
 pub async fn run(session: &mut Session, insert: &Insert, parameters: &[(Scalar, LogicalType)], id: QueryId) -> Result<StatementResult> {
-    if !matches!(insert.target, InsertTarget::Table(_)) {
-        bail!(NotSupported, "INSERT INTO FILES is not supported yet");
+    match &insert.target {
+        InsertTarget::Table(_) => {}
+        InsertTarget::Files(target) => return super::unload::insert(session, insert, target, parameters, id).await,
+        InsertTarget::Blackhole => bail!(NotSupported, "INSERT INTO BLACKHOLE is not supported yet"),
     }
     session.wait_for_own_changes().await?;
     let analyzed = {

@@ -25,6 +25,7 @@ pub mod table;
 pub mod temporary;
 pub mod transaction;
 pub mod truncate;
+pub mod unload;
 pub mod user;
 pub mod view;
 

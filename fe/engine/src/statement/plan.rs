@@ -5,12 +5,12 @@ use std::time::Duration;
 use common_base::{Result, bail, err, ids::{ColumnUid, NodeId, QueryId}};
 use common_expr::expr::{ColumnId, Expr};
 use common_types::{LogicalType, Scalar};
-use fe_analyzer::{AnalyzeContext, analyze_query};
+use fe_analyzer::{AnalyzeContext, AnalyzedQuery, analyze_query};
 use fe_catalog::CatalogState;
 use fe_optimizer::{BackendView, ClusterView, FragmentedPlan, OptimizeInput, Options, RootSink, fragment::explain::{Level, explain}};
 use fe_parser::ast::{ExplainMode, QueryStatement, sql};
 use fe_plan::{ColumnFactory, LogicalNode};
-use proto_messages::fragment::{ExecuteRequest, QueryOptions, TableSink};
+use proto_messages::fragment::{ExecuteRequest, FileSink, QueryOptions, TableSink};
 
 use super::{query::result_column, transaction};
 use crate::{
@@ -63,6 +63,14 @@ pub fn load(session: &Session, logical: LogicalNode, written: &[(ColumnUid, Colu
     let catalog = session.catalog();
     let output = sink_output(&sink, written)?;
     plan(session, &catalog, &facts, Vec::new(), logical, output, columns, RootSink::Table(Box::new(sink)))
+}
+
+/// Plans a query whose rows become files.
+pub fn unload(session: &Session, analyzed: AnalyzedQuery, sink: FileSink) -> Result<Planned> {
+    let facts = Facts::of(session);
+    let catalog = session.catalog();
+    let output = analyzed.output.iter().map(|c| c.id).collect();
+    plan(session, &catalog, &facts, Vec::new(), analyzed.plan, output, analyzed.columns, RootSink::Files(Box::new(sink)))
 }
 
 /// Plan columns in the order of the sink's columns.

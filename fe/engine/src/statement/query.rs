@@ -1,6 +1,6 @@
 //! SELECT: analyze, plan, run.
 
-use common_base::{Error, ErrorCode, Result, bail, err, ids::QueryId};
+use common_base::{Error, ErrorCode, Result, err, ids::QueryId};
 use common_types::{Chunk, LogicalType, Scalar};
 use fe_parser::ast::QueryStatement;
 
@@ -17,8 +17,8 @@ const ATTEMPTS: usize = 3;
 
 /// Runs a query; rows stream out of the result.
 pub async fn run(session: &mut Session, statement: &QueryStatement, parameters: &[(Scalar, LogicalType)], id: QueryId) -> Result<StatementResult> {
-    if statement.into_outfile.is_some() {
-        bail!(NotSupported, "INTO OUTFILE is not supported yet");
+    if let Some(file) = &statement.into_outfile {
+        return super::unload::outfile(session, &statement.query, file, parameters, id).await;
     }
     session.wait_for_own_changes().await?;
     let planned = plan::query(session, &statement.query, parameters)?;

@@ -6,6 +6,7 @@ use common_base::{Result, bail, err, ids::{NodeId, QueryId}};
 use fe_catalog::model::{Partition, Replica, Tablet};
 use fe_plan::{
     PhysicalNode, PhysicalOp,
+    files::FilesScan,
     physical::{ExchangePartitioning, PhysicalScan},
     props::BucketLayout,
 };
@@ -13,6 +14,9 @@ use proto_messages::fragment as pb;
 
 use super::{Assignment, ExchangeTo, Fragment, FragmentSink, FragmentedPlan, RootSink, build, hash_exprs, late_readers, split::layout_of};
 use crate::context::{BackendView, ClusterView};
+
+/// Smallest part of a file that a backend gets for itself.
+const FILE_PART_BYTES: u64 = 32 << 20;
 
 /// Where one fragment runs.
 struct Placement {
@@ -118,6 +122,9 @@ fn place(fragment: &Fragment, cluster: &ClusterView, query: QueryId, load: &mut 
         let schema_version = scan.table.as_olap().map_or(0, |t| t.schema_version);
         let places = layouts.iter().find(|(l, _)| Some(*l) == *layout).map(|(_, places)| places.as_slice()).unwrap_or_default();
         let mut ranges = Vec::new();
+        if let Some(files) = &scan.files {
+            ranges.extend(file_ranges(files, cluster));
+        }
         for selected in &scan.partitions {
             let partition = &selected.partition;
             for (bucket, tablet_id) in &selected.tablets {
@@ -132,6 +139,7 @@ fn place(fragment: &Fragment, cluster: &ClusterView, query: QueryId, load: &mut 
                     bucket: *bucket,
                     partition_id: partition.id.0,
                     schema_version,
+                    file: None,
                 }));
             }
         }
@@ -159,6 +167,28 @@ fn place(fragment: &Fragment, cluster: &ClusterView, query: QueryId, load: &mut 
         .map(|(layout, places)| (layout.clone(), places.iter().map(|at| at.as_ref().map_or(0, |at| index(at) as u32)).collect()))
         .collect();
     Ok(Placement { nodes, scans, buckets })
+}
+
+/// Parts of files for backends, each about as many bytes. Only columnar files can be read from their middle.
+fn file_ranges(files: &FilesScan, cluster: &ClusterView) -> Vec<(NodeId, pb::ScanRange)> {
+    let mut given: Vec<(u64, NodeId)> = cluster.backends.iter().map(|b| (0, b.id)).collect();
+    let kind = files.table.format.as_ref().map_or("", |f| f.kind.as_str());
+    let apart = matches!(kind, "parquet" | "orc") && given.len() > 1;
+    let part = if apart { (files.bytes() / given.len() as u64 / 2).max(FILE_PART_BYTES) } else { u64::MAX };
+    let mut out = Vec::new();
+    for (path, size) in &files.files {
+        let mut offset = 0;
+        while offset < *size {
+            // A small rest is not worth opening the file for.
+            let length = if *size - offset < part.saturating_add(part / 2) { *size - offset } else { part };
+            let Some(least) = given.iter_mut().min_by_key(|(bytes, _)| *bytes) else { return out };
+            least.0 += length;
+            let file = pb::FileRange { path: path.clone(), size: *size, offset, length };
+            out.push((least.1, pb::ScanRange { file: Some(file), ..pb::ScanRange::default() }));
+            offset += length;
+        }
+    }
+    out
 }
 
 /// The scans that follow each layout.
@@ -243,6 +273,7 @@ fn sink(fragment: &Fragment, placements: &[Placement], cluster: &ClusterView) ->
     let kind = match &fragment.sink {
         FragmentSink::Root(RootSink::Result) => return Ok(super::result_sink()),
         FragmentSink::Root(RootSink::Table(table)) => Kind::Table((**table).clone()),
+        FragmentSink::Root(RootSink::Files(files)) => Kind::File((**files).clone()),
         FragmentSink::Exchange(to) => Kind::Exchange(exchange(to, output, placements, cluster)?),
         FragmentSink::MultiCast(list) => Kind::MultiCast(pb::MultiCastSink {
             sinks: list.iter().map(|to| exchange(to, output, placements, cluster)).collect::<Result<_>>()?,

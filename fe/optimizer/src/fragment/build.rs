@@ -261,7 +261,11 @@ impl Builder<'_> {
     fn scan(&self, scan: &PhysicalScan, output: &[ColumnId]) -> Result<pb::ScanNode> {
         let ids: Vec<ColumnId> = scan.columns.iter().map(|(id, _)| *id).collect();
         let input = Ordinals::new(&ids);
-        let olap = scan.table.as_olap().ok_or_else(|| err!(Internal, "a scan of {} that stores nothing", scan.table.name))?;
+        let index_id = match (&scan.files, scan.table.as_olap()) {
+            (Some(_), _) => 0,
+            (None, Some(olap)) => olap.base_index.0,
+            (None, None) => bail!(Internal, "a scan of {} that stores nothing", scan.table.name),
+        };
         let columns = scan
             .columns
             .iter()
@@ -287,7 +291,8 @@ impl Builder<'_> {
         };
         Ok(pb::ScanNode {
             table_id: scan.table.id.0,
-            index_id: olap.base_index.0,
+            index_id,
+            files: scan.files.as_ref().map(|f| f.table.clone()),
             columns,
             predicates: input.exprs(&scan.predicates)?,
             output_columns: output.iter().map(|c| input.of(*c)).collect::<Result<_>>()?,

@@ -107,6 +107,11 @@ impl Explainer<'_> {
                 self.line("    ", format_args!("TUPLE ID: {}", 0));
                 self.line("    ", "RANDOM");
             }
+            FragmentSink::Root(RootSink::Files(files)) => {
+                self.line("  ", "TABLE FUNCTION TABLE SINK");
+                self.line("    ", format_args!("PATH: {}", files.path));
+                self.line("    ", format_args!("FORMAT: {}", files.format.as_ref().map_or("", |f| f.kind.as_str())));
+            }
             FragmentSink::Exchange(to) => {
                 let text = self.sent(to);
                 if verbose {
@@ -281,6 +286,16 @@ impl Explainer<'_> {
     }
 
     fn scan(&self, s: &PhysicalScan, node: &PhysicalNode, out: &mut Vec<String>) {
+        if let Some(files) = &s.files {
+            out.push(format!("TABLE: {}", s.table.name));
+            if !s.predicates.is_empty() {
+                out.push(format!("PREDICATES: {}", self.exprs(&s.predicates)));
+            }
+            out.push(format!("files={}, bytes={}", files.files.len(), files.bytes()));
+            out.push(format!("cardinality={}", node.estimate.rows.round()));
+            out.push(format!("avgRowSize={:.1}", s.avg_row_size));
+            return;
+        }
         let tablets: Vec<String> = s.partitions.iter().flat_map(|p| p.tablets.iter().map(|(_, id)| id.to_string())).collect();
         let shown = tablets.iter().take(10).cloned().collect::<Vec<_>>().join(",");
         let more = if tablets.len() > 10 { " ..." } else { "" };
@@ -376,6 +391,7 @@ fn partition_of(f: &Fragment, e: &Explainer<'_>) -> String {
 
 fn title(op: &PhysicalOp) -> &'static str {
     match op {
+        PhysicalOp::Scan(s) if s.files.is_some() => "FileTableScanNode",
         PhysicalOp::Scan(_) => "OlapScanNode",
         PhysicalOp::Values(v) if v.rows.is_empty() && v.chunks.is_empty() => "EMPTYSET",
         PhysicalOp::Values(_) | PhysicalOp::Union { .. } => "UNION",

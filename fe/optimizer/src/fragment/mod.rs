@@ -13,7 +13,7 @@ use common_base::{Result, ids::NodeId};
 use common_expr::expr::{ColumnId, Expr};
 use common_types::LogicalType;
 use fe_plan::{ColumnFactory, PhysicalNode, physical::ExchangePartitioning, props::BucketLayout};
-use proto_messages::fragment::{ExecuteRequest, TableSink};
+use proto_messages::fragment::{ExecuteRequest, FileSink, TableSink};
 
 use crate::{ColumnEstimate, Optimized};
 
@@ -26,6 +26,8 @@ pub enum RootSink {
     Result,
     /// Into a table.
     Table(Box<TableSink>),
+    /// Into files of a backend.
+    Files(Box<FileSink>),
 }
 
 /// The plan in pieces. Fragment 0 is the root.

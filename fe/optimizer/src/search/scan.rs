@@ -4,6 +4,7 @@ use common_expr::predicate::extract_all;
 use fe_catalog::model::{Distribution as Layout, KeysModel};
 use fe_plan::{
     PhysicalOp,
+    files::FilesScan,
     logical::{LogicalScan, LogicalValues},
     physical::{PhysicalScan, SelectedPartition},
     props::{BucketLayout, Distribution, LayoutGroup},
@@ -22,6 +23,9 @@ use crate::{
 pub(super) fn plan(ctx: &mut Context<'_>, scan: LogicalScan) -> Plans {
     let columns = ColumnSet::of(scan.columns.iter().map(|(id, _)| *id));
     let table = scan.table.clone();
+    if let Some(files) = scan.files.clone() {
+        return read_files(ctx, scan, &files, columns);
+    }
     let Some(olap) = table.as_olap() else {
         return empty(scan, columns);
     };
@@ -44,6 +48,7 @@ pub(super) fn plan(ctx: &mut Context<'_>, scan: LogicalScan) -> Plans {
     let op = PhysicalOp::Scan(Box::new(PhysicalScan {
         preaggregate: matches!(olap.keys, KeysModel::Aggregate | KeysModel::Unique),
         table: table.clone(),
+        files: None,
         db_name: scan.db_name,
         alias: scan.alias,
         rollup: scan.rollup,
@@ -57,6 +62,34 @@ pub(super) fn plan(ctx: &mut Context<'_>, scan: LogicalScan) -> Plans {
         runtime_filters: Vec::new(),
         avg_row_size: width,
         bucket_aligned: matches!(dist, Distribution::Bucket { .. }),
+    }));
+    Plans::one(Alt { op, children: Vec::new(), dist, rows, cost }, columns)
+}
+
+/// A scan of files: any backend can read any part.
+fn read_files(ctx: &mut Context<'_>, scan: LogicalScan, files: &FilesScan, columns: ColumnSet) -> Plans {
+    derive::unknown_columns(ctx, &scan, files.rows);
+    let dist = if ctx.single_node() { Distribution::Single } else { Distribution::Any };
+    let width = derive::row_size(ctx, columns.iter());
+    let rows = filter::apply(ctx, &scan.predicates, files.rows);
+    let cost = cost::scan(Size { rows: files.rows, width }) * share(ctx, &dist);
+    let op = PhysicalOp::Scan(Box::new(PhysicalScan {
+        preaggregate: false,
+        table: scan.table,
+        files: scan.files,
+        db_name: scan.db_name,
+        alias: scan.alias,
+        rollup: None,
+        columns: scan.columns,
+        predicates: scan.predicates,
+        partitions: Vec::new(),
+        total_partitions: 0,
+        total_tablets: 0,
+        limit: None,
+        top_n: None,
+        runtime_filters: Vec::new(),
+        avg_row_size: width,
+        bucket_aligned: false,
     }));
     Plans::one(Alt { op, children: Vec::new(), dist, rows, cost }, columns)
 }

@@ -45,6 +45,14 @@ pub fn scan(ctx: &mut Context<'_>, scan: &LogicalScan, partitions: impl Iterator
     rows
 }
 
+/// Sets the estimates of a scan's columns of which only the number of rows is known.
+pub fn unknown_columns(ctx: &mut Context<'_>, scan: &LogicalScan, rows: f64) {
+    for (id, _) in &scan.columns {
+        let estimate = ColumnEstimate::unknown(rows, &ctx.columns.info(*id).ty);
+        ctx.set_estimate(*id, estimate);
+    }
+}
+
 /// Bytes of a row of these columns.
 pub fn row_size(ctx: &Context<'_>, columns: impl IntoIterator<Item = ColumnId>) -> f64 {
     let size: f64 = columns
