@@ -48,7 +48,7 @@ struct Placed {
 impl Planner<'_, '_> {
     fn visit(&mut self, node: &mut PhysicalNode) {
         if let PhysicalOp::HashJoin { kind, keys, distribution, .. } = &node.op
-            && matches!(kind, JoinKind::Inner | JoinKind::LeftSemi | JoinKind::RightOuter | JoinKind::RightSemi | JoinKind::RightAnti)
+            && matches!(kind, JoinKind::Inner | JoinKind::AsofInner | JoinKind::LeftSemi | JoinKind::RightOuter | JoinKind::RightSemi | JoinKind::RightAnti)
         {
             let (keys, distribution) = (keys.clone(), *distribution);
             let mut builds = Vec::new();

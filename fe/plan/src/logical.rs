@@ -114,6 +114,10 @@ pub enum JoinKind {
     /// NOT IN with three-valued logic.
     NullAwareLeftAnti,
     Cross,
+    /// The nearest of the partners by the one inequality of the condition; rows without one go.
+    AsofInner,
+    /// The same; rows without a partner stay.
+    AsofLeft,
 }
 
 /// `JOIN [BROADCAST]` and the like.

@@ -17,7 +17,7 @@ use crate::{
     scope::{Field, Scope},
 };
 
-use super::{from::Relation, with_applies, with_filter};
+use super::{asof, from::Relation, with_applies, with_filter};
 
 /// The kind and its name in messages.
 pub(super) fn kind_of(operator: &JoinOperator) -> Result<(JoinKind, &'static str, &JoinConstraint)> {
@@ -33,7 +33,10 @@ pub(super) fn kind_of(operator: &JoinOperator) -> Result<(JoinKind, &'static str
         JoinOperator::RightSemi(c) => (JoinKind::RightSemi, "RIGHT SEMI JOIN", c),
         JoinOperator::Anti(c) | JoinOperator::LeftAnti(c) => (JoinKind::LeftAnti, "LEFT ANTI JOIN", c),
         JoinOperator::RightAnti(c) => (JoinKind::RightAnti, "RIGHT ANTI JOIN", c),
-        JoinOperator::AsOf { .. } => bail!(NotSupported, "ASOF JOIN is not supported yet"),
+        JoinOperator::AsOf { match_condition, constraint } => match encoding::asof_is_left(match_condition) {
+            true => (JoinKind::AsofLeft, "ASOF LEFT OUTER JOIN", constraint),
+            false => (JoinKind::AsofInner, "ASOF INNER JOIN", constraint),
+        },
         _ => bail!(NotSupported, "Unsupported join type"),
     })
 }
@@ -116,6 +119,9 @@ impl Binder<'_> {
         for e in &on {
             check_join_key(e)?;
         }
+        if matches!(kind, JoinKind::AsofInner | JoinKind::AsofLeft) {
+            asof::check(&on, &left, &right)?;
+        }
         self.mark_nullable(&left, &right, kind);
         let (left_plan, right_plan, on, above, filter) = place_applies(left.plan, right.plan, kind, on, applies)?;
         let kind = if kind == JoinKind::Cross && !on.is_empty() { JoinKind::Inner } else { kind };
@@ -133,7 +139,7 @@ impl Binder<'_> {
     /// Columns an outer join may fill with NULLs.
     fn mark_nullable(&mut self, left: &Relation, right: &Relation, kind: JoinKind) {
         let mut mark = |r: &Relation| r.plan.output().into_iter().for_each(|id| self.columns.make_nullable(id));
-        if matches!(kind, JoinKind::LeftOuter | JoinKind::FullOuter) {
+        if matches!(kind, JoinKind::LeftOuter | JoinKind::AsofLeft | JoinKind::FullOuter) {
             mark(right);
         }
         if matches!(kind, JoinKind::RightOuter | JoinKind::FullOuter) {

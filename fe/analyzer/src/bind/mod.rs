@@ -1,6 +1,7 @@
 //! Queries → logical operators, clause by clause.
 
 mod aggregate;
+mod asof;
 mod cte;
 mod files;
 mod from;

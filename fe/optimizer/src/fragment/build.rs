@@ -362,6 +362,8 @@ fn join_type(kind: JoinKind) -> pb::JoinType {
         JoinKind::RightAnti => pb::JoinType::RightAnti,
         JoinKind::NullAwareLeftAnti => pb::JoinType::NullAwareLeftAnti,
         JoinKind::Cross => pb::JoinType::Cross,
+        JoinKind::AsofInner => pb::JoinType::AsofInner,
+        JoinKind::AsofLeft => pb::JoinType::AsofLeft,
     }
 }
 

@@ -431,6 +431,8 @@ fn join_name(kind: JoinKind) -> &'static str {
         JoinKind::RightAnti => "RIGHT ANTI JOIN",
         JoinKind::NullAwareLeftAnti => "NULL AWARE LEFT ANTI JOIN",
         JoinKind::Cross => "CROSS JOIN",
+        JoinKind::AsofInner => "ASOF INNER JOIN",
+        JoinKind::AsofLeft => "ASOF LEFT OUTER JOIN",
     }
 }
 

@@ -130,7 +130,7 @@ fn swapped(kind: JoinKind) -> Option<JoinKind> {
         JoinKind::RightSemi => JoinKind::LeftSemi,
         JoinKind::LeftAnti => JoinKind::RightAnti,
         JoinKind::RightAnti => JoinKind::LeftAnti,
-        JoinKind::NullAwareLeftAnti => return None,
+        JoinKind::NullAwareLeftAnti | JoinKind::AsofInner | JoinKind::AsofLeft => return None,
     })
 }
 
@@ -147,7 +147,7 @@ fn implement(ctx: &mut Context<'_>, kind: JoinKind, on: Vec<Expr>, left: Plans, 
     if !matches!(kind, JoinKind::LeftSemi | JoinKind::LeftAnti | JoinKind::NullAwareLeftAnti) {
         columns.union(&right.columns);
     }
-    if matches!(kind, JoinKind::LeftOuter | JoinKind::FullOuter) {
+    if matches!(kind, JoinKind::LeftOuter | JoinKind::AsofLeft | JoinKind::FullOuter) {
         right.columns.iter().for_each(|c| ctx.columns.make_nullable(c));
     }
     if matches!(kind, JoinKind::RightOuter | JoinKind::FullOuter) {
@@ -385,7 +385,12 @@ impl Way {
                 _ => left.clone(),
             },
             // NULL-filled rows stay where their partner-less row was, not where NULL hashes to.
-            JoinKind::LeftOuter | JoinKind::LeftSemi | JoinKind::LeftAnti | JoinKind::NullAwareLeftAnti => left.clone(),
+            JoinKind::LeftOuter
+            | JoinKind::LeftSemi
+            | JoinKind::LeftAnti
+            | JoinKind::NullAwareLeftAnti
+            | JoinKind::AsofInner
+            | JoinKind::AsofLeft => left.clone(),
             JoinKind::RightOuter | JoinKind::RightSemi | JoinKind::RightAnti => right.clone(),
             JoinKind::FullOuter => Distribution::Any,
         }

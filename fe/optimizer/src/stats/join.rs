@@ -50,6 +50,8 @@ pub fn rows(ctx: &Context<'_>, kind: JoinKind, keys: &[(&Expr, &Expr)], has_othe
     let out = match kind {
         JoinKind::Inner | JoinKind::Cross => inner,
         JoinKind::LeftOuter => inner.max(left),
+        JoinKind::AsofInner => inner.min(left),
+        JoinKind::AsofLeft => left,
         JoinKind::RightOuter => inner.max(right),
         JoinKind::FullOuter => inner.max(left).max(right),
         JoinKind::LeftSemi => (left * semi_share(left, right, true)).min(left),

@@ -10,7 +10,7 @@ use common_expr::expr::Expr;
 use common_types::LogicalType;
 use proto_messages::plan::{HashJoinNode, JoinType, PlanNode, RuntimeFilterBuild};
 
-use super::{child_types, emits_build_side, hash_build::BuildFactory, hash_probe::ProbeFactory, table::JoinTable, unmatched};
+use super::{asof::Asof, child_types, emits_build_side, hash_build::BuildFactory, hash_probe::ProbeFactory, table::JoinTable, unmatched};
 use crate::{pipeline::builder::{OpenChain, PipelineBuilder}, runtime::QueryContext};
 
 /// What build and probe share.
@@ -27,6 +27,8 @@ pub(super) struct JoinSpec {
     pub output: Vec<usize>,
     pub filters: Vec<RuntimeFilterBuild>,
     pub table: OnceLock<Arc<JoinTable>>,
+    /// Present in ASOF joins.
+    pub asof: Option<Asof>,
 }
 
 impl JoinSpec {
@@ -39,13 +41,17 @@ impl JoinSpec {
 /// Adds the join to the probe child's chain.
 pub fn build(b: &mut PipelineBuilder<'_>, node: &PlanNode, op: &HashJoinNode) -> Result<OpenChain> {
     let kind = op.r#type();
+    let other = b.exprs(&op.other_conjuncts)?;
+    let left_types = child_types(node, 0)?;
+    let asof = if matches!(kind, JoinType::AsofInner | JoinType::AsofLeft) { Some(Asof::new(&other, left_types.len())?) } else { None };
     let spec = Arc::new(JoinSpec {
         query: b.query.clone(),
         left_keys: b.exprs(&op.left_keys)?,
         right_keys: b.exprs(&op.right_keys)?,
         null_safe: (0..op.left_keys.len()).map(|i| op.null_safe.get(i).copied().unwrap_or(false)).collect(),
-        other: b.exprs(&op.other_conjuncts)?,
-        left_types: child_types(node, 0)?,
+        other,
+        left_types,
+        asof,
         right_types: child_types(node, 1)?,
         output: op.output_columns.iter().map(|c| *c as usize).collect(),
         filters: op.runtime_filters.clone(),

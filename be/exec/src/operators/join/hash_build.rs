@@ -113,6 +113,9 @@ fn finish(spec: &JoinSpec, gathered: Vec<Gathered>) -> Result<()> {
     drop(gathered);
     memory.resize(rows.memory_size() + keys.memory_size())?;
     publish_filters(spec, &keys)?;
+    if let Some(asof) = &spec.asof {
+        asof.rank(&spec.query.eval, &rows, &spec.query.memory)?;
+    }
     let track = emits_build_side(spec.kind);
     let table_memory = spec.query.memory.empty_guard();
     let table = JoinTable::build(rows, keys.columns(), spec.null_safe.clone(), track, memory, table_memory)?;

@@ -93,7 +93,7 @@ impl Probe {
     fn keeps_matched(&self) -> bool {
         let conditional = self.filter.is_some();
         match self.spec.kind {
-            JoinType::LeftOuter | JoinType::FullOuter => true,
+            JoinType::LeftOuter | JoinType::FullOuter | JoinType::AsofLeft => true,
             kind => is_left_only(kind) && conditional,
         }
     }
@@ -107,6 +107,15 @@ impl Probe {
         if kind == JoinType::NullAwareLeftAnti {
             input.done = true;
             return self.null_aware_anti(input);
+        }
+        if self.spec.asof.is_some() {
+            if input.row < input.chunk.rows() {
+                if let Some(pairs) = self.nearest(input)? {
+                    return Ok(Some(pairs));
+                }
+            }
+            input.done = true;
+            return Ok(self.rest(input));
         }
         if kind == JoinType::Inner && self.filter.is_none() && self.table.is_unique() && input.row == 0 {
             input.done = true;
@@ -133,6 +142,25 @@ impl Probe {
                 return Ok(self.rest(input));
             }
         }
+    }
+
+    /// An ASOF join's pairs of the whole chunk: each row with its nearest partner.
+    fn nearest(&mut self, input: &mut Input) -> Result<Option<Chunk>> {
+        let Some(asof) = &self.spec.clone().asof else { return Ok(None) };
+        let mut best = vec![u32::MAX; input.chunk.rows()];
+        while input.row < input.chunk.rows() {
+            self.enumerate(input);
+            if let Some(filter) = &mut self.filter {
+                filter.retain(&self.spec.query.eval, &input.chunk, &self.table.rows, &mut self.left, &mut self.right)?;
+            }
+            asof.keep_nearest(&self.left, &self.right, &mut best)?;
+        }
+        let pairs = best.iter().enumerate().filter(|(_, right)| **right != u32::MAX).map(|(row, right)| (row as u32, *right));
+        (self.left, self.right) = pairs.unzip();
+        if !input.matched.is_empty() {
+            self.left.iter().for_each(|row| input.matched[*row as usize] = true);
+        }
+        Ok((!self.left.is_empty()).then(|| emit::pairs(&self.spec.output, &input.chunk, &self.table.rows, &self.left, &self.right)))
     }
 
     /// Fills `left`/`right` with the next pairs, up to a chunk of them.
@@ -165,7 +193,7 @@ impl Probe {
     /// After the last pair: the probe rows whose fate was open.
     fn rest(&self, input: &Input) -> Option<Chunk> {
         let wanted = match self.spec.kind {
-            JoinType::LeftOuter | JoinType::FullOuter | JoinType::LeftAnti => false,
+            JoinType::LeftOuter | JoinType::FullOuter | JoinType::LeftAnti | JoinType::AsofLeft => false,
             JoinType::LeftSemi => true,
             _ => return None,
         };

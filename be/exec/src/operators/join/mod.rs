@@ -1,5 +1,6 @@
 //! Joins: hash joins over equal keys, nested loops for the rest, and what they share.
 
+mod asof;
 pub mod hash;
 mod emit;
 mod hash_build;

@@ -230,7 +230,7 @@ fn join(
         JoinKind::Inner | JoinKind::Cross => true,
         JoinKind::LeftOuter | JoinKind::LeftSemi | JoinKind::LeftAnti | JoinKind::NullAwareLeftAnti => !right_outer && !on_outer,
         JoinKind::RightOuter | JoinKind::RightSemi | JoinKind::RightAnti => !left_outer && !on_outer,
-        JoinKind::FullOuter => false,
+        JoinKind::FullOuter | JoinKind::AsofInner | JoinKind::AsofLeft => false,
     };
     if !allowed {
         bail!(NotSupported, "Not support the subquery! Outer columns on the inner side of an outer or semi join are not supported");

@@ -38,7 +38,7 @@ pub(super) fn push_join(join: Join, conditions: Vec<Expr>, ctx: &mut Context<'_>
     match join.kind {
         JoinKind::Inner | JoinKind::Cross => inner(join, conditions, ctx),
         JoinKind::LeftOuter => left_outer(join, conditions, ctx),
-        JoinKind::FullOuter => {
+        JoinKind::FullOuter | JoinKind::AsofInner | JoinKind::AsofLeft => {
             let on = prepare(join.on, ctx);
             let left = push(join.left, Vec::new(), ctx)?;
             let right = push(join.right, Vec::new(), ctx)?;
