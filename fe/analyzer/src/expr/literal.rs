@@ -8,7 +8,7 @@ use fe_parser::ast::sql::{self, DataType, TypedString, Value};
 use crate::binder::Binder;
 
 /// Digits before the point beyond which a number with a point becomes DOUBLE.
-const MAX_DECIMAL_DIGITS: usize = 38;
+const MAX_DECIMAL_DIGITS: usize = 76;
 
 /// The digits of a numeric literal.
 pub(super) fn number_text(expr: &sql::Expr) -> Option<&str> {
@@ -91,7 +91,7 @@ impl Binder<'_> {
         }
         let Some((digits, scale)) = plain_digits(text) else { return double() };
         let whole = digits.len().saturating_sub(scale);
-        if whole > MAX_DECIMAL_DIGITS || scale > 76 {
+        if whole.max(scale) > MAX_DECIMAL_DIGITS || whole + scale > MAX_DECIMAL_DIGITS {
             return double();
         }
         let precision = digits.len().max(scale).max(1);
