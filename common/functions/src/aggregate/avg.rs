@@ -1,4 +1,4 @@
-//! `avg(x)`: DOUBLE, or DECIMAL128(38, t) for decimals. State: STRUCT<sum, count>.
+//! `avg(x)`: DOUBLE, DECIMAL128(38, t) for decimals or DECIMAL256(76, t) for wide ones. State: STRUCT<sum, count>.
 
 use std::ops::Range;
 
@@ -9,7 +9,7 @@ use common_expr::{
 };
 use common_types::{Column, DecimalWidth, LogicalType as T};
 
-use arrow::buffer::NullBuffer;
+use arrow::{buffer::NullBuffer, datatypes::i256};
 
 use super::{
     def::{aggregate, struct_of},
@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     kernels::{
+        arith::{from_i256, to_i256},
         def::sig,
         group,
         ints::{IntArg, Ints, from_i64, from_i128, pow10},
@@ -38,7 +39,8 @@ pub fn function() -> AggregateFunction {
 
 fn decimal_avg(args: &[T]) -> Result<T> {
     match args[0].decimal_parts() {
-        Some((DecimalWidth::W256, ..)) | None => bail!(NotSupported, "avg of {}", args[0]),
+        None => bail!(Internal, "avg of {}", args[0]),
+        Some((DecimalWidth::W256, _, s)) => Ok(T::decimal_of(DecimalWidth::W256, 76, quotient_scale(s.min(36)))),
         Some((_, _, s)) => Ok(T::decimal_of(DecimalWidth::W128, 38, quotient_scale(s.min(18)))),
     }
 }
@@ -47,6 +49,7 @@ fn decimal_avg(args: &[T]) -> Result<T> {
 fn sum_type(arg: &T) -> T {
     match arg {
         T::Double | T::Float => T::Double,
+        T::Decimal { width: DecimalWidth::W256, scale, .. } => T::decimal_of(DecimalWidth::W256, 76, (*scale).min(36)),
         T::Decimal { scale, .. } => T::decimal_of(DecimalWidth::W128, 38, (*scale).min(18)),
         _ => T::LargeInt,
     }
@@ -59,6 +62,9 @@ fn state_type(args: &[T], _: &T) -> T {
 fn create(call: &AggregateOverload) -> Result<Box<dyn Accumulator>> {
     let sum = sum_type(&call.args[0]);
     let base = Avg { state: call.state_type(), sum, result: call.result.clone(), counts: Vec::new() };
+    if call.result.decimal_parts().is_some_and(|(width, ..)| width == DecimalWidth::W256) {
+        return Ok(Box::new(AvgWide { base, sums: Vec::new() }));
+    }
     Ok(if base.sum == T::Double {
         Box::new(AvgDouble { base, sums: Vec::new() })
     } else {
@@ -228,5 +234,94 @@ impl Accumulator for AvgExact {
 
     fn memory_size(&self) -> usize {
         self.sums.memory_size() + self.base.counts.capacity() * 8
+    }
+}
+
+/// 256-bit decimals.
+struct AvgWide {
+    base: Avg,
+    sums: Vec<i256>,
+}
+
+/// `n * 10^up / d` rounded half away from zero; `None` when it does not fit.
+fn wide_quotient(n: i256, up: u32, d: i256) -> Option<i256> {
+    let n = n.checked_mul(i256::from_i128(10).checked_pow(up)?)?;
+    let (q, r) = (n.checked_div(d)?, n.checked_rem(d)?);
+    let rest = r.wrapping_abs();
+    let away = rest >= d.wrapping_abs().wrapping_sub(rest);
+    let step = if (n < i256::ZERO) == (d < i256::ZERO) { i256::ONE } else { i256::MINUS_ONE };
+    Some(if away { q.wrapping_add(step) } else { q })
+}
+
+impl Accumulator for AvgWide {
+    fn resize(&mut self, groups: usize) {
+        self.sums.resize(groups, i256::ZERO);
+        self.base.counts.resize(groups, 0);
+    }
+
+    fn update(&mut self, groups: &[u32], args: &[Column]) -> Result<()> {
+        let nulls = args[0].nulls();
+        if nulls.as_ref().is_some_and(|n| n.null_count() == groups.len()) {
+            return Ok(());
+        }
+        let mut values = to_i256(&args[0], groups.len())?;
+        let down = args[0].ty().scale() - self.base.sum.scale();
+        if down > 0 {
+            let unit = i256::from_i128(10).wrapping_pow(down as u32);
+            values = values.iter().map(|v| wide_quotient(*v, 0, unit).unwrap_or(i256::ZERO)).collect();
+        }
+        group::for_valid(&mut self.sums, groups, nulls.as_ref(), |s, i| *s = s.wrapping_add(values[i]));
+        group::count(&mut self.base.counts, groups, nulls.as_ref());
+        Ok(())
+    }
+
+    fn update_all(&mut self, group: u32, args: &[Column], rows: usize) -> Result<()> {
+        self.update(&vec![group; rows], args)
+    }
+
+    fn merge(&mut self, groups: &[u32], states: &Column) -> Result<()> {
+        let (sums, counts) = Avg::parts(states)?;
+        let nulls = NullBuffer::union(states.nulls().as_ref(), sums.nulls().as_ref());
+        if nulls.as_ref().is_some_and(|n| n.null_count() == groups.len()) {
+            return Ok(());
+        }
+        let values = to_i256(&sums, groups.len())?;
+        group::for_valid(&mut self.sums, groups, nulls.as_ref(), |s, i| *s = s.wrapping_add(values[i]));
+        if let Some(c) = IntArg::new(&counts) {
+            group::add_i64(&mut self.base.counts, groups, &c.values, nulls.as_ref());
+        }
+        Ok(())
+    }
+
+    fn state(&mut self, groups: Range<usize>) -> Result<Column> {
+        let sums = from_i256(&self.base.sum, self.sums[groups.clone()].to_vec(), None);
+        self.base.state(sums, groups)
+    }
+
+    fn finish(&mut self, groups: Range<usize>) -> Result<Column> {
+        let up = (self.base.result.scale() - self.base.sum.scale()) as u32;
+        let values: Vec<Option<i256>> = groups
+            .map(|g| wide_quotient(self.sums[g], up, i256::from_i128(i128::from(self.base.counts[g]))))
+            .collect();
+        let nulls = values.contains(&None).then(|| values.iter().map(Option::is_some).collect());
+        Ok(from_i256(&self.base.result, values.into_iter().map(Option::unwrap_or_default).collect(), nulls))
+    }
+
+    fn memory_size(&self) -> usize {
+        self.sums.capacity() * 32 + self.base.counts.capacity() * 8
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wide_quotients_round_half_away() {
+        let of = |n: i128, up, d: i128| wide_quotient(i256::from_i128(n), up, i256::from_i128(d)).and_then(i256::to_i128);
+        assert_eq!(of(5, 0, 2), Some(3));
+        assert_eq!(of(-5, 0, 2), Some(-3));
+        assert_eq!(of(1, 3, 3), Some(333));
+        assert_eq!(of(1, 0, 0), None);
     }
 }

@@ -70,7 +70,8 @@ impl Accumulator for Bool {
     }
 
     fn finish(&mut self, groups: Range<usize>) -> Result<Column> {
-        let nulls = self.seen.nulls(groups.clone());
+        // OR over nothing is FALSE, AND over nothing is unknown.
+        let nulls = if self.decides { None } else { self.seen.nulls(groups.clone()) };
         let array = BooleanArray::new(self.states[groups].iter().copied().collect(), nulls);
         Ok(Column::flat(std::sync::Arc::new(array), T::Boolean))
     }

@@ -10,7 +10,7 @@ use common_types::{
     key_codec::{decode_key, encode_row},
 };
 
-use arrow::buffer::OffsetBuffer;
+use arrow::{buffer::OffsetBuffer, datatypes::i256};
 use hashbrown::{HashTable, hash_table::Entry};
 
 use super::{
@@ -18,6 +18,7 @@ use super::{
     sum,
 };
 use crate::kernels::{
+    arith::from_i256,
     hll::mix64,
     ints::{IntArg, Native, from_i64, from_i128},
     num::{F64Arg, from_f64},
@@ -41,9 +42,9 @@ fn create(call: &AggregateOverload) -> Result<Box<dyn Accumulator>> {
     let sum = (call.name() == "multi_distinct_sum").then(|| call.result.clone());
     Ok(match &arg {
         T::LargeInt | T::Decimal { width: DecimalWidth::W128, .. } => Box::new(Distinct::<i128>::new(arg, sum)),
-        T::Decimal { width: DecimalWidth::W256, .. } if sum.is_some() => bail!(NotSupported, "multi_distinct_sum of {arg}"),
+        T::Decimal { width: DecimalWidth::W256, .. } => Box::new(DistinctBytes::new(arg, sum)),
         t if t.is_integer_backed() || t.is_float() || matches!(t, T::Boolean | T::Time) => Box::new(Distinct::<i64>::new(arg, sum)),
-        t if t.is_groupable() => Box::new(DistinctBytes::new(arg)),
+        t if t.is_groupable() => Box::new(DistinctBytes::new(arg, None)),
         t => bail!(Analysis, "DISTINCT can only be applied to comparable types : {}", t.sql_name()),
     })
 }
@@ -206,6 +207,8 @@ pub fn unnest(groups: &[u32], arrays: &Column) -> Option<(Vec<u32>, Column)> {
 /// Values kept as bytes: text as it is, other types as their key encoding.
 struct DistinctBytes {
     ty: T,
+    /// Result type when the values, 256-bit decimals, are to be summed.
+    sum: Option<T>,
     text: bool,
     /// Group, hash, start and length in the arena.
     set: HashTable<(u32, u64, usize, u32)>,
@@ -215,9 +218,9 @@ struct DistinctBytes {
 }
 
 impl DistinctBytes {
-    fn new(ty: T) -> Self {
+    fn new(ty: T, sum: Option<T>) -> Self {
         let text = ty.is_string() || ty.is_binary();
-        Self { ty, text, set: HashTable::new(), arena: Vec::new(), counts: Vec::new(), sorted: None }
+        Self { ty, sum, text, set: HashTable::new(), arena: Vec::new(), counts: Vec::new(), sorted: None }
     }
 
     fn insert(&mut self, group: u32, hash: u64, value: &[u8]) {
@@ -273,6 +276,28 @@ impl DistinctBytes {
     }
 }
 
+impl DistinctBytes {
+    /// The sums of the groups' values; NULL for groups without any.
+    fn sums(&mut self, result: &T, groups: Range<usize>) -> Result<Column> {
+        self.sorted();
+        let (starts, values) = self.sorted.as_ref().expect("computed just above");
+        let mut sums = Vec::with_capacity(groups.len());
+        for g in groups.clone() {
+            let mut sum = i256::ZERO;
+            for (start, len) in &values[starts[g] as usize..starts[g + 1] as usize] {
+                let key = &self.arena[*start..*start + *len as usize];
+                if let Some(Scalar::Decimal256(v, ..)) = decode_key(key, std::slice::from_ref(&self.ty))?.first() {
+                    sum = sum.wrapping_add(*v);
+                }
+            }
+            sums.push(sum);
+        }
+        let nulls = self.counts[groups.clone()].contains(&0);
+        let nulls = nulls.then(|| self.counts[groups].iter().map(|c| *c > 0).collect());
+        Ok(from_i256(result, sums, nulls))
+    }
+}
+
 impl Accumulator for DistinctBytes {
     fn resize(&mut self, groups: usize) {
         self.counts.resize(groups, 0);
@@ -318,6 +343,9 @@ impl Accumulator for DistinctBytes {
     }
 
     fn finish(&mut self, groups: Range<usize>) -> Result<Column> {
+        if let Some(result) = self.sum.clone() {
+            return self.sums(&result, groups);
+        }
         Ok(from_i64(&T::BigInt, self.counts[groups].to_vec(), None))
     }
 

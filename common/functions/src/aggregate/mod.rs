@@ -12,6 +12,7 @@ mod funnel;
 mod group_concat;
 mod hll;
 mod int_sums;
+mod mann_whitney;
 mod max_by;
 mod min_max;
 mod percentile;
@@ -35,6 +36,7 @@ pub fn register(r: &mut FunctionRegistry) {
         group_concat::function(),
         top_k::function(),
         sum_map::function(),
+        mann_whitney::function(),
     ] {
         r.add_aggregate(function);
     }
