@@ -1,5 +1,7 @@
 //! Differences of two moments: `datediff`, `days_diff` and the other `*_diff`, `date_diff(unit, a, b)`, `timediff`.
 
+use std::cmp::Ordering;
+
 use common_base::{Result, bail};
 use common_expr::scalar_fn::{EvalContext, ScalarFunction, ScalarOverload};
 use common_types::{Column, LogicalType as T};
@@ -60,8 +62,14 @@ fn months_between(a: i64, b: i64) -> i64 {
     let ((da, ta), (db, tb)) = (split(a), split(b));
     let ((ya, ma, day_a), (yb, mb, day_b)) = (from_days(da), from_days(db));
     let months = i64::from(ya - yb) * 12 + i64::from(ma) - i64::from(mb);
-    let month_end = day_a == days_in_month(ya, ma) && day_b > day_a;
-    let reached = if month_end { ta >= tb } else { (day_a, ta) >= (day_b, tb) };
+    let month_end = day_a == days_in_month(ya, ma);
+    let reached = match day_a.cmp(&day_b) {
+        // The end of a month counts as its whole last day, unless the other moment is at the end of its month too.
+        Ordering::Equal if month_end && day_b < days_in_month(yb, mb) => true,
+        Ordering::Less => month_end && ta >= tb,
+        Ordering::Equal => ta >= tb,
+        Ordering::Greater => true,
+    };
     if reached { months } else { months - 1 }
 }
 
@@ -146,6 +154,8 @@ mod tests {
         assert_eq!(months_between(at(2003, 5, 1), at(2003, 2, 1)), 3);
         assert_eq!(months_between(at(2003, 4, 30), at(2003, 2, 1) + 1), 2);
         assert_eq!(months_between(at(2003, 2, 1), at(2003, 5, 1)), -3);
+        assert_eq!(months_between(at(2017, 2, 28), at(2016, 2, 28) + 1), 12);
+        assert_eq!(months_between(at(2016, 6, 30), at(2016, 4, 30) + 1), 1);
         assert_eq!(between(at(2025, 2, 28), at(2024, 2, 29), Unit::Months(12)), 1);
         assert_eq!(between(at(2020, 1, 8), at(2020, 1, 1) + 1, Unit::Micros(7 * DAY_US)), 0);
     }

@@ -12,8 +12,8 @@ use memchr::memmem::Finder;
 
 use crate::{
     kernels::{
-        def::{sig, strict},
-        strings::{StrWriter, const_str, map_strings, strs},
+        def::{partial, sig, strict},
+        strings::{MAX_RESULT, StrWriter, const_str, map_strings, strs},
         utf8::{char_width, chars},
     },
     scalar::array::reverse::reverse_arrays,
@@ -23,7 +23,7 @@ use crate::{
 pub fn register(r: &mut FunctionRegistry) {
     let s = T::varchar;
     r.add_scalar(strict(&["replace"], vec![sig([s(), s(), s()], s())], replace));
-    r.add_scalar(strict(&["translate"], vec![sig([s(), s(), s()], s())], translate));
+    r.add_scalar(partial(&["translate"], vec![sig([s(), s(), s()], s())], translate));
     let array = Signature::new(vec![TypePattern::AnyArray], ResultRule::Arg(0));
     r.add_scalar(strict(&["reverse"], vec![sig([s()], s()), array], reverse));
 }
@@ -94,7 +94,11 @@ fn translate(_: &EvalContext, call: &ScalarOverload, args: &[Column], rows: usiz
                 Some(None) => {}
             }
         }
-        out.end_row();
+        if out.row_len() > MAX_RESULT {
+            out.end_null();
+        } else {
+            out.end_row();
+        }
     }
     Ok(out.finish(&call.result))
 }

@@ -36,7 +36,7 @@ fn bar(_: &EvalContext, call: &ScalarOverload, args: &[Column], rows: usize) -> 
         ensure!((min[i]..=max[i]).contains(&v[i]), InvalidArgument, "bar requires value between min and max");
         let span = (i128::from(max[i]) - i128::from(min[i])).max(1);
         let eighths = ((i128::from(v[i]) - i128::from(min[i])) * i128::from(width[i]) * 8 / span) as usize;
-        out.buffer.extend("█".repeat(eighths / 8).bytes());
+        out.buffer.extend("▓".repeat(eighths / 8).bytes());
         out.buffer.extend(EIGHTHS[eighths % 8].bytes());
         out.commit();
     }

@@ -14,7 +14,7 @@ fn examples() {
          typeof: 1.5 => decimal32(2, 1)
          typeof: NULL => null_type
          assert_true: NULL => error: assert_true failed due to null value
-         bar: 5 | 0 | 10 | 4 => ██
+         bar: 5 | 0 | 10 | 4 => ▓▓
          ifnull: NULL | 3 => 3
          nullif: 3 | 3 => NULL
          nullif: 3 | NULL => 3
