@@ -197,6 +197,7 @@ impl Domain<'_> {
             JoinKind::Inner | JoinKind::Cross => (left_refers || (on_refers && !right_refers), right_refers),
             JoinKind::LeftOuter | JoinKind::LeftSemi | JoinKind::LeftAnti | JoinKind::NullAwareLeftAnti => (true, right_refers),
             JoinKind::RightOuter | JoinKind::RightSemi | JoinKind::RightAnti => (left_refers, true),
+            JoinKind::AsofInner | JoinKind::AsofLeft => (true, right_refers),
             JoinKind::FullOuter => bail!(NotSupported, "Not support the subquery! Outer columns within a full outer join are not supported"),
         };
         let keep = |node| Attached { node, keys: Vec::new() };
