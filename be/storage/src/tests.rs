@@ -184,6 +184,22 @@ fn compaction_merges_and_old_files_go_away() {
 }
 
 #[test]
+fn a_key_longer_than_a_segment_is_compacted_once() {
+    let mut machine = Machine::new();
+    machine.settings.compaction_segment_rows = 50;
+    let engine = machine.start();
+    engine.create_tablets(&[create_request(1)]).unwrap();
+    for i in 0..6 {
+        load(&engine, 1, 100 + i, (0..100).map(|_| 7)).unwrap();
+        publish(&engine, 1, 100 + i, 2 + i as i64).unwrap();
+    }
+    assert!(engine.compact_tablet(TabletId(1)).unwrap());
+    assert!(!engine.compact_tablet(TabletId(1)).unwrap(), "nothing is gained by merging it with itself");
+    assert!(engine.compaction_candidates().is_empty());
+    assert_eq!(keys(&engine, 1, 7, &spec()).unwrap(), [7; 600]);
+}
+
+#[test]
 fn a_flipped_bit_names_tablet_and_file_and_takes_the_tablet_out() {
     let machine = Machine::new();
     let engine = machine.start();

@@ -154,7 +154,7 @@ fn compact(tablet: &Arc<Tablet>, run: Range<usize>) -> Result<()> {
     let (Some(first), Some(last)) = (inputs.first(), inputs.last()) else { return Ok(()) };
     let versions = (first.versions().0, last.versions().1);
     let schema = tablet.schema();
-    let writer = RowsetWriter::new(tablet);
+    let writer = RowsetWriter::new(tablet).sorted();
     vertical::merge(tablet, &schema, &inputs, snapshot.max(), &writer)?;
     let pending = writer.finish(TxnId(0), versions, None)?;
     if tablet.primary().is_some() {

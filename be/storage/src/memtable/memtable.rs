@@ -5,6 +5,9 @@ use std::sync::Arc;
 use common_base::{MemGuard, MemTracker};
 use common_types::{CHUNK_ROWS, Chunk, Column};
 
+/// What a value counts at least.
+const ROW_BYTES: usize = 4;
+
 /// Rows not yet in a segment, in the order of arrival.
 #[derive(Debug)]
 pub struct Memtable {
@@ -27,7 +30,8 @@ impl Memtable {
         if chunk.rows() == 0 {
             return;
         }
-        let bytes = chunk.memory_size();
+        // A constant takes no room here, but its rows do once they are sorted and encoded.
+        let bytes = chunk.memory_size().max(chunk.rows() * chunk.width().max(1) * ROW_BYTES);
         self.memory.force(self.memory.bytes() + bytes);
         self.bytes += bytes;
         self.rows += chunk.rows();
@@ -73,5 +77,19 @@ impl Memtable {
     pub fn column(&self, i: usize) -> Column {
         debug_assert!(self.small.is_empty(), "sealed");
         Column::concat_refs(&self.chunks.iter().map(|c| c.column(i)).collect::<Vec<_>>())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use common_types::{LogicalType, Scalar};
+
+    #[test]
+    fn constants_count_by_their_rows() {
+        let mut memtable = Memtable::new(&MemTracker::root("loads", i64::MAX));
+        let column = Column::constant(Scalar::Int(1), LogicalType::Int, 1 << 20);
+        memtable.push(Chunk::new(vec![column], 1 << 20));
+        assert!(memtable.bytes() >= 4 << 20);
     }
 }

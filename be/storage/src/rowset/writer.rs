@@ -22,6 +22,8 @@ pub struct RowsetWriter {
     /// Whether the tablet's directory is known to exist.
     made: AtomicBool,
     primary_load: Option<PrimaryLoad>,
+    /// Whether the segments follow each other in key order, whatever their cut keys say.
+    sorted: bool,
     segments: Mutex<Vec<SegmentMeta>>,
     /// Files to remove unless the rowset is committed.
     armed: AtomicBool,
@@ -32,12 +34,18 @@ impl RowsetWriter {
     pub fn new(tablet: &Arc<Tablet>) -> Self {
         let id = RowsetId::random(&tablet.shared().rng);
         tablet.dir().begin_writing(id);
-        Self { tablet: tablet.clone(), id, next: AtomicU32::new(0), made: AtomicBool::new(false), primary_load: None, segments: Mutex::default(), armed: AtomicBool::new(true) }
+        Self { tablet: tablet.clone(), id, next: AtomicU32::new(0), made: AtomicBool::new(false), primary_load: None, sorted: false, segments: Mutex::default(), armed: AtomicBool::new(true) }
     }
 
     /// The rows are a load into a primary-key tablet to be applied in this way.
     pub fn with_primary_load(mut self, load: Option<PrimaryLoad>) -> Self {
         self.primary_load = load;
+        self
+    }
+
+    /// The segments come out of one merge: each continues where the one before ended, be it amid rows of one key.
+    pub fn sorted(mut self) -> Self {
+        self.sorted = true;
         self
     }
 
@@ -81,7 +89,7 @@ impl RowsetWriter {
         let mut segments = std::mem::take(&mut *self.segments.lock());
         segments.sort_by_key(|s| s.ordinal);
         // Cut keys compare safely this way only.
-        let disjoint = segments.windows(2).all(|pair| !pair[0].max_key.is_empty() && pair[0].max_key < pair[1].min_key);
+        let disjoint = self.sorted || segments.windows(2).all(|pair| !pair[0].max_key.is_empty() && pair[0].max_key < pair[1].min_key);
         let meta = RowsetMeta {
             rowset_id: self.id.to_string(),
             tablet_id: self.tablet.id().0,
