@@ -16,6 +16,7 @@ pub mod repeat;
 pub mod result_sink;
 pub mod scan;
 pub mod sort;
+mod table_checks;
 pub mod table_function;
 mod table_indexes;
 mod table_numbers;

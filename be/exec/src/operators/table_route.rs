@@ -1,25 +1,19 @@
-//! Where each row of a load goes: its partition by value, its bucket by hash. And whether it may go at all: NULL in a NOT NULL
-//! column, text longer than its column, a decimal that does not fit, no partition for its value.
+//! Where each row of a load goes: its partition by value, its bucket by hash. Rows that `table_checks` refuses and those without a
+//! partition go nowhere.
 
 use std::{collections::BTreeMap, sync::{Arc, atomic::{AtomicU32, Ordering}}};
 
-use arrow::buffer::NullBuffer;
 use common_base::{Result, bail, err};
 use common_expr::{eval::CompiledExprs, expr::Expr, scalar_fn::EvalContext};
-use common_types::{Chunk, Column, LogicalType, Scalar, StrView, compare::SortOrder, display, hash, key_codec, wire};
+use common_types::{Chunk, Column, LogicalType, Scalar, compare::SortOrder, hash, key_codec, wire};
 use parking_lot::RwLock;
-use proto_messages::fragment::{PartitionTarget, TableSink};
+use proto_messages::{chunk::LoadCounters, fragment::{PartitionTarget, TableSink}};
 
+use super::table_checks::{RowChecks, reject};
 use crate::{pipeline::builder::PipelineBuilder, sink::BadRows};
 
 /// Rows per random bucket before the next bucket's turn.
 const RANDOM_BUCKET_ROWS: u32 = 4096;
-
-struct SinkColumn {
-    name: String,
-    ty: LogicalType,
-    nullable: bool,
-}
 
 #[derive(Clone)]
 struct Target {
@@ -41,7 +35,7 @@ struct Routes {
 
 /// Routes rows of one load.
 pub(super) struct Router {
-    columns: Vec<SinkColumn>,
+    columns: RowChecks,
     partition_columns: Vec<usize>,
     /// The partition key when it is not the columns as they are.
     key: Vec<Expr>,
@@ -53,8 +47,6 @@ pub(super) struct Router {
     routes: RwLock<Arc<Routes>>,
     distribution_columns: Vec<usize>,
     turn: AtomicU32,
-    /// A BOOLEAN follows the columns: false = a value was lost in a conversion (strict_mode).
-    strict: bool,
 }
 
 /// One driver's compiled expressions.
@@ -80,22 +72,22 @@ pub(super) struct Rejects {
     reasons: Vec<String>,
 }
 
+impl Rejects {
+    /// What they add to a load's totals.
+    pub fn counters(&self) -> LoadCounters {
+        LoadCounters { filtered_rows: self.rows.len() as u64, first_error: self.reasons.first().cloned().unwrap_or_default(), ..LoadCounters::default() }
+    }
+}
+
 impl Router {
     /// From the sink's description.
     pub fn new(b: &PipelineBuilder<'_>, sink: &TableSink) -> Result<Self> {
         let scheme = sink.partitions.as_ref().ok_or_else(|| err!(Internal, "table sink without partitions"))?;
-        let columns = sink
-            .columns
-            .iter()
-            .map(|c| {
-                let ty = wire::type_from_proto(c.r#type.as_ref().ok_or_else(|| err!(Internal, "sink column without a type"))?)?;
-                Ok(SinkColumn { name: c.name.clone(), ty, nullable: c.nullable })
-            })
-            .collect::<Result<Vec<_>>>()?;
+        let columns = RowChecks::new(sink)?;
         let partition_columns: Vec<usize> = scheme.partition_columns.iter().map(|c| *c as usize).collect();
         let key = b.exprs(&scheme.key_exprs)?;
         let types = match key.as_slice() {
-            [] => partition_columns.iter().map(|c| columns[*c].ty.clone()).collect(),
+            [] => partition_columns.iter().map(|c| columns.type_of(*c).clone()).collect(),
             key => key.iter().map(|e| e.ty.clone()).collect(),
         };
         let router = Self {
@@ -108,7 +100,6 @@ impl Router {
             key,
             types,
             turn: AtomicU32::new(0),
-            strict: sink.strict_mode,
         };
         router.add(&scheme.targets)?;
         Ok(router)
@@ -161,14 +152,7 @@ impl Router {
         let rows = chunk.rows();
         let routes = self.routes.read().clone();
         let mut rejected: Vec<Option<String>> = Vec::new();
-        for (column, spec) in chunk.columns().iter().zip(&self.columns) {
-            check_column(column, spec, rows, &mut rejected);
-        }
-        if let (true, Some(mark)) = (self.strict, chunk.columns().get(self.columns.len())) {
-            for row in (0..rows).filter(|r| mark.scalar(*r).as_bool() != Some(true)) {
-                reject(&mut rejected, rows, row, || "a value does not convert to its column's type (strict_mode)".to_owned());
-            }
-        }
+        self.columns.check(chunk, &mut rejected);
         let mut homeless = (self.automatic && create).then(Vec::new);
         let targets = self.partitions(&routes, exprs, eval, chunk, &mut rejected, &mut homeless)?;
         if let Some(homeless) = homeless.filter(|rows| !rows.is_empty()) {
@@ -203,33 +187,25 @@ impl Router {
         Ok(Routed { kept: Some(kept), tablets, rejects: Some(rejects), missing: Vec::new() })
     }
 
-    /// The chunk without what is not a column of the table.
-    pub fn stored(&self, chunk: Chunk) -> Chunk {
-        if !self.strict {
-            return chunk;
-        }
-        let rows = chunk.rows();
-        let mut columns = chunk.into_columns();
-        columns.truncate(self.columns.len());
-        Chunk::new(columns, rows)
+    /// See [`RowChecks::softened`].
+    pub fn softened(&self, chunk: Chunk) -> Chunk {
+        self.columns.softened(chunk)
     }
 
-    /// Reports rejected rows with their text. Without a place for bad rows (an INSERT) the first one is the statement's error.
+    /// The chunk without what is not a column of the table.
+    pub fn stored(&self, chunk: Chunk) -> Chunk {
+        self.columns.stored(chunk)
+    }
+
+    /// Reports rejected rows with their text. Without a place for bad rows (an INSERT) and no tolerance the first one is the
+    /// statement's error.
     pub fn report(&self, chunk: &Chunk, rejects: &Rejects, bad_rows: Option<&dyn BadRows>) -> Result<()> {
         for (row, reason) in rejects.rows.iter().zip(&rejects.reasons) {
-            let Some(bad_rows) = bad_rows else { bail!(TooManyFilteredRows, "Insert has filtered data: {reason}") };
-            let mut text = Vec::new();
-            for (i, column) in chunk.columns().iter().enumerate() {
-                if i > 0 {
-                    text.push(b'\t');
-                }
-                if column.is_null(*row as usize) {
-                    text.extend_from_slice(b"NULL");
-                } else {
-                    display::append_text(column, *row as usize, &mut text);
-                }
+            match bad_rows {
+                Some(bad_rows) => bad_rows.report(reason, &self.columns.row_text(chunk, *row as usize)),
+                None if self.columns.tolerant() => {}
+                None => bail!(TooManyFilteredRows, "Insert has filtered data: {reason}"),
             }
-            bad_rows.report(reason, &String::from_utf8_lossy(&text));
         }
         Ok(())
     }
@@ -311,63 +287,5 @@ impl Routes {
         let after = self.targets.partition_point(|t| t.lower.as_slice() <= key);
         let at = after.checked_sub(1)?;
         self.targets[at].upper.as_ref().is_none_or(|upper| key < upper.as_slice()).then_some(at)
-    }
-}
-
-fn reject(rejected: &mut Vec<Option<String>>, rows: usize, row: usize, reason: impl FnOnce() -> String) {
-    rejected.resize(rows, None);
-    rejected[row].get_or_insert_with(reason);
-}
-
-fn check_column(column: &Column, spec: &SinkColumn, rows: usize, rejected: &mut Vec<Option<String>>) {
-    let nulls: Option<NullBuffer> = column.nulls().filter(|n| n.null_count() > 0);
-    if let (Some(nulls), false) = (&nulls, spec.nullable) {
-        for row in (0..rows).filter(|r| nulls.is_null(*r)) {
-            reject(rejected, rows, row, || format!("NULL value in non-nullable column '{}'", spec.name));
-        }
-    }
-    match &spec.ty {
-        LogicalType::Char(max) | LogicalType::Varchar(Some(max)) | LogicalType::Varbinary(Some(max)) => {
-            check_length(column, spec, *max as usize, rows, nulls.as_ref(), rejected);
-        }
-        LogicalType::Decimal { precision, .. } => check_decimal(column, spec, u32::from(*precision), rows, nulls.as_ref(), rejected),
-        _ => {}
-    }
-}
-
-fn check_length(column: &Column, spec: &SinkColumn, max: usize, rows: usize, nulls: Option<&NullBuffer>, rejected: &mut Vec<Option<String>>) {
-    let Some(view) = column.str_view() else { return };
-    let long = |value: &[u8]| value.len() > max;
-    if let StrView::Dict { dict, .. } = &view {
-        if !(0..dict.len()).any(|c| long(dict.value(c))) {
-            return;
-        }
-    }
-    for row in 0..rows {
-        if long(view.get(row)) && nulls.is_none_or(|n| n.is_valid(row)) {
-            reject(rejected, rows, row, || {
-                format!("the length of input is too long than schema. column_name: '{}'; input length {} exceeds {max}", spec.name, view.get(row).len())
-            });
-        }
-    }
-}
-
-fn check_decimal(column: &Column, spec: &SinkColumn, precision: u32, rows: usize, nulls: Option<&NullBuffer>, rejected: &mut Vec<Option<String>>) {
-    let limit = 10_i128.checked_pow(precision);
-    let Some(limit) = limit else { return };
-    if let Some(bounds) = column.bounds() {
-        if i128::from(bounds.max) < limit && i128::from(bounds.min) > -limit {
-            return;
-        }
-    }
-    let mut check = |row: usize, value: i128| {
-        if (value >= limit || value <= -limit) && nulls.is_none_or(|n| n.is_valid(row)) {
-            reject(rejected, rows, row, || format!("decimal value is not valid for definition, column '{}' has precision {precision}", spec.name));
-        }
-    };
-    if let Some(ints) = column.ints_i64() {
-        (0..rows).for_each(|row| check(row, i128::from(ints.get(row))));
-    } else if let Some(wide) = column.ints_i128() {
-        wide.iter().enumerate().for_each(|(row, v)| check(row, *v));
     }
 }

@@ -6,7 +6,7 @@
 
 use std::{
     ops::Range,
-    sync::{Arc, atomic::{AtomicBool, AtomicU64, Ordering}},
+    sync::{Arc, atomic::{AtomicBool, Ordering}},
     task::{Context, Poll, ready},
 };
 
@@ -33,8 +33,6 @@ pub fn make(b: &PipelineBuilder<'_>, node: &TableSinkNode) -> Result<Arc<dyn Sin
 
 #[derive(Default)]
 struct Counts {
-    loaded: AtomicU64,
-    filtered: AtomicU64,
     failed: AtomicBool,
 }
 
@@ -92,6 +90,7 @@ impl Sink for TableSink {
     }
 
     fn push(&mut self, chunk: Chunk) -> Result<()> {
+        let chunk = self.router.softened(chunk);
         let without = self.numbered.map_or(0, |at| chunk.column(at).null_count());
         if without > 0 {
             let numbers = self.query.env.tables.take_numbers(&self.node, without);
@@ -156,14 +155,13 @@ impl TableSink {
 
     fn write(&mut self, chunk: Chunk, routed: &Routed) -> Result<()> {
         if let Some(rejects) = &routed.rejects {
-            self.counts.filtered.fetch_add(rejects.rows.len() as u64, Ordering::Relaxed);
+            self.query.load.add(Vec::new(), &rejects.counters());
             self.router.report(&chunk, rejects, self.query.bad_rows.as_deref())?;
         }
         let chunk = match &routed.kept {
             Some(rows) => chunk.gather(rows),
             None => chunk,
         };
-        self.counts.loaded.fetch_add(chunk.rows() as u64, Ordering::Relaxed);
         if chunk.rows() > 0 {
             let chunk = self.router.stored(chunk);
             for (i, index) in self.indexes.iter_mut().enumerate() {

@@ -6,6 +6,7 @@
 pub mod automatic;
 pub mod numbers;
 pub mod overwrite;
+pub mod owned;
 pub mod index_rows;
 pub mod labels;
 pub mod primary;

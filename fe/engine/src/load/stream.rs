@@ -109,6 +109,8 @@ pub async fn plan(engine: &Arc<Engine>, request: LoadPlanRequest) -> Result<Exec
         narrow(&mut sink, &analyzed.table, &shape, &engine.registry)?;
     }
     let format = file_format(&headers, &analyzed, held.as_deref())?;
+    sink.source_separator.clone_from(&format.column_separator);
+    sink.source_json = format.kind == "json";
     let options = QueryOptions {
         memory_limit: headers.number("load_mem_limit")?.unwrap_or(0),
         // The last row of a key counts: one parser keeps the order of the file.

@@ -25,7 +25,7 @@ use proto_services::be_service::PrepareDeleteRequest;
 use super::{names, table::{analyze, template}, transaction};
 use crate::{
     engine::Engine,
-    load::{Begin, Committed},
+    load::{Begin, Committed, owned::Owned},
     result::StatementResult,
     session::Session,
 };
@@ -68,12 +68,13 @@ pub async fn run(session: &mut Session, statement: &Delete, parameters: &[(Scala
         backend: None,
     };
     let txn = engine.loads.begin(&engine, begin).await?;
+    let owned = Owned::new(&engine, txn);
     let wait = Duration::from_secs(session.variables.get_int("tx_visible_wait_timeout").max(1) as u64);
     let outcome = match write(&engine, txn, &partitions, &predicate, &schema).await {
         Ok(written) => engine.loads.commit(&engine, txn, &written, &LoadCounters::default(), wait).await,
         Err(e) => Err(e),
     };
-    match outcome {
+    let result = match outcome {
         Ok(committed) => {
             session.saw(engine.meta.applied_index());
             let state = if committed == Committed::Visible { "VISIBLE" } else { "COMMITTED" };
@@ -85,7 +86,9 @@ pub async fn run(session: &mut Session, statement: &Delete, parameters: &[(Scala
             }
             Err(e)
         }
-    }
+    };
+    owned.ended();
+    result
 }
 
 /// Writes the predicate to every replica that answers; a tablet without any is an error, the commit checks for majorities.

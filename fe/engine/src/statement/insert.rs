@@ -13,7 +13,7 @@ use proto_messages::chunk::{LoadCounters, TabletCommit};
 
 use super::{plan, transaction};
 use crate::{
-    load::{Begin, Committed, overwrite, primary::{Shape, narrow}, sink},
+    load::{Begin, Committed, overwrite, owned::Owned, primary::{Shape, narrow}, sink},
     result::StatementResult,
     session::{Session, facts::Facts},
     view::SnapshotView,
@@ -71,11 +71,19 @@ impl Rows {
         let catalog = engine.meta.snapshot();
         let mut sink = sink::table_sink(engine, &catalog, &self.table, txn, &self.label, into, timeout.as_millis() as u64)?;
         sink.numbered_column = self.numbered.map_or(0, |uid| uid.0);
+        (sink.strict_mode, sink.max_filter_ratio) = tolerance(session);
         if let Some(shape) = &self.shape {
             narrow(&mut sink, &self.table, shape, &engine.registry)?;
         }
         plan::load(session, self.plan, &self.output, self.columns, sink)
     }
+}
+
+/// Whether rows with values that do not fit are refused, and the share of refused rows that fails the statement when exceeded.
+fn tolerance(session: &Session) -> (bool, f64) {
+    let strict = session.variables.get_bool("enable_insert_strict");
+    let ratio = if strict { session.variables.get_text("insert_max_filter_ratio").parse().unwrap_or(0.0) } else { 1.0 };
+    (strict, ratio)
 }
 
 /// What an analyzed insert writes.
@@ -140,8 +148,9 @@ pub async fn write_rows(session: &mut Session, rows: Rows, id: QueryId) -> Resul
         backend: None,
     };
     let txn = engine.loads.begin(&engine, begin).await?;
+    let owned = Owned::new(&engine, txn);
     let (table, overwrite) = (rows.table.id, rows.overwrite);
-    match load(session, rows, txn, timeout, id).await {
+    let result = match load(session, rows, txn, timeout, id).await {
         Ok((rows, filtered, outcome)) => {
             let status = if outcome == Committed::Visible { "VISIBLE" } else { "COMMITTED" };
             let info = format!("{{'label':'{label}', 'status':'{status}', 'txnId':'{txn}'}}");
@@ -157,7 +166,9 @@ pub async fn write_rows(session: &mut Session, rows: Rows, id: QueryId) -> Resul
             }
             Err(e)
         }
-    }
+    };
+    owned.ended();
+    result
 }
 
 async fn load(session: &mut Session, rows: Rows, txn: TxnId, timeout: Duration, id: QueryId) -> Result<(u64, u64, Committed)> {
@@ -172,6 +183,10 @@ async fn load(session: &mut Session, rows: Rows, txn: TxnId, timeout: Duration, 
     let planned = rows.plan(session, txn, timeout, into)?;
     let table = table.id;
     let summary = plan::start(session, &planned, id)?.drain().await?;
+    let (filtered, judged) = (summary.load.filtered_rows, summary.load.filtered_rows + summary.load.loaded_rows);
+    if filtered as f64 > tolerance(session).1 * judged as f64 {
+        bail!(TooManyFilteredRows, "Insert has filtered data: {filtered} of {judged} rows, the first one: {}", summary.load.first_error);
+    }
     if summary.load.loaded_rows == 0 && summary.tablets.is_empty() {
         // Nothing to publish: the label is used all the same.
         let committed = engine.loads.commit(&engine, txn, &[], &summary.load, Duration::from_secs(10)).await?;

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     cluster::tablets::{self, PartitionPlan},
-    load::{Begin, sink},
+    load::{Begin, owned::Owned, sink},
     result::StatementResult,
     session::Session,
 };
@@ -224,6 +224,7 @@ async fn fill(session: &mut Session, db: &str, table: &Table, from: &str, to: &s
         backend: None,
     };
     let txn = engine.loads.begin(&engine, begin).await?;
+    let owned = Owned::new(&engine, txn);
     let outcome = async {
         let catalog = engine.meta.snapshot();
         let mut sink = sink::table_sink(&engine, &catalog, &analyzed.table, txn, &label, sink::Into::Only(&[to.to_owned()]), timeout.as_millis() as u64)?;
@@ -238,7 +239,7 @@ async fn fill(session: &mut Session, db: &str, table: &Table, from: &str, to: &s
         let summary = plan::start(session, &planned, id)?.drain().await?;
         engine.loads.commit(&engine, txn, &summary.tablets, &summary.load, timeout).await
     };
-    match outcome.await {
+    let result = match outcome.await {
         Ok(crate::load::Committed::Visible) => {
             session.saw(engine.meta.applied_index());
             Ok(())
@@ -250,7 +251,9 @@ async fn fill(session: &mut Session, db: &str, table: &Table, from: &str, to: &s
             }
             Err(e)
         }
-    }
+    };
+    owned.ended();
+    result
 }
 
 /// Takes temporary partitions away again.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use common_base::{Result, bail, err, ids::{ColumnUid, NodeId, QueryId}};
 use common_expr::expr::{ColumnId, Expr};
 use common_types::{LogicalType, Scalar};
-use fe_analyzer::{AnalyzeContext, AnalyzedQuery, analyze_query};
+use fe_analyzer::{AnalyzeContext, AnalyzedQuery, analyze_query, statement::{LOST_MARK, lost_mark}};
 use fe_catalog::CatalogState;
 use fe_optimizer::{BackendView, ClusterView, FragmentedPlan, OptimizeInput, Options, RootSink, fragment::explain::{Level, explain}};
 use fe_parser::ast::{ExplainMode, QueryStatement, sql};
@@ -58,10 +58,14 @@ pub fn result_columns(session: &Session, query: &sql::Query, parameters: &[(Scal
 }
 
 /// Plans the query of an INSERT into a sink. Columns of the table come in the sink's order.
-pub fn load(session: &Session, logical: LogicalNode, written: &[(ColumnUid, ColumnId)], columns: ColumnFactory, sink: TableSink) -> Result<Planned> {
+pub fn load(session: &Session, logical: LogicalNode, written: &[(ColumnUid, ColumnId)], columns: ColumnFactory, mut sink: TableSink) -> Result<Planned> {
     let facts = Facts::of(session);
     let catalog = session.catalog();
-    let output = sink_output(&sink, written)?;
+    let mut output = sink_output(&sink, written)?;
+    if let Some((_, mark)) = written.iter().find(|(uid, _)| *uid == LOST_MARK).filter(|_| sink.strict_mode) {
+        sink.lost_mark = true;
+        output.push(*mark);
+    }
     plan(session, &catalog, &facts, Vec::new(), logical, output, columns, RootSink::Table(Box::new(sink)))
 }
 
@@ -197,7 +201,7 @@ pub fn explain_text(session: &Session, statement: &QueryStatement, mode: Explain
 
 /// Plans rows that a reader makes (a stream load): file fields → the table's columns, through a source named `source`.
 pub fn file_load(request: FileLoad<'_>) -> Result<ExecuteRequest> {
-    let FileLoad { analyzed, format, source, sink, options, id } = request;
+    let FileLoad { analyzed, format, source, mut sink, options, id } = request;
     // The reader makes text (JSON documents for JSON columns); what a field is typed as is a conversion of it.
     let file_types: Vec<LogicalType> = format.types.iter().map(common_types::wire::type_from_proto).collect::<Result<_>>()?;
     let raw = |i: usize| Expr::column(i as u32, file_types[i].clone(), true);
@@ -237,15 +241,24 @@ pub fn file_load(request: FileLoad<'_>) -> Result<ExecuteRequest> {
         })
         .collect::<Result<Vec<_>>>()?;
     let mut exprs = exprs;
+    let mut further = Vec::new();
     if sink.strict_mode {
-        let taken = analyzed.fields.iter().enumerate().filter_map(|(i, f)| Some((i, analyzed.columns.iter().find(|(uid, _)| Some(*uid) == f.column)?)));
-        // TRUE for rows in which every field that a column takes over kept its value through the conversion.
-        let kept = taken.map(|(i, (_, converted))| Expr::or(vec![raw(i).is_null(), remap(converted.clone()).is_not_null()])).collect();
-        exprs.push(common_expr::wire::to_proto(&Expr::and(kept))?);
+        // Only what a column takes over from a field: an expression may well give NULL.
+        let taken = analyzed.fields.iter().enumerate().filter_map(|(i, f)| {
+            let (uid, converted) = analyzed.columns.iter().find(|(uid, _)| Some(*uid) == f.column)?;
+            Some((*uid, raw(i), remap(converted.clone())))
+        });
+        exprs.push(common_expr::wire::to_proto(&lost_mark(taken))?);
+        further.push((String::new(), LogicalType::BigInt, false));
+        sink.lost_mark = true;
     }
-    let mark = sink.strict_mode.then(|| (String::new(), LogicalType::Boolean, false));
+    for (i, field) in analyzed.fields.iter().enumerate() {
+        exprs.push(common_expr::wire::to_proto(&raw(i))?);
+        further.push((field.name.clone(), file_types[i].clone(), true));
+        sink.source_fields.push(field.name.clone());
+    }
     let types = sink.columns.iter().map(|c| c.r#type.as_ref().map_or(Ok(LogicalType::Null), common_types::wire::type_from_proto)).collect::<Result<Vec<_>>>()?;
-    let output = schema(types.into_iter().map(|ty| (String::new(), ty, true)).chain(mark));
+    let output = schema(types.into_iter().map(|ty| (String::new(), ty, true)).chain(further));
     let project = proto_messages::plan::PlanNode {
         id: 2,
         children: vec![node],
