@@ -189,7 +189,7 @@ start_process() {
 
 # stop_process ROLE "$@": the body of stop_fe.sh and stop_be.sh.
 stop_process() {
-    local role="$1" home="$root" graceful=false timeout=60
+    local role="$1" home="$root" graceful=false timeout=75
     shift
     while [[ $# -gt 0 ]]; do
         case "$1" in
@@ -221,9 +221,11 @@ stop_process() {
         echo "mirrorship-$role of $home does not run"
         return 0
     fi
-    # A backend acknowledges nothing it could lose, so stopping one is quick unless asked otherwise.
+    # A backend acknowledges nothing it could lose, so stopping one is quick unless asked otherwise; a frontend hands over either way.
     if [[ $role == be && $graceful == false ]]; then
         kill -KILL "$pid" 2>/dev/null || true
+    elif [[ $graceful == false ]]; then
+        kill -INT "$pid" 2>/dev/null || die "cannot stop pid $pid: it belongs to another user"
     else
         kill -TERM "$pid" 2>/dev/null || die "cannot stop pid $pid: it belongs to another user"
     fi

@@ -1,9 +1,11 @@
 """The way a new user goes, on real processes: create, load, query, kill, and find everything again."""
 
+import contextlib
 import gzip
 import json
 import os
 import socket
+import threading
 import time
 
 import pymysql
@@ -192,7 +194,8 @@ class EndToEnd(ClusterTest):
         accepted = self.cluster.stream_load("e2e", "bad_rows", body, column_separator=",", max_filter_ratio="0.05")
         self.assertEqual((accepted["Status"], accepted["NumberLoadedRows"], accepted["NumberFilteredRows"]), ("Success", 98, 2), accepted)
         shown = run("curl", "-sS", accepted["ErrorURL"]).stdout
-        self.assertIn("NULL value in non-nullable column 'day'", shown)
+        # The row as it came, not what became of it.
+        self.assertIn("NULL value in non-nullable column 'day'. Row: 98,not a date,x,1\n", shown)
 
     def test_json_and_column_mapping(self):
         self.make_orders("json")
@@ -229,6 +232,51 @@ class EndToEnd(ClusterTest):
             return answer["Status"] == "Success"
         wait_until("the label is free again", loads_again)
         self.check_orders("cut", 10)
+
+    def test_an_insert_loses_no_value_in_silence(self):
+        self.cluster.sql("DROP TABLE IF EXISTS e2e.strict FORCE")
+        self.cluster.sql(
+            "CREATE TABLE e2e.strict (id INT, tiny TINYINT, day DATE, short VARCHAR(3), amount DECIMAL(5, 2)) "
+            f"DUPLICATE KEY (id) DISTRIBUTED BY HASH (id) BUCKETS 2 {ONE_COPY}"
+        )
+        bad = {"tiny": "300", "day": "'2024-02-31'", "short": "'long'", "amount": "12345"}
+        for column, value in bad.items():
+            for source in (f"VALUES (1, {value})", f"SELECT 1, {value}"):
+                with self.assertRaises(pymysql.err.MySQLError) as caught:
+                    self.cluster.sql(f"INSERT INTO e2e.strict (id, {column}) {source}")
+                self.assertEqual(caught.exception.args[0], 5606, caught.exception)
+                self.assertIn(f"'{column}'", caught.exception.args[1])
+        with self.cluster.connect() as connection, connection.cursor() as cursor:
+            days = "INSERT INTO e2e.strict (id, day) SELECT n, concat('2024-02-', n) FROM TABLE(generate_series(26, 33)) g(n)"
+            cursor.execute("SET insert_max_filter_ratio = 0.4")
+            with self.assertRaises(pymysql.err.MySQLError):
+                cursor.execute(days)
+            cursor.execute("SET insert_max_filter_ratio = 0.5")
+            self.assertEqual(cursor.execute(days), 4, "26 to 29")
+            cursor.execute("SET enable_insert_strict = false")
+            self.assertEqual(cursor.execute(f"INSERT INTO e2e.strict VALUES (1, {', '.join(bad.values())})"), 1)
+        self.assertEqual(self.cluster.sql("SELECT * FROM e2e.strict WHERE id = 1"), ((1, None, None, None, None),))
+        self.assertEqual(self.cluster.sql("SELECT count(*), max(id) FROM e2e.strict WHERE day IS NOT NULL"), ((4, 29),))
+
+    def test_a_killed_insert_is_aborted(self):
+        self.cluster.sql("DROP TABLE IF EXISTS e2e.killed FORCE")
+        self.cluster.sql(f"CREATE TABLE e2e.killed (id BIGINT) DUPLICATE KEY (id) DISTRIBUTED BY HASH (id) BUCKETS 1 {ONE_COPY}")
+        victim = self.cluster.connect()
+
+        def insert():
+            with contextlib.suppress(pymysql.err.MySQLError):
+                victim.cursor().execute("INSERT INTO e2e.killed SELECT * FROM TABLE(generate_series(1, 1000000000))")
+
+        def running():
+            return [row for row in self.cluster.sql("SHOW PROC '/transactions/e2e/running'") if row[1].startswith("insert_")]
+
+        thread = threading.Thread(target=insert)
+        thread.start()
+        wait_until("the insert runs", running)
+        self.cluster.sql(f"KILL {victim.thread_id()}")
+        wait_until("its transaction has ended", lambda: not running())
+        thread.join()
+        self.assertEqual(self.cluster.sql("SELECT count(*) FROM e2e.killed"), ((0,),))
 
     def test_insert_delete_truncate(self):
         self.make_orders("changed")
@@ -300,6 +348,28 @@ class EndToEnd(ClusterTest):
             run(f"{ROOT}/bin/start_{process['role']}.sh", "--home", process["home"], "--daemon")
             self.assertLess(time.monotonic() - started, 2.0, "start_*.sh returns when the process answers")
         self.cluster.wait_alive()
+
+    def test_a_graceful_stop_lets_a_query_end(self):
+        slow = "SELECT count(*) FROM TABLE(generate_series(1, 150000000)) g(n) WHERE n % 7 = 3"
+        answers = []
+        client = self.cluster.connect()
+
+        def query():
+            cursor = client.cursor()
+            cursor.execute(slow)
+            answers.append(cursor.fetchall())
+
+        def runs():
+            return any(slow in str(row) for row in self.cluster.sql("SHOW PROCESSLIST"))
+
+        thread = threading.Thread(target=query)
+        thread.start()
+        wait_until("the query runs", lambda: runs() or answers)
+        frontend = next(p for p in self.cluster.processes if p["role"] == "fe")
+        run(f"{ROOT}/bin/stop_fe.sh", "-g", "--home", frontend["home"])
+        thread.join()
+        self.assertEqual(answers, [((21_428_572,),)])
+        self.cluster.start(frontend)
 
     def test_a_bad_conf_file_names_the_line(self):
         home = os.path.join(self.cluster.dir, "bad")

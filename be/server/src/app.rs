@@ -12,7 +12,7 @@ use be_exec::{
 };
 use be_storage::{DirConfig, data_dir::DataDir, KvFactory, StorageEngine, StorageOptions, StorageSettings};
 use common_base::{
-    Result, SharedClock, SharedRng, bail, config::ConfigSet, err, fs::SharedFs, ids::QueryId, mem::MemTracker,
+    Result, SharedClock, SharedRng, bail, config::{ConfigSet, SizeOrPercent}, err, fs::SharedFs, ids::QueryId, mem::MemTracker,
     net::{Listener, Net}, runtime::Shutdown,
 };
 use common_rpc::{RpcPool, TokenSource};
@@ -24,7 +24,7 @@ use tracing::info;
 
 use crate::{
     adapt::{exchange_over_grpc::PeerTransport, filters_over_grpc::RemoteFilters, scan_from_storage::StorageScans, sink_to_peers::PeerSinks, tablet_writers::TabletWriters},
-    config, http,
+    config::{self, StorageRoots}, http,
     identity::Identity,
     memory_watch::MemoryWatch,
     metrics::Metrics,
@@ -78,6 +78,8 @@ pub struct Parts {
     pub ports: Ports,
     pub started_ms: i64,
     pub shutdown: Shutdown,
+    /// Triggered when no further fragments are taken.
+    pub leaving: Shutdown,
     /// Where load error logs are kept.
     pub error_logs: PathBuf,
     /// Where bodies of loads are that must be here as a whole, and how large they may be.
@@ -104,8 +106,10 @@ impl Parts {
 }
 
 impl App {
-    /// Waits until what runs here has ended, at most for some time.
-    pub async fn drain(&self, limit: std::time::Duration) {
+    /// Takes no further fragments and waits until what runs here has ended, at most for some time: peers and clients are served
+    /// meanwhile.
+    pub async fn leave(&self, limit: std::time::Duration) {
+        self.parts.leaving.trigger();
         let busy = || !self.parts.queries.lock().is_empty() || self.parts.metrics.loads_running.get() > 0;
         let mut left = limit;
         let step = std::time::Duration::from_millis(50);
@@ -130,10 +134,10 @@ pub async fn start(set: &Arc<ConfigSet>, home: &Path, seams: Seams, shutdown: Sh
     let port = |l: &dyn Listener| l.local_addr().map(|a| a.port());
     let ports = Ports { be: port(&*be)?, heartbeat: port(&*heartbeat)?, brpc: port(&*brpc)?, http: port(&*http_listener)? };
 
-    let limit = process_limit(&set.get(&config::MEM_LIMIT), machine_memory)?;
+    let limit = process_limit(set.get(&config::MEM_LIMIT), machine_memory);
     let memory = MemTracker::root("process", limit as i64);
-    let page_cache = memory_limit(&set.get(&config::PAGE_CACHE_LIMIT), limit)?;
-    let dirs = storage_dirs(&set.get(&config::STORAGE_ROOT_PATH), home)?;
+    let page_cache = set.get(&config::PAGE_CACHE_LIMIT).of(limit).unwrap_or(limit);
+    let dirs = storage_dirs(set.get(&config::STORAGE_ROOT_PATH), home)?;
     for dir in &dirs {
         fs.mkdir_all(&dir.path)?;
     }
@@ -154,7 +158,7 @@ pub async fn start(set: &Arc<ConfigSet>, home: &Path, seams: Seams, shutdown: Sh
     for broken in storage.broken_dirs() {
         tracing::error!("storage directory is out of use: {broken:?}");
     }
-    let networks = set.get(&config::PRIORITY_NETWORKS);
+    let networks = set.get(&config::PRIORITY_NETWORKS).0;
     let own_address = if networks.is_empty() { None } else { Some(common_base::net_address::choose(&*net, &networks)?) };
     let token = TokenSource::default();
     let identity = Identity::open(fs.clone(), first.join("cluster.json"), token.clone(), own_address)?;
@@ -219,6 +223,7 @@ pub async fn start(set: &Arc<ConfigSet>, home: &Path, seams: Seams, shutdown: Sh
         ended: Mutex::default(),
         ports,
         shutdown: shutdown.clone(),
+        leaving: Shutdown::new(),
         error_logs: first.join("error_log"),
         spool: first.join("load_spool"),
         spool_max: set.get(&config::STREAMING_LOAD_MAX_MB).saturating_mul(1 << 20),
@@ -298,24 +303,16 @@ async fn upkeep(parts: Arc<Parts>, set: Arc<ConfigSet>) {
     }
 }
 
-/// `/disk1,medium:SSD;/disk2`.
-pub(crate) fn storage_dirs(text: &str, home: &Path) -> Result<Vec<DirConfig>> {
-    let mut dirs = Vec::new();
-    for entry in text.split(';').map(str::trim).filter(|e| !e.is_empty()) {
-        let mut parts = entry.split(',').map(str::trim);
-        let path = parts.next().unwrap_or_default();
-        let path = if Path::new(path).is_absolute() { PathBuf::from(path) } else { home.join(path) };
-        let mut dir = DirConfig::new(path);
-        for option in parts {
-            match option.split_once(':') {
-                Some(("medium", medium)) => medium.to_ascii_uppercase().clone_into(&mut dir.medium),
-                _ => bail!(InvalidArgument, "storage_root_path: unknown option '{option}'"),
-            }
+/// Directories of tablets; relative ones are under the home directory.
+pub(crate) fn storage_dirs(roots: StorageRoots, home: &Path) -> Result<Vec<DirConfig>> {
+    let mut dirs: Vec<DirConfig> = Vec::new();
+    for (path, medium) in roots.0 {
+        let mut dir = DirConfig::new(home.join(path));
+        dir.medium = medium;
+        if dirs.iter().any(|d| d.path == dir.path) {
+            bail!(InvalidArgument, "storage_root_path names {} twice", dir.path.display());
         }
         dirs.push(dir);
-    }
-    if dirs.is_empty() {
-        bail!(InvalidArgument, "storage_root_path names no directory");
     }
     Ok(dirs)
 }
@@ -339,29 +336,10 @@ fn storage_settings(limit: u64, page_cache: u64) -> StorageSettings {
 const LEFT_TO_OTHERS: u64 = 64 << 20;
 
 /// Memory of the process out of the machine's: a share of little leaves something to others all the same.
-fn process_limit(text: &str, machine: u64) -> Result<u64> {
-    let limit = memory_limit(text, machine)?;
-    let most = machine.saturating_sub(LEFT_TO_OTHERS).max(machine / 2);
-    Ok(if text.trim().ends_with('%') { limit.min(most) } else { limit })
-}
-
-/// Bytes, or a share of a whole.
-fn memory_limit(text: &str, whole: u64) -> Result<u64> {
-    let bad = || err!(InvalidArgument, "'{text}' is neither a size (8G) nor a share (90%)");
-    if let Some(percent) = text.trim().strip_suffix('%') {
-        let percent: u64 = percent.trim().parse().map_err(|_| bad())?;
-        return if (1..=100).contains(&percent) { Ok(whole / 100 * percent) } else { Err(bad()) };
+fn process_limit(limit: SizeOrPercent, machine: u64) -> u64 {
+    let bytes = limit.of(machine).unwrap_or(machine);
+    match limit {
+        SizeOrPercent::Bytes(_) => bytes,
+        _ => bytes.min(machine.saturating_sub(LEFT_TO_OTHERS).max(machine / 2)),
     }
-    let text = text.trim();
-    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let number: u64 = text[..split].parse().map_err(|_| bad())?;
-    let unit = match text[split..].trim().to_ascii_uppercase().as_str() {
-        "" | "B" => 0,
-        "K" | "KB" => 10,
-        "M" | "MB" => 20,
-        "G" | "GB" => 30,
-        "T" | "TB" => 40,
-        _ => return Err(bad()),
-    };
-    Ok(number << unit)
 }

@@ -1,8 +1,8 @@
 //! Keys of `be.conf`.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
-use common_base::config_keys;
+use common_base::{Result, bail, config::{ConfigValue, SizeOrPercent}, config_keys, ensure, net_address::Networks};
 
 config_keys! {
     pub KEYS;
@@ -15,13 +15,13 @@ config_keys! {
     /// Port that other backends call: exchanges and loads.
     pub BRPC_PORT: u16 = "brpc_port", "8060", fixed;
     /// Directories of tablets, separated by `;`, each with options: `/disk1,medium:SSD;/disk2`. Relative paths are under the home directory.
-    pub STORAGE_ROOT_PATH: String = "storage_root_path", "storage", fixed;
+    pub STORAGE_ROOT_PATH: StorageRoots = "storage_root_path", "storage", fixed;
     /// Networks (CIDR) whose address this backend goes by: a heartbeat that calls it by another one is refused. Empty: any.
-    pub PRIORITY_NETWORKS: Vec<String> = "priority_networks", "", fixed;
+    pub PRIORITY_NETWORKS: Networks = "priority_networks", "", fixed;
     /// Memory of the process: bytes, or a share of the machine's (`90%`).
-    pub MEM_LIMIT: String = "mem_limit", "90%", fixed;
+    pub MEM_LIMIT: SizeOrPercent = "mem_limit", "90%", fixed;
     /// Share of the memory for decoded pages of tables.
-    pub PAGE_CACHE_LIMIT: String = "storage_page_cache_limit", "20%", fixed;
+    pub PAGE_CACHE_LIMIT: SizeOrPercent = "storage_page_cache_limit", "20%", fixed;
     /// Threads that run queries; 0 = one a core.
     pub EXEC_THREADS: usize = "pipeline_exec_thread_pool_thread_num", "0", fixed;
     /// Seconds between reports of tablets and disks to the frontend.
@@ -32,6 +32,31 @@ config_keys! {
     pub STREAMING_LOAD_MAX_MB: u64 = "streaming_load_max_mb", "102400", fixed;
     /// Load error logs are kept this long (hours).
     pub ERROR_LOG_HOURS: u64 = "load_error_log_reserve_hours", "48", mutable;
+}
+
+/// `storage_root_path`: directories and their media.
+pub struct StorageRoots(pub Vec<(PathBuf, String)>);
+
+impl ConfigValue for StorageRoots {
+    const TYPE_NAME: &'static str = "String";
+    fn parse(text: &str) -> Result<Self> {
+        let mut roots = Vec::new();
+        for entry in text.split(';').map(str::trim).filter(|e| !e.is_empty()) {
+            let mut parts = entry.split(',').map(str::trim);
+            let path = PathBuf::from(parts.next().unwrap_or_default());
+            let mut medium = "HDD".to_owned();
+            for option in parts {
+                medium = match option.split_once(':').map(|(k, v)| (k.trim().to_ascii_lowercase(), v.trim().to_ascii_uppercase())) {
+                    Some((key, medium)) if key == "medium" && matches!(medium.as_str(), "HDD" | "SSD") => medium,
+                    Some((key, medium)) if key == "medium" => bail!(InvalidArgument, "'{medium}' is no medium (HDD, SSD)"),
+                    _ => bail!(InvalidArgument, "unknown option '{option}' (known: medium:HDD, medium:SSD)"),
+                };
+            }
+            roots.push((path, medium));
+        }
+        ensure!(!roots.is_empty(), InvalidArgument, "it names no directory");
+        Ok(Self(roots))
+    }
 }
 
 #[cfg(test)]

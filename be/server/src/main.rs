@@ -51,10 +51,10 @@ fn run(started: Started) -> Result<()> {
     runtime.block_on(async {
         let shutdown = Shutdown::new();
         let app = app::start(&started.set, &started.home, seams, shutdown.clone()).await?;
-        common_base::runtime::wait_for_signal().await?;
-        tracing::info!("stopping");
+        let signal = common_base::runtime::wait_for_signal().await?;
+        tracing::info!("stopping: {signal}");
+        app.leave(DRAIN).await;
         shutdown.trigger();
-        app.drain(DRAIN).await;
         Ok(())
     })
 }

@@ -145,7 +145,7 @@ fn dirs(home: &Path, given: &[String]) -> Result<Vec<PathBuf>> {
     }
     let set = ConfigSet::new(&[config::KEYS, LOG_KEYS])?;
     set.load_file(&home.join("conf/be.conf"))?;
-    Ok(app::storage_dirs(&set.get(&config::STORAGE_ROOT_PATH), home)?.into_iter().map(|d| d.path).collect())
+    Ok(app::storage_dirs(set.get(&config::STORAGE_ROOT_PATH), home)?.into_iter().map(|d| d.path).collect())
 }
 
 fn open_dir(path: &Path, seams: &ToolSeams) -> Result<OfflineDir> {

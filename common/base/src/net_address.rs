@@ -2,7 +2,19 @@
 
 use std::net::Ipv4Addr;
 
-use crate::{Result, bail, err, net::Net};
+use crate::{Result, bail, config::ConfigValue, err, net::Net};
+
+/// `priority_networks`: networks, separated by commas or semicolons.
+pub struct Networks(pub Vec<String>);
+
+impl ConfigValue for Networks {
+    const TYPE_NAME: &'static str = "String[]";
+    fn parse(text: &str) -> Result<Self> {
+        let networks = Vec::<String>::parse(text)?;
+        networks.iter().try_for_each(|n| parse_network(n).map(drop))?;
+        Ok(Self(networks))
+    }
+}
 
 /// The first local IPv4 address in one of the networks (`10.1.0.0/16`, or a bare address); without networks the first that is not
 /// loopback, else loopback.
@@ -32,7 +44,7 @@ fn pick(addresses: &[Ipv4Addr], networks: &[String]) -> Result<String> {
 }
 
 fn parse_network(text: &str) -> Result<(Ipv4Addr, u32)> {
-    let bad = || err!(InvalidArgument, "priority_networks: '{text}' is not a network (example: 10.10.0.0/16)");
+    let bad = || err!(InvalidArgument, "'{text}' is not a network (example: 10.10.0.0/16)");
     let (base, bits) = text.split_once('/').unwrap_or((text, "32"));
     let bits: u32 = bits.parse().map_err(|_| bad())?;
     if bits > 32 {

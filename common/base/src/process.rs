@@ -5,20 +5,31 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use crate::config::{ConfigSet, KeyDef};
+use crate::config::{ConfigSet, ConfigValue, KeyDef, LogLevel};
 use crate::telemetry::{self, LogTarget, RollPolicy, RollingFile, TelemetryGuard};
 use crate::{Result, SharedClock, SystemClock, bail};
 
 crate::config_keys! {
     pub LOG_KEYS;
     /// Log lines at or above this level are kept: DEBUG, INFO, WARN, ERROR.
-    pub SYS_LOG_LEVEL: String = "sys_log_level", "INFO", fixed;
+    pub SYS_LOG_LEVEL: LogLevel = "sys_log_level", "INFO", fixed;
     /// Directory of log files.
     pub LOG_DIR: String = "sys_log_dir", "log", fixed;
     /// When a log file is replaced by a new one: TIME-DAY, TIME-HOUR or SIZE-MB-n.
-    pub LOG_ROLL_MODE: String = "sys_log_roll_mode", "SIZE-MB-1024", fixed;
+    pub LOG_ROLL_MODE: LogRollMode = "sys_log_roll_mode", "SIZE-MB-1024", fixed;
     /// Log files kept.
     pub LOG_ROLL_NUM: usize = "sys_log_roll_num", "10", fixed;
+}
+
+/// When a log file is replaced: see [`RollPolicy::parse`].
+pub struct LogRollMode(String);
+
+impl ConfigValue for LogRollMode {
+    const TYPE_NAME: &'static str = "String";
+    fn parse(text: &str) -> Result<Self> {
+        RollPolicy::parse(text, 1)?;
+        Ok(Self(text.to_owned()))
+    }
 }
 
 /// A server's program.
@@ -72,11 +83,11 @@ impl Program {
         let set = Arc::new(ConfigSet::new(&[self.keys, LOG_KEYS])?);
         let warnings = set.load_file(&home.join(self.conf))?;
         let clock = SystemClock::shared();
-        let policy = RollPolicy::parse(&set.get(&LOG_ROLL_MODE), set.get(&LOG_ROLL_NUM))?;
+        let policy = RollPolicy::parse(&set.get(&LOG_ROLL_MODE).0, set.get(&LOG_ROLL_NUM))?;
         let dir = home.join(set.get(&LOG_DIR));
         let file = |name: &str| RollingFile::open(&dir.join(name), policy, clock.clone());
         let target = LogTarget::Files { log: file(self.logs[0])?, warnings: Some(file(self.logs[1])?) };
-        let telemetry = telemetry::init(&set.get(&SYS_LOG_LEVEL), &target)?;
+        let telemetry = telemetry::init(&set.get(&SYS_LOG_LEVEL).0, &target)?;
         for warning in warnings {
             tracing::warn!("{warning}");
             self.say(&format!("warning: {warning}"));

@@ -37,9 +37,24 @@ pub struct App {
     pub engine: Arc<Engine>,
     /// The MySQL port it listens on.
     pub query_port: u16,
+    /// Triggered when no further clients are taken.
+    leaving: Shutdown,
 }
 
 impl App {
+    /// Takes no further clients and waits until no statement runs, at most for some time.
+    pub async fn leave(&self, limit: std::time::Duration) {
+        self.leaving.trigger();
+        let quiet = async {
+            while self.engine.sessions.busy() > 0 {
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            }
+        };
+        if tokio::time::timeout(limit, quiet).await.is_err() {
+            tracing::warn!("{} statements are cut off: they did not end within {} s", self.engine.sessions.busy(), limit.as_secs());
+        }
+    }
+
     /// Stops taking part in the catalog.
     pub async fn stop(&self) {
         self.engine.meta.shutdown().await;
@@ -69,9 +84,9 @@ pub async fn start(set: &Arc<ConfigSet>, meta_dir: &Path, seams: Seams, shutdown
         edit_log: bind("edit_log_port", set.get(&config::EDIT_LOG_PORT)).await?,
     };
     let query_port = ports.query.local_addr()?.port();
-    let host = common_base::net_address::choose(&*net, &set.get(&config::PRIORITY_NETWORKS))?;
+    let host = common_base::net_address::choose(&*net, &set.get(&config::PRIORITY_NETWORKS).0)?;
     let token = TokenSource::default();
-    let pool = RpcPool::new(net.clone(), token.clone(), set.get(&config::HEARTBEAT_TIMEOUT));
+    let pool = RpcPool::new(net.clone(), token.clone(), set.get(&config::HEARTBEAT_TIMEOUT).0);
     let frontend = Frontend {
         id: NodeId(1),
         name: format!("{host}_{}_{}", set.get(&config::EDIT_LOG_PORT), clock.now_ms()),
@@ -120,8 +135,8 @@ pub async fn start(set: &Arc<ConfigSet>, meta_dir: &Path, seams: Seams, shutdown
         host,
         http_port: set.get(&config::HTTP_PORT),
         query_port,
-        heartbeat_interval: set.get(&config::HEARTBEAT_INTERVAL),
-        heartbeat_timeout: set.get(&config::HEARTBEAT_TIMEOUT),
+        heartbeat_interval: set.get(&config::HEARTBEAT_INTERVAL).0,
+        heartbeat_timeout: set.get(&config::HEARTBEAT_TIMEOUT).0,
         label_keep: set.get(&config::LABEL_KEEP),
         default_replication_num: set.get(&config::DEFAULT_REPLICATION_NUM),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -131,16 +146,17 @@ pub async fn start(set: &Arc<ConfigSet>, meta_dir: &Path, seams: Seams, shutdown
     engine.start(&shutdown);
     let metrics = Arc::new(Metrics::default());
     metrics::watch(&metrics, &engine);
-    serve(&engine, &metrics, ports, &token, &shutdown);
+    let leaving = Shutdown::new();
+    serve(&engine, &metrics, ports, &token, &shutdown, &leaving);
     info!(query_port, "frontend is ready");
-    Ok(App { engine, query_port })
+    Ok(App { engine, query_port, leaving })
 }
 
 fn spawner(threads: bool) -> Result<Arc<dyn Spawner>> {
     if threads { Ok(WorkerPool::new(common_base::runtime::cores())?) } else { Ok(Arc::new(TokioSpawner)) }
 }
 
-fn serve(engine: &Arc<Engine>, metrics: &Arc<Metrics>, ports: Ports, token: &TokenSource, shutdown: &Shutdown) {
+fn serve(engine: &Arc<Engine>, metrics: &Arc<Metrics>, ports: Ports, token: &TokenSource, shutdown: &Shutdown, leaving: &Shutdown) {
     let stopped = |shutdown: Shutdown| async move { shutdown.wait().await };
     for listener in [ports.rpc, ports.edit_log] {
         let (routes, stop) = (rpc::routes(engine, token), stopped(shutdown.clone()));
@@ -150,9 +166,9 @@ fn serve(engine: &Arc<Engine>, metrics: &Arc<Metrics>, ports: Ports, token: &Tok
             }
         });
     }
-    let router = http::router(engine.clone(), metrics.clone());
+    let router = http::router(engine.clone(), metrics.clone(), leaving.clone());
     common_base::runtime::spawn("http", common_rpc::http::serve(ports.http, router, shutdown.clone()));
-    common_base::runtime::spawn("mysql", mysql::listener::serve(engine.clone(), metrics.clone(), ports.query, shutdown.clone()));
+    common_base::runtime::spawn("mysql", mysql::listener::serve(engine.clone(), metrics.clone(), ports.query, shutdown.clone(), leaving.clone()));
 }
 
 fn uuid_text(value: u128) -> String {

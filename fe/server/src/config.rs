@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use common_base::config_keys;
+use common_base::{config::Interval, config_keys, net_address::Networks};
 
 config_keys! {
     pub KEYS;
@@ -17,17 +17,19 @@ config_keys! {
     /// Directory of the catalog: log and images. Relative paths are under the home directory.
     pub META_DIR: String = "meta_dir", "meta", fixed;
     /// Networks (CIDR) whose address this frontend takes; the first match wins. Empty: the first address that is not loopback.
-    pub PRIORITY_NETWORKS: Vec<String> = "priority_networks", "", fixed;
+    pub PRIORITY_NETWORKS: Networks = "priority_networks", "", fixed;
     /// Seconds between heartbeats.
-    pub HEARTBEAT_INTERVAL: Duration = "heartbeat_interval_second", "5", fixed;
+    pub HEARTBEAT_INTERVAL: Interval = "heartbeat_interval_second", "5", fixed;
     /// How long a heartbeat's answer is waited for.
-    pub HEARTBEAT_TIMEOUT: Duration = "heartbeat_timeout_second", "5", fixed;
+    pub HEARTBEAT_TIMEOUT: Interval = "heartbeat_timeout_second", "5", fixed;
     /// Finished loads and their labels are remembered this long (seconds).
     pub LABEL_KEEP: Duration = "label_keep_max_second", "259200", fixed;
     /// Replicas of a table that does not say.
     pub DEFAULT_REPLICATION_NUM: u16 = "default_replication_num", "3", fixed;
     /// Changes of the catalog between two images.
     pub EDIT_LOG_ROLL_NUM: u64 = "edit_log_roll_num", "50000", fixed;
+    /// A graceful stop waits this long for running statements (seconds).
+    pub MAX_GRACEFUL_EXIT_TIME: Duration = "max_graceful_exit_time_second", "60", fixed;
     /// Most clients at once.
     pub QE_MAX_CONNECTION: u32 = "qe_max_connection", "4096", mutable;
 }

@@ -41,8 +41,11 @@ fn run(started: Started) -> Result<()> {
     runtime.block_on(async {
         let shutdown = Shutdown::new();
         let app = app::start(set, &meta_dir, seams, shutdown.clone()).await?;
-        common_base::runtime::wait_for_signal().await?;
-        tracing::info!("stopping");
+        let signal = common_base::runtime::wait_for_signal().await?;
+        tracing::info!("stopping: {signal}");
+        if signal == "SIGTERM" {
+            app.leave(set.get(&config::MAX_GRACEFUL_EXIT_TIME)).await;
+        }
         shutdown.trigger();
         app.stop().await;
         Ok(())

@@ -4,6 +4,8 @@
 //! What a sink gets: its columns, then (with `lost_mark`) a BIGINT, 0 or the id of the column whose value a conversion lost, then the
 //! fields of the source as the reader made them, for the text of refused rows.
 
+use std::borrow::Cow;
+
 use arrow::buffer::NullBuffer;
 use common_base::{Result, err};
 use common_types::{Chunk, Column, LogicalType, StrView, display, wire};
@@ -96,7 +98,8 @@ impl RowChecks {
         if !self.marked {
             return;
         }
-        let Some(marks) = chunk.columns().get(self.columns.len()).and_then(Column::ints_i64) else { return };
+        let Some(marks) = chunk.columns().get(self.columns.len()).map(varying) else { return };
+        let Some(marks) = marks.ints_i64() else { return };
         for row in 0..rows {
             let lost = marks.get(row) as u64;
             if lost != 0 {
@@ -221,7 +224,8 @@ fn too_large(column: &Column, spec: &SinkColumn, precision: u32, rows: usize, fo
             return;
         }
     }
-    let nulls = present_nulls(column);
+    let column = varying(column);
+    let nulls = present_nulls(&column);
     let mut check = |row: usize, value: i128| {
         if (value >= limit || value <= -limit) && nulls.as_ref().is_none_or(|n| n.is_valid(row)) {
             found(row, &|| format!("decimal value is not valid for definition, column '{}' has precision {precision}", spec.name));
@@ -232,6 +236,11 @@ fn too_large(column: &Column, spec: &SinkColumn, precision: u32, rows: usize, fo
     } else if let Some(wide) = column.ints_i128() {
         wide.iter().enumerate().for_each(|(row, v)| check(row, *v));
     }
+}
+
+/// The column with a value for each row, as views of numbers want it.
+fn varying(column: &Column) -> Cow<'_, Column> {
+    if column.is_const() { Cow::Owned(column.flatten()) } else { Cow::Borrowed(column) }
 }
 
 fn present_nulls(column: &Column) -> Option<NullBuffer> {

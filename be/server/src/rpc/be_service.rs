@@ -40,6 +40,9 @@ impl BeService for Service {
     async fn execute(&self, request: Request<ExecuteRequest>) -> Answer<Self::ExecuteStream> {
         let request = request.into_inner();
         self.parts.metrics.fragment_requests.inc();
+        if self.parts.leaving.is_triggered() {
+            return Err(tonic::Status::unavailable("the backend is shutting down"));
+        }
         let mut extras = QueryExtras { seed: self.parts.rng.next_u64(), ..QueryExtras::default() };
         let filters = request.query_id.as_ref().filter(|_| !request.runtime_filters.is_empty()).map(|id| {
             let (filters, sender) = self.parts.filters.begin(query_id(id), &request.runtime_filters);

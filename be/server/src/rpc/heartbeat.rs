@@ -30,7 +30,7 @@ impl Heartbeat for Service {
             cores: common_base::runtime::cores() as u32,
             memory_limit: parts.memory.limit().max(0) as u64,
             memory_used: parts.memory.consumed().max(0) as u64,
-            shutting_down: parts.shutdown.is_triggered(),
+            shutting_down: parts.leaving.is_triggered(),
             running_queries: parts.queries.lock().len() as u32,
             disks: crate::report::disks(&parts.storage),
             tablet_count: parts.storage.tablets().all().len() as u64,

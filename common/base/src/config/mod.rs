@@ -148,6 +148,39 @@ impl ConfigValue for SizeOrPercent {
     }
 }
 
+/// A log level, as the log's filter spells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLevel(pub String);
+
+impl ConfigValue for LogLevel {
+    const TYPE_NAME: &'static str = "String";
+    fn parse(text: &str) -> Result<Self> {
+        let level = match text.to_ascii_uppercase().as_str() {
+            "DEBUG" => "debug",
+            "INFO" => "info",
+            "WARN" | "WARNING" => "warn",
+            "ERROR" | "FATAL" => "error",
+            _ => return Err(err!(InvalidArgument, "'{text}' is not a log level (DEBUG, INFO, WARNING, ERROR, FATAL)")),
+        };
+        Ok(Self(level.to_owned()))
+    }
+}
+
+/// A span of time between two rounds: never zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Interval(pub Duration);
+
+impl ConfigValue for Interval {
+    const TYPE_NAME: &'static str = "duration";
+    fn parse(text: &str) -> Result<Self> {
+        let duration = Duration::parse(text)?;
+        if duration.is_zero() {
+            return Err(err!(InvalidArgument, "it must be more than 0"));
+        }
+        Ok(Self(duration))
+    }
+}
+
 /// A declared key; the type says what its value is.
 #[derive(Debug)]
 pub struct ConfigKey<T> {

@@ -71,14 +71,14 @@ pub async fn beat_all(engine: &Arc<Engine>) {
     futures::future::join_all(beats).await;
 }
 
-/// Which of these backends do not answer now.
+/// Which of these backends do not answer now, or are about to stop.
 pub async fn silent(engine: &Arc<Engine>, nodes: &[NodeId]) -> Vec<NodeId> {
     let catalog = engine.meta.snapshot();
     let asked = nodes.iter().map(|id| {
         let backend = catalog.backends.get(id).cloned();
         async move {
             match backend {
-                Some(backend) => beat(engine, &backend).await.err().map(|_| *id),
+                Some(backend) => beat(engine, &backend).await.map_or(true, |reply| reply.shutting_down).then_some(*id),
                 None => Some(*id),
             }
         }

@@ -197,7 +197,7 @@ fn check_quorum(engine: &Engine, written: &[(TabletId, NodeId)]) -> Result<()> {
 
 /// Labels are 1–128 characters of letters, digits, `-`, `_`.
 fn check_label(label: &str) -> Result<()> {
-    let good = (1..=128).contains(&label.len()) && label.chars().all(|c| c.is_alphanumeric() || "-_.:#".contains(c));
+    let good = (1..=128).contains(&label.len()) && label.bytes().all(|c| c.is_ascii_alphanumeric() || b"-_".contains(&c));
     if !good {
         bail!(User, "Label format error. regex: ^[-\\w]{{1,128}}$, label: {label}");
     }

@@ -18,6 +18,8 @@ use crate::{auth, engine::Engine, statement::{names, plan}, view::SnapshotView};
 
 /// Seconds a load may take when it does not say.
 const DEFAULT_TIMEOUT_S: u64 = 600;
+/// The longest timeout that can be asked for.
+const MAX_TIMEOUT_S: u64 = 259_200;
 
 /// Begins a load; an occupied label says what its load has come to.
 pub async fn begin(engine: &Arc<Engine>, request: LoadBeginRequest) -> LoadBeginReply {
@@ -77,6 +79,7 @@ pub async fn plan(engine: &Arc<Engine>, request: LoadPlanRequest) -> Result<Exec
     let txn = TxnId(request.txn_id);
     let entry = catalog.txns.get(&txn).cloned().ok_or_else(|| err!(NotFound, "transaction not found: {txn}"))?;
     let headers = Headers(&request.headers);
+    headers.check()?;
     let id = request.query_id.as_ref().map_or_else(|| engine.new_query_id(), be_exec::runtime::query::query_id);
     let facts = LoadFacts::new(engine, &request, &headers)?;
     let view = SnapshotView { engine, catalog: catalog.clone() };
@@ -227,6 +230,34 @@ impl Headers<'_> {
 
     fn list(&self, name: &str) -> Option<Vec<String>> {
         self.get(name).map(|v| v.split(',').map(|p| p.trim().to_owned()).filter(|p| !p.is_empty()).collect())
+    }
+
+    /// Refuses what contradicts itself, is out of its range, or is not there yet: a header that is passed over in silence loads
+    /// other rows than its sender means.
+    fn check(&self) -> Result<()> {
+        for (one, other) in [("partitions", "temporary_partitions"), ("compression", "content-encoding")] {
+            if self.get(one).is_some() && self.get(other).is_some() {
+                bail!(InvalidArgument, "Can't specify both {one} and {other}");
+            }
+        }
+        if self.number("timeout")?.is_some_and(|s| !(1..=MAX_TIMEOUT_S).contains(&s)) {
+            bail!(InvalidArgument, "Invalid timeout, must be between 1 and {MAX_TIMEOUT_S} seconds: {}", self.get("timeout").unwrap_or(""));
+        }
+        if self.number("exec_mem_limit")? == Some(0) {
+            bail!(InvalidArgument, "exec_mem_limit must be greater than 0");
+        }
+        if self.flag("negative")? {
+            bail!(NotSupported, "negative loads are not supported yet");
+        }
+        if self.get("log_rejected_record_num").is_some_and(|n| n.trim() != "0") {
+            bail!(NotSupported, "log_rejected_record_num is not supported yet; the ErrorURL names the first rows that were refused");
+        }
+        for name in ["column_separator", "row_delimiter"] {
+            if self.0.get(name).is_some_and(String::is_empty) {
+                bail!(InvalidArgument, "{name} must have 1 to 50 bytes");
+            }
+        }
+        Ok(())
     }
 
     /// A separator: as written, or `\x` and hex digits.

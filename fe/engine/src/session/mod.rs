@@ -94,6 +94,11 @@ impl Sessions {
         all
     }
 
+    /// How many run a statement.
+    pub fn busy(&self) -> usize {
+        self.open.lock().values().filter(|s| s.state.read().command != "Sleep").count()
+    }
+
     /// A connection id for a client that is still logging in: (FE id & 0xFF) << 24 | counter.
     pub fn next_id(&self, node_id: u64) -> u32 {
         ((node_id as u32 & 0xff) << 24) | (self.next.fetch_add(1, Ordering::Relaxed) & 0x00ff_ffff)

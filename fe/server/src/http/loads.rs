@@ -14,7 +14,7 @@ use axum::{
 };
 use common_base::{Error, ids::NodeId};
 use fe_catalog::model::{LoadSource, TxnState};
-use fe_engine::{cluster::nodes::AliveBackend, load::labels};
+use fe_engine::{Engine, cluster::nodes::AliveBackend, load::labels};
 use serde_json::{Value, json};
 
 use super::{HttpState, authenticate, json_body};
@@ -50,6 +50,9 @@ impl Coordinators {
 pub async fn stream_load(State(state): State<HttpState>, Path(names): Path<BTreeMap<String, String>>, headers: HeaderMap, uri: Uri, _request: Request) -> Response {
     if let Err(denied) = check(&state, &headers) {
         return *denied;
+    }
+    if let Err(message) = find_table(&state.engine, &names) {
+        return json_body(&json!({ "Status": "FAILED", "Message": message })).into_response();
     }
     let backends = state.engine.nodes.alive(&state.engine.meta.snapshot());
     let merges = text(&headers, "enable_merge_commit").eq_ignore_ascii_case("true");
@@ -231,4 +234,15 @@ fn redirect_to(chosen: &AliveBackend, uri: &Uri) -> Response {
 fn redirect(host: &str, port: u16, uri: &Uri) -> Response {
     let path = uri.path_and_query().map_or("/", |p| p.as_str());
     (StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, format!("http://{host}:{port}{path}"))]).into_response()
+}
+
+/// Whether the table that a load names is there: its body need not go anywhere otherwise.
+fn find_table(engine: &Engine, names: &BTreeMap<String, String>) -> Result<(), String> {
+    let (db, table) = (names.get("db").map_or("", String::as_str), names.get("table").map_or("", String::as_str));
+    let catalog = engine.meta.snapshot();
+    let Some(found) = catalog.database(db) else { return Err(format!("Unknown database '{db}'")) };
+    match catalog.table(found.id, table) {
+        Some(_) => Ok(()),
+        None => Err(format!("Unknown table '{table}'")),
+    }
 }

@@ -7,11 +7,12 @@ use std::sync::{Arc, atomic::AtomicUsize};
 use axum::{
     Router,
     extract::State,
-    http::{HeaderMap, header},
+    http::{HeaderMap, StatusCode, header},
     response::IntoResponse,
     routing::{get, post, put},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use common_base::runtime::Shutdown;
 use fe_engine::{Engine, auth};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
@@ -25,11 +26,12 @@ pub struct HttpState {
     pub metrics: Arc<Metrics>,
     next_backend: Arc<AtomicUsize>,
     coordinators: Arc<Mutex<loads::Coordinators>>,
+    leaving: Shutdown,
 }
 
 /// All routes.
-pub fn router(engine: Arc<Engine>, metrics: Arc<Metrics>) -> Router {
-    let state = HttpState { engine, metrics, next_backend: Arc::default(), coordinators: Arc::default() };
+pub fn router(engine: Arc<Engine>, metrics: Arc<Metrics>, leaving: Shutdown) -> Router {
+    let state = HttpState { engine, metrics, next_backend: Arc::default(), coordinators: Arc::default(), leaving };
     Router::new()
         .route("/api/bootstrap", get(bootstrap))
         .route("/api/health", get(health))
@@ -49,7 +51,9 @@ async fn bootstrap() -> impl IntoResponse {
 async fn health(State(state): State<HttpState>) -> impl IntoResponse {
     let catalog = state.engine.meta.snapshot();
     let alive = state.engine.nodes.alive(&catalog).len();
-    json_body(&json!({ "total_backend_num": catalog.backends.len(), "online_backend_num": alive, "status": "OK" }))
+    // Load balancers send nobody any more.
+    let (code, status) = if state.leaving.is_triggered() { (StatusCode::INTERNAL_SERVER_ERROR, "shutting down") } else { (StatusCode::OK, "OK") };
+    (code, json_body(&json!({ "total_backend_num": catalog.backends.len(), "online_backend_num": alive, "status": status })))
 }
 
 async fn metrics_text(State(state): State<HttpState>) -> impl IntoResponse {

@@ -9,11 +9,12 @@ use tracing::{debug, warn};
 use super::connection;
 use crate::metrics::Metrics;
 
-/// Serves until shutdown. Each client is a task; a broken client ends only itself.
-pub async fn serve(engine: Arc<Engine>, metrics: Arc<Metrics>, mut listener: Box<dyn Listener>, shutdown: Shutdown) {
+/// Takes clients until `leaving`, serves them until `shutdown`. Each client is a task; a broken client ends only itself.
+pub async fn serve(engine: Arc<Engine>, metrics: Arc<Metrics>, mut listener: Box<dyn Listener>, shutdown: Shutdown, leaving: Shutdown) {
     loop {
         let accepted = tokio::select! {
             () = shutdown.wait() => return,
+            () = leaving.wait() => return,
             accepted = listener.accept() => accepted,
         };
         match accepted {
