@@ -50,6 +50,27 @@ class Partitions(ClusterTest):
         self.assertEqual(self.sql("SELECT sum(n) FROM tuples WHERE city = 'Oslo'"), ((3,),))
         self.assertIn("partitions=1/3", "\n".join(row[0] for row in self.sql("EXPLAIN SELECT * FROM tuples WHERE city = 'Oslo'")))
 
+    def test_batches_go_and_temporary_partitions_take_places(self):
+        self.sql("DROP TABLE IF EXISTS places FORCE")
+        self.sql(
+            "CREATE TABLE places (dt DATE, n BIGINT) DUPLICATE KEY (dt) PARTITION BY RANGE (dt) (START ('2024-04-01') END ('2024-04-06') "
+            f"EVERY (INTERVAL 1 DAY)) DISTRIBUTED BY HASH (n) BUCKETS 2 {ONE_COPY}"
+        )
+        self.sql("INSERT INTO places VALUES ('2024-04-01', 1), ('2024-04-02', 2), ('2024-04-03', 3), ('2024-04-04', 4), ('2024-04-05', 5)")
+        batch = "START ('2024-04-01') END ('2024-04-03') EVERY (INTERVAL 1 DAY)"
+        self.sql(f"ALTER TABLE places DROP PARTITIONS {batch}")
+        self.assertEqual(self.names("places"), ["p20240403", "p20240404", "p20240405"])
+        self.sql(f"ALTER TABLE places DROP PARTITIONS IF EXISTS {batch}")
+        self.sql("ALTER TABLE places ADD TEMPORARY PARTITION t1 VALUES [('2024-04-03'), ('2024-04-05'))")
+        self.sql("INSERT INTO places TEMPORARY PARTITION (t1) VALUES ('2024-04-03', 30), ('2024-04-04', 40)")
+        self.assertEqual(self.sql("SELECT sum(n) FROM places TEMPORARY PARTITION (t1)"), ((70,),))
+        self.assertEqual(self.sql("SELECT sum(n) FROM places"), ((12,),))
+        with self.assertRaisesRegex(Exception, "not strictly matched"):
+            self.sql("ALTER TABLE places REPLACE PARTITION (p20240403) WITH TEMPORARY PARTITION (t1)")
+        self.sql("ALTER TABLE places REPLACE PARTITION (p20240403, p20240404) WITH TEMPORARY PARTITION (t1)")
+        self.assertEqual((self.names("places"), self.names("places", temporary=True)), (["p20240405", "t1"], []))
+        self.assertEqual(self.sql("SELECT sum(n) FROM places"), ((75,),))
+
     def test_stream_loads_at_once(self):
         self.make("streams", "date_trunc('day', dt)")
         body = "".join(f"2024-01-{1 + i % 28:02} 0{i % 10}:00:00,city{i % 3},{i}\n" for i in range(50_000))

@@ -99,6 +99,66 @@ pub fn analyze_add_partition(
     })
 }
 
+/// The names of the partitions that `START … END … EVERY …` would make of a table.
+pub fn batch_names(
+    ctx: &AnalyzeContext<'_>,
+    table: &Table,
+    batch: &BatchPartitions,
+    defaults: &DdlDefaults,
+) -> Result<Vec<String>> {
+    error::wrap(|| {
+        let olap = super::stored_only(table, "partitions")?;
+        if olap.partition_info.is_list() {
+            bail!(Analysis, "List partitioned tables have no ranges of partitions");
+        }
+        let key = automatic_partition::key_columns(ctx, table, &olap.partition_info)?;
+        let specs = Binder::new(ctx).batch(batch, &key.iter().collect::<Vec<_>>(), defaults)?;
+        Ok(specs.into_iter().map(|s| s.name).collect())
+    })
+}
+
+/// Whether partitions may take the places of others: `strict` asks for the same rows, else nothing that stays may overlap.
+pub fn check_replacement(
+    leaving: &[&PartitionItem],
+    entering: &[&PartitionItem],
+    staying: &[&PartitionItem],
+    strict: bool,
+) -> Result<()> {
+    if strict {
+        let (old_ranges, old_tuples) = union_of(leaving);
+        let (new_ranges, new_tuples) = union_of(entering);
+        let same_tuples = old_tuples.len() == new_tuples.len() && old_tuples.iter().all(|t| new_tuples.contains(t));
+        if old_ranges != new_ranges || !same_tuples {
+            bail!(User, "The ranges of the temporary partitions and of the partitions they replace are not strictly matched");
+        }
+    } else if entering.iter().any(|e| staying.iter().any(|s| intersects(e, s))) {
+        bail!(User, "Range of a temporary partition is conflict with a partition that stays");
+    }
+    Ok(())
+}
+
+/// What partitions hold together: ranges that touch joined, and the tuples of lists.
+fn union_of<'a>(items: &[&'a PartitionItem]) -> (Vec<(&'a PartitionBound, &'a PartitionBound)>, Vec<&'a Vec<Scalar>>) {
+    let mut ranges: Vec<(&PartitionBound, &PartitionBound)> = Vec::new();
+    let mut tuples = Vec::new();
+    for item in items {
+        match item {
+            PartitionItem::All => ranges.push((&PartitionBound::Min, &PartitionBound::Max)),
+            PartitionItem::Range { lower, upper } => ranges.push((lower, upper)),
+            PartitionItem::List(of_one) => tuples.extend(of_one),
+        }
+    }
+    ranges.sort_by(|a, b| compare_bounds(a.0, b.0));
+    let mut joined: Vec<(&PartitionBound, &PartitionBound)> = Vec::with_capacity(ranges.len());
+    for (lower, upper) in ranges {
+        match joined.last_mut() {
+            Some(last) if compare_bounds(last.1, lower) == Ordering::Equal => last.1 = upper,
+            _ => joined.push((lower, upper)),
+        }
+    }
+    (joined, tuples)
+}
+
 type Overrides = (Option<u16>, Vec<(String, String)>);
 
 fn overrides(properties: &Properties) -> Result<Overrides> {
@@ -774,6 +834,19 @@ fn number_pieces(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn replacements() {
+        let range = |a: i32, b: i32| PartitionItem::Range {
+            lower: PartitionBound::Values(vec![Scalar::Int(a)]),
+            upper: PartitionBound::Values(vec![Scalar::Int(b)]),
+        };
+        let (whole, first, second, apart) = (range(0, 20), range(0, 10), range(10, 20), range(11, 20));
+        assert!(check_replacement(&[&whole], &[&second, &first], &[], true).is_ok());
+        assert!(check_replacement(&[&whole], &[&first, &apart], &[], true).is_err());
+        assert!(check_replacement(&[&first], &[&apart], &[], false).is_ok());
+        assert!(check_replacement(&[&first], &[&whole], &[&apart], false).is_err());
+    }
 
     #[test]
     fn calendar_units() {

@@ -1,7 +1,7 @@
 //! ALTER TABLE: names, comment, properties, swap and partitions: what is a catalog change, with tablets made before or dropped after.
 
 use common_base::{Result, bail, err, ids::PartitionId};
-use fe_analyzer::statement::{analyze_add_partition, changes_columns, check_bloom_filter_columns, names_column, rename_in_text};
+use fe_analyzer::statement::{analyze_add_partition, batch_names, changes_columns, check_bloom_filter_columns, names_column, rename_in_text};
 use fe_catalog::{
     Op,
     model::{ColumnSource, OlapTable, Partition, PartitionInfo, Table},
@@ -9,7 +9,7 @@ use fe_catalog::{
 use fe_parser::ast::{AddPartition, AlterTable, AlterTableClause, CompactionKind, PartitionSelection, Properties, sql};
 
 use super::{
-    alter_columns, names, optimize, rollup,
+    alter_columns, names, optimize, replace_partition, rollup,
     table::{analyze, ddl_defaults, partition_plans, refuse_system_database, template},
     truncate,
 };
@@ -118,6 +118,7 @@ async fn alter(
             drop_partitions(session, table, olap, *temporary, *if_exists, selection).await
         }
         AlterTableClause::TruncatePartition(names) => truncate::truncate(session, &statement.table, Some(names)).await,
+        AlterTableClause::ReplacePartition { partitions, with, properties } => replace_partition::run(session, table, olap, partitions, with, properties).await,
         AlterTableClause::Compact { kind, partitions } => compact(session, olap, *kind, partitions).await,
         AlterTableClause::Optimize(clause) => Box::pin(optimize::run(session, db_name, table, olap, clause)).await,
         AlterTableClause::AddRollup(rollups) => rollup::add(session, table, olap, rollups).await,
@@ -280,7 +281,7 @@ async fn rename_column(session: &mut Session, table: &Table, olap: &OlapTable, f
     session.change(op).await
 }
 
-fn partitioned(table: &Table, olap: &OlapTable) -> Result<()> {
+pub(super) fn partitioned(table: &Table, olap: &OlapTable) -> Result<()> {
     if olap.partition_info == PartitionInfo::Unpartitioned {
         bail!(User, "Table[{}] is not partitioned", table.name);
     }
@@ -329,7 +330,7 @@ async fn drop_partitions(
     selection: &PartitionSelection,
 ) -> Result<StatementResult> {
     partitioned(table, olap)?;
-    let chosen = select_partitions(olap, temporary, if_exists, selection)?;
+    let chosen = select_partitions(session, table, olap, temporary, if_exists, selection)?;
     if chosen.is_empty() {
         return Ok(StatementResult::ok());
     }
@@ -344,16 +345,28 @@ async fn drop_partitions(
     Ok(done)
 }
 
-fn select_partitions(olap: &OlapTable, temporary: bool, if_exists: bool, selection: &PartitionSelection) -> Result<Vec<Partition>> {
+fn select_partitions(
+    session: &Session,
+    table: &Table,
+    olap: &OlapTable,
+    temporary: bool,
+    if_exists: bool,
+    selection: &PartitionSelection,
+) -> Result<Vec<Partition>> {
     match selection {
         PartitionSelection::All => Ok(olap.partitions.values().filter(|p| p.temporary == temporary).map(|p| p.as_ref().clone()).collect()),
         PartitionSelection::Names(names) => named(olap, temporary, if_exists, names),
-        PartitionSelection::Batch(_) => bail!(NotSupported, "DROP PARTITIONS START ... END is not supported yet"),
+        PartitionSelection::Batch(batch) => {
+            let defaults = ddl_defaults(&session.engine);
+            let batch = analyze(session, &[], |ctx| batch_names(ctx, table, batch, &defaults))?;
+            named(olap, temporary, if_exists, &batch.into_iter().map(sql::Ident::new).collect::<Vec<_>>())
+        }
         PartitionSelection::Where(_) => bail!(NotSupported, "DROP PARTITIONS WHERE is not supported yet"),
     }
 }
 
-fn named(olap: &OlapTable, temporary: bool, if_exists: bool, names: &[sql::Ident]) -> Result<Vec<Partition>> {
+/// Named partitions, each once.
+pub(super) fn named(olap: &OlapTable, temporary: bool, if_exists: bool, names: &[sql::Ident]) -> Result<Vec<Partition>> {
     let mut chosen: Vec<Partition> = Vec::with_capacity(names.len());
     for name in names {
         match olap.partition_by_name(&name.value, temporary) {

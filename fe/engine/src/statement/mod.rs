@@ -18,6 +18,7 @@ pub mod plan;
 pub mod prepared;
 pub mod primary_dml;
 pub mod query;
+pub mod replace_partition;
 pub mod rollup;
 mod secondary_index;
 pub mod set;
