@@ -8,6 +8,7 @@
 //! renamed or given another meaning.
 
 mod apply;
+pub mod calendar;
 pub mod image;
 pub mod model;
 pub mod op;

@@ -18,13 +18,22 @@ pub enum Op {
     ReserveIds { count: u64 },
 
     CreateDatabase(Database),
-    /// With `force` also when it holds tables.
-    DropDatabase { db: DbId, force: bool },
+    /// With `force` also while loads run. Goes to the recycle bin when that has a time, here and below.
+    DropDatabase {
+        db: DbId,
+        force: bool,
+        #[serde(default)]
+        recycle_ms: Option<i64>,
+    },
     RenameDatabase { db: DbId, name: String },
     AlterDatabaseProperties { db: DbId, properties: Vec<(String, String)> },
 
     CreateTable(Arc<Table>),
-    DropTable { table: TableId },
+    DropTable {
+        table: TableId,
+        #[serde(default)]
+        recycle_ms: Option<i64>,
+    },
     RenameTable { table: TableId, name: String },
     /// The texts are those of expressions that name the column, with its new name.
     RenameColumn {
@@ -48,7 +57,16 @@ pub enum Op {
     /// The next number is at least this one (ALTER TABLE ... AUTO_INCREMENT = n).
     RaiseNumbers { table: TableId, next: u64 },
     AddPartitions { table: TableId, partitions: Vec<Partition> },
-    DropPartitions { table: TableId, partitions: Vec<PartitionId> },
+    DropPartitions {
+        table: TableId,
+        partitions: Vec<PartitionId>,
+        #[serde(default)]
+        recycle_ms: Option<i64>,
+    },
+    /// What was dropped comes back from the recycle bin.
+    Recover { id: u64 },
+    /// Entries of the recycle bin whose time is over.
+    EraseRecycled { ids: Vec<u64> },
     /// Old partition → the empty one that takes its place under the same name (TRUNCATE).
     ReplacePartitions { table: TableId, pairs: Vec<(PartitionId, Partition)>, now_ms: i64 },
     /// Partitions leave, and temporary ones become formal under these names (INSERT OVERWRITE).

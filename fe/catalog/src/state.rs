@@ -7,7 +7,7 @@ use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{AlterJob, Backend, Database, Frontend, OlapTable, Partition, Table, TableStatistics, Transaction, User};
-use crate::model::{AnalyzeJob, AnalyzeStatus, ResourceGroup, Role, Task, TaskRun, TemporaryTable};
+use crate::model::{AnalyzeJob, AnalyzeStatus, Recycled, ResourceGroup, Role, Task, TaskRun, TemporaryTable};
 
 /// An immutable view: what readers hold.
 pub type CatalogSnapshot = Arc<CatalogState>;
@@ -56,6 +56,8 @@ pub struct CatalogState {
     pub analyze_statuses: OrdMap<u64, Arc<AnalyzeStatus>>,
     pub analyze_jobs: OrdMap<u64, Arc<AnalyzeJob>>,
     pub sql_blacklist: OrdMap<u64, String>,
+    /// Dropped without FORCE, by the object's id.
+    pub recycled: OrdMap<u64, Arc<Recycled>>,
 }
 
 impl CatalogState {

@@ -13,7 +13,7 @@ use crate::{
     session::Session,
     show,
     statement::{admin, temporary, transaction},
-    statement::{alter, alter_columns, cancel_load, cluster, database, delete, describe, explain, insert, kill, prepared, primary_dml, query, rollup, set, table, truncate, user, view},
+    statement::{alter, alter_columns, cancel_load, cluster, database, delete, describe, explain, insert, kill, prepared, primary_dml, query, recover, rollup, set, table, truncate, user, view},
 };
 
 /// Runs one statement.
@@ -56,6 +56,7 @@ pub async fn run_statement(session: &mut Session, statement: &Statement, text: &
         Statement::CreateTableLike(s) => table::create_like(session, s).await,
         Statement::CreateTableAsSelect(s) => table::create_as_select(session, s, parameters, id).await,
         Statement::DropTable(s) => table::drop(session, s).await,
+        Statement::Recover(s) => recover::run(session, s).await,
         Statement::AlterTable(s) => alter::run(session, s).await,
         Statement::CreateIndex(s) => alter::run_clause(session, &s.table, AlterTableClause::AddIndex(s.index.clone())).await,
         Statement::DropIndex(s) => alter::run_clause(session, &s.table, AlterTableClause::DropIndex(s.name.clone())).await,

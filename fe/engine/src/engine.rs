@@ -43,6 +43,8 @@ pub struct Engine {
     pub overwrites: std::sync::atomic::AtomicBool,
     /// Held while partitions are made for loads.
     pub partition_making: tokio::sync::Mutex<()>,
+    /// What came of partitions that come and go by time.
+    pub partition_rounds: cluster::dynamic_partition::Rounds,
 }
 
 impl Engine {
@@ -70,6 +72,7 @@ impl Engine {
             loads: LoadService::default(),
             overwrites: true.into(),
             partition_making: tokio::sync::Mutex::default(),
+            partition_rounds: Default::default(),
         })
     }
 
@@ -79,6 +82,8 @@ impl Engine {
         common_base::runtime::spawn("heartbeat", cluster::heartbeat::run(self.clone(), shutdown.clone()));
         common_base::runtime::spawn("alter-jobs", cluster::alter::run(self.clone(), shutdown.clone()));
         common_base::runtime::spawn("publish", cluster::publish::run(self.clone(), shutdown.clone()));
+        common_base::runtime::spawn("dynamic-partitions", cluster::dynamic_partition::run(self.clone(), shutdown.clone()));
+        common_base::runtime::spawn("recycle-bin", cluster::recycle::run(self.clone(), shutdown.clone()));
         common_base::runtime::spawn("repair", cluster::repair::run(self.clone(), shutdown.clone()));
         common_base::runtime::spawn("load-timeout", crate::load::timeout::run(self.clone(), shutdown.clone()));
     }

@@ -5,3 +5,5 @@
 //! Each job has exactly one state, a reason, a deadline and a way to cancel it.
 
 pub mod alter;
+pub mod dynamic_partition;
+pub mod recycle;

@@ -20,7 +20,7 @@ mod update;
 pub(crate) use qualify::{StarColumns, StarPlace, place as star_place};
 
 pub use alter_columns::{ColumnsChange, analyze_alter_columns, changes_columns, names_column, rename_in_text};
-pub use automatic_partition::{automatic_partitions, bind_partition_exprs};
+pub use automatic_partition::{automatic_partitions, bind_over_columns, bind_partition_exprs};
 pub use columns::analyze_column;
 pub use create_table::{AnalyzedCtas, CreateTableSpec, DdlDefaults, PartitionSpec, analyze_create_table, analyze_ctas};
 pub use create_view::{CreateViewSpec, analyze_alter_view, analyze_create_view};
@@ -29,7 +29,7 @@ pub use index_columns::{IndexRows, RowsAre, bind_index_rows};
 pub use insert::{AnalyzedInsert, analyze_insert};
 pub use load::{AnalyzedLoad, LoadField, LoadRequest, analyze_load, field_of};
 pub use lost::{LOST_MARK, lost_mark};
-pub use partition::{analyze_add_partition, batch_names, check_replacement, partition_values};
+pub use partition::{analyze_add_partition, batch_names, check_replacement, partitions_intersect, partition_values};
 pub use rollup::{IndexDraft, analyze_rollup, analyze_sync_view};
 pub use secondary_index::{adjust_properties, check_bloom_filter_columns, index_clause};
 pub use update::{AnalyzedUpdate, analyze_update};

@@ -4,7 +4,8 @@ use std::cmp::Ordering;
 
 use common_base::{Result, bail, err};
 use common_expr::expr::Expr;
-use common_types::{LogicalType, Scalar, date};
+use common_types::{LogicalType, Scalar};
+use fe_catalog::calendar::{self, DAY_US, Unit};
 use fe_catalog::model::{Column, ExpressionKey, KeysModel, PartitionBound, PartitionInfo, PartitionItem, Table};
 use fe_parser::ast::{
     AddPartition, BatchPartitions, CreateTable, IntervalUnit, ListPartition, NewPartition, PartitionBy, PartitionStep,
@@ -17,8 +18,6 @@ use super::{
     create_table::{DdlDefaults, PartitionSpec, check_buckets, position},
 };
 use crate::{AnalyzeContext, binder::Binder, error};
-
-const DAY_US: i64 = 86_400_000_000;
 
 /// The scalars of partition values for the given columns (`p` of `VALUES IN`, `ADD PARTITION`, …).
 pub fn partition_values(
@@ -685,6 +684,11 @@ fn compare_bounds(a: &PartitionBound, b: &PartitionBound) -> Ordering {
     }
 }
 
+/// Whether a row could belong to both.
+pub fn partitions_intersect(a: &PartitionItem, b: &PartitionItem) -> bool {
+    intersects(a, b)
+}
+
 fn intersects(a: &PartitionItem, b: &PartitionItem) -> bool {
     match (a, b) {
         (PartitionItem::Range { lower: l1, upper: u1 }, PartitionItem::Range { lower: l2, upper: u2 }) => {
@@ -734,68 +738,30 @@ pub(super) fn from_micros(ty: &LogicalType, us: i64) -> Scalar {
     if *ty == LogicalType::Date { Scalar::Date(us.div_euclid(DAY_US) as i32) } else { Scalar::Datetime(us) }
 }
 
-/// `(year, month)` of a moment, month from 1.
-fn year_month(us: i64) -> (i64, i64) {
-    let (y, m, _) = date::civil_from_days(us.div_euclid(DAY_US) as i32);
-    (i64::from(y), i64::from(m))
+/// The calendar unit of an interval's; finer ones than seconds count as days, as no partition has them.
+pub(super) fn calendar_unit(unit: IntervalUnit) -> Unit {
+    match unit {
+        IntervalUnit::Second => Unit::Second,
+        IntervalUnit::Minute => Unit::Minute,
+        IntervalUnit::Hour => Unit::Hour,
+        IntervalUnit::Week => Unit::Week,
+        IntervalUnit::Month => Unit::Month,
+        IntervalUnit::Quarter => Unit::Quarter,
+        IntervalUnit::Year => Unit::Year,
+        _ => Unit::Day,
+    }
 }
 
-fn month_start(months: i64) -> i64 {
-    i64::from(date::days_from_civil(months.div_euclid(12) as i32, months.rem_euclid(12) as u32 + 1, 1)) * DAY_US
-}
-
-/// The start of the unit a moment lies in; weeks start on Monday.
 fn floor(us: i64, unit: IntervalUnit) -> i64 {
-    let days = us.div_euclid(DAY_US);
-    match unit {
-        IntervalUnit::Hour => us.div_euclid(3_600_000_000) * 3_600_000_000,
-        IntervalUnit::Week => (days - (days + 3).rem_euclid(7)) * DAY_US,
-        IntervalUnit::Month => {
-            let (y, m) = year_month(us);
-            month_start(y * 12 + m - 1)
-        }
-        IntervalUnit::Year => month_start(year_month(us).0 * 12),
-        _ => days * DAY_US,
-    }
+    calendar::floor(us, calendar_unit(unit))
 }
 
-/// A moment `n` units later; months keep to their first day.
 pub(super) fn advance(us: i64, n: i64, unit: IntervalUnit) -> i64 {
-    match unit {
-        IntervalUnit::Second => us + n * 1_000_000,
-        IntervalUnit::Minute => us + n * 60_000_000,
-        IntervalUnit::Hour => us + n * 3_600_000_000,
-        IntervalUnit::Week => us + 7 * n * DAY_US,
-        IntervalUnit::Month | IntervalUnit::Quarter => {
-            let (y, m) = year_month(us);
-            month_start(y * 12 + m - 1 + if unit == IntervalUnit::Quarter { 3 * n } else { n })
-        }
-        IntervalUnit::Year => month_start((year_month(us).0 + n) * 12),
-        _ => us + n * DAY_US,
-    }
+    calendar::advance(us, n, calendar_unit(unit))
 }
 
 pub(super) fn partition_name(us: i64, unit: IntervalUnit) -> String {
-    let days = us.div_euclid(DAY_US) as i32;
-    let (y, m, d) = date::civil_from_days(days);
-    match unit {
-        IntervalUnit::Second => {
-            let second = us.rem_euclid(DAY_US) / 1_000_000;
-            format!("p{y:04}{m:02}{d:02}{:02}{:02}{:02}", second / 3600, second / 60 % 60, second % 60)
-        }
-        IntervalUnit::Minute => {
-            let minute = us.rem_euclid(DAY_US) / 60_000_000;
-            format!("p{y:04}{m:02}{d:02}{:02}{:02}", minute / 60, minute % 60)
-        }
-        IntervalUnit::Hour => format!("p{y:04}{m:02}{d:02}{:02}", us.rem_euclid(DAY_US) / 3_600_000_000),
-        IntervalUnit::Week => {
-            let first = date::days_from_civil(y, 1, 1);
-            format!("p{y:04}_{:02}", (days - first) / 7 + 1)
-        }
-        IntervalUnit::Month | IntervalUnit::Quarter => format!("p{y:04}{m:02}"),
-        IntervalUnit::Year => format!("p{y:04}"),
-        _ => format!("p{y:04}{m:02}{d:02}"),
-    }
+    format!("p{}", calendar::suffix(us, calendar_unit(unit)))
 }
 
 fn number_pieces(
@@ -849,12 +815,7 @@ mod tests {
     }
 
     #[test]
-    fn calendar_units() {
-        let day = |y, m, d| i64::from(date::days_from_civil(y, m, d)) * DAY_US;
-        assert_eq!(floor(day(2024, 2, 29) + 5, IntervalUnit::Month), day(2024, 2, 1));
-        assert_eq!(advance(day(2024, 1, 1), 13, IntervalUnit::Month), day(2025, 2, 1));
-        assert_eq!(floor(day(2023, 10, 31), IntervalUnit::Week), day(2023, 10, 30));
-        assert_eq!(partition_name(day(2024, 3, 7), IntervalUnit::Day), "p20240307");
+    fn extremes() {
         assert_eq!(extreme(&LogicalType::Date, true).to_string(), "9999-12-31");
         assert_eq!(extreme(&LogicalType::Date, false).to_string(), "0000-01-01");
     }

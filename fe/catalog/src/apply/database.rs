@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use common_base::{Result, err, ids::DbId};
 
-use crate::{Reply, model::Database, state::CatalogState};
+use crate::{Reply, model::{Database, RecycledObject, Table}, state::CatalogState};
 
 impl CatalogState {
     fn db(&self, db: DbId) -> Result<&Arc<Database>> {
@@ -20,19 +20,33 @@ impl CatalogState {
         Ok(Reply::Done)
     }
 
-    pub(super) fn drop_database(&mut self, id: DbId, force: bool) -> Result<Reply> {
+    pub(super) fn drop_database(&mut self, id: DbId, force: bool, recycle_ms: Option<i64>) -> Result<Reply> {
         let db = self.db(id)?.clone();
         let running = self.txns.values().find(|t| t.db_id == id && t.is_running());
         if let (Some(txn), false) = (running, force) {
             return Err(err!(User, "There are still some transactions in the COMMITTED or PREPARE state waiting to be completed, such as transaction {}. The database [{}] cannot be dropped. If you want to forcibly drop (cannot be recovered), please use \"DROP DATABASE <database> FORCE\".", txn.id, db.name));
         }
-        let temporary: Vec<_> = self.temporary_tables.iter().filter(|((_, db, _), _)| *db == id).map(|(_, t)| t.table).collect();
+        let temporary: Vec<Arc<Table>> =
+            self.temporary_tables.iter().filter(|((_, db, _), _)| *db == id).filter_map(|(_, t)| self.tables.get(&t.table).cloned()).collect();
         if !temporary.is_empty() && !force {
             return Err(err!(User, "The database [{}] cannot be dropped because there are still some temporary tables in it. If you want to forcibly drop(cannot be recovered), please use \"DROP DATABASE <database> FORCE\".", db.name));
         }
-        let tables: Vec<_> = self.tables_of(id).map(|t| t.id).chain(temporary).collect();
-        for table in tables {
-            self.drop_table(table)?;
+        let tables: Vec<Arc<Table>> = self.tables_of(id).cloned().chain(temporary).collect();
+        for table in &tables {
+            if !self.remove_temporary_name(table.id) {
+                self.table_names.remove(&(id, table.name.clone()));
+            }
+            self.tables.remove(&table.id);
+        }
+        match recycle_ms {
+            Some(dropped_ms) => {
+                let tables = tables.iter().map(|t| self.settled(t)).collect();
+                self.recycle(RecycledObject::Database { database: db.clone(), tables }, dropped_ms);
+            }
+            None => {
+                tables.iter().for_each(|t| self.forget_table(t));
+                self.erase_all_of(id);
+            }
         }
         self.database_names.remove(&db.name);
         self.databases.remove(&id);

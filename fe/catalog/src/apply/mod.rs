@@ -4,6 +4,7 @@ mod alter;
 mod admin;
 mod database;
 mod node;
+mod recycle;
 mod table;
 mod temporary;
 #[cfg(test)]
@@ -36,12 +37,12 @@ impl CatalogState {
                 Ok(Reply::Id(first))
             }
             Op::CreateDatabase(db) => self.create_database(db),
-            Op::DropDatabase { db, force } => self.drop_database(db, force),
+            Op::DropDatabase { db, force, recycle_ms } => self.drop_database(db, force, recycle_ms),
             Op::RenameDatabase { db, name } => self.rename_database(db, name),
             Op::AlterDatabaseProperties { db, properties } => self.alter_database_properties(db, properties),
             Op::CreateTable(table) => self.create_table(&table),
             Op::CreateTemporaryTable { session, frontend, table } => self.create_temporary_table(session, frontend, &table),
-            Op::DropTable { table } => self.drop_table(table),
+            Op::DropTable { table, recycle_ms } => self.drop_table(table, recycle_ms),
             Op::RenameTable { table, name } => self.rename_table(table, name),
             Op::RenameColumn { table, from, to, generated, partition_exprs, now_ms } => {
                 self.rename_column(table, &from, &to, generated, partition_exprs, now_ms)
@@ -54,7 +55,9 @@ impl CatalogState {
             Op::TakeNumbers { table, count } => self.take_numbers(table, count),
             Op::RaiseNumbers { table, next } => self.raise_numbers(table, next),
             Op::AddPartitions { table, partitions } => self.add_partitions(table, partitions),
-            Op::DropPartitions { table, partitions } => self.drop_partitions(table, &partitions),
+            Op::DropPartitions { table, partitions, recycle_ms } => self.drop_partitions(table, &partitions, recycle_ms),
+            Op::Recover { id } => self.recover(id),
+            Op::EraseRecycled { ids } => self.erase_recycled(&ids),
             Op::ReplacePartitions { table, pairs, now_ms } => self.replace_partitions(table, pairs, now_ms),
             Op::SwapPartitions { table, leave, enter, now_ms } => self.swap_partitions(table, &leave, &enter, now_ms),
             Op::AddFrontend(frontend) => self.add_frontend(frontend),

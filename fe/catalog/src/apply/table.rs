@@ -5,7 +5,7 @@ use std::sync::Arc;
 use common_base::{Result, bail, err, ids::{ColumnUid, PartitionId, TableId}};
 
 use super::database::merge_properties;
-use crate::{Reply, model::{ColumnSource, OlapTable, Partition, PartitionInfo, Table, TableKind}, state::CatalogState};
+use crate::{Reply, model::{ColumnSource, OlapTable, Partition, PartitionInfo, RecycledObject, Table, TableKind}, state::CatalogState};
 
 impl CatalogState {
     fn existing(&self, id: TableId) -> Result<&Arc<Table>> {
@@ -34,17 +34,32 @@ impl CatalogState {
         Ok(Reply::Done)
     }
 
-    pub(super) fn drop_table(&mut self, id: TableId) -> Result<Reply> {
+    pub(super) fn drop_table(&mut self, id: TableId, recycle_ms: Option<i64>) -> Result<Reply> {
         let table = self.existing(id)?.clone();
-        for partition in table.as_olap().iter().flat_map(|o| o.partitions.values()) {
-            self.unindex_partition(partition);
+        // Nobody could see a temporary table that comes back.
+        let recycle_ms = recycle_ms.filter(|_| !self.temporary_tables.values().any(|t| t.table == id));
+        match recycle_ms {
+            Some(dropped_ms) => {
+                self.check_settled(&format!("table [{}]", table.name), |t, _| t == id)?;
+                let table = self.settled(&table);
+                self.recycle(RecycledObject::Table(table), dropped_ms);
+            }
+            None => self.forget_table(&table),
         }
         if !self.remove_temporary_name(id) {
             self.table_names.remove(&(table.db_id, table.name.clone()));
         }
         self.tables.remove(&id);
-        self.statistics.remove(&id);
         Ok(Reply::Done)
+    }
+
+    /// What the catalog knows of a table beside its entry.
+    pub(super) fn forget_table(&mut self, table: &Table) {
+        for partition in table.as_olap().iter().flat_map(|o| o.partitions.values()) {
+            self.unindex_partition(partition);
+        }
+        self.statistics.remove(&table.id);
+        self.erase_partitions_of(table.id);
     }
 
     pub(super) fn rename_table(&mut self, id: TableId, name: String) -> Result<Reply> {
@@ -188,11 +203,20 @@ impl CatalogState {
         Ok(Reply::Done)
     }
 
-    pub(super) fn drop_partitions(&mut self, id: TableId, partitions: &[PartitionId]) -> Result<Reply> {
-        let (_, olap) = self.existing_olap(id)?;
+    pub(super) fn drop_partitions(&mut self, id: TableId, partitions: &[PartitionId], recycle_ms: Option<i64>) -> Result<Reply> {
+        let (table, olap) = self.existing_olap(id)?;
+        let db_id = table.db_id;
         let dropped: Vec<Arc<Partition>> = partitions.iter().filter_map(|p| olap.partitions.get(p).cloned()).collect();
+        // An index under construction is not there when the partition comes back.
+        let recycle_ms = recycle_ms.filter(|_| !olap.is_changing());
+        if recycle_ms.is_some() {
+            self.check_settled("partition", |_, p| partitions.contains(&p))?;
+        }
         for partition in &dropped {
-            self.unindex_partition(partition);
+            match recycle_ms {
+                Some(ms) if !partition.temporary => self.recycle(RecycledObject::Partition { db_id, table: id, partition: partition.clone() }, ms),
+                _ => self.unindex_partition(partition),
+            }
         }
         self.change_olap(id, |o| dropped.iter().for_each(|p| drop(o.partitions.remove(&p.id))));
         Ok(Reply::Done)

@@ -1,9 +1,11 @@
 //! The cluster as the FE keeps it: who is alive, tablets on backends, publishing of committed loads, repair of replicas.
 
 pub mod alter;
+pub mod dynamic_partition;
 pub mod heartbeat;
 pub mod nodes;
 pub mod publish;
+pub mod recycle;
 pub mod repair;
 pub mod report;
 pub mod tablets;

@@ -269,10 +269,6 @@ pub(super) fn providers() -> Vec<Provider> {
                 ("CREATED_TIME", Datetime),
             ],
         ),
-        provider(
-            "recyclebin_catalogs",
-            &[("TYPE", TEXT), ("NAME", TEXT), ("DB_ID", BigInt), ("TABLE_ID", BigInt), ("PARTITION_ID", BigInt), ("DROP_TIME", Datetime)],
-        ),
         sys(
             "grants_to_users",
             &[

@@ -12,6 +12,7 @@ mod empty;
 mod keywords;
 mod loads;
 mod partitions_meta;
+mod recycle_bin;
 mod schemata;
 mod statistics;
 mod tables;
@@ -102,6 +103,7 @@ static PROVIDERS: LazyLock<Vec<Provider>> = LazyLock::new(|| {
         columns::COLUMNS,
         views::VIEWS,
         partitions_meta::PARTITIONS_META,
+        recycle_bin::RECYCLEBIN_CATALOGS,
         tables_config::TABLES_CONFIG,
         constraints::TABLE_CONSTRAINTS,
         constraints::KEY_COLUMN_USAGE,

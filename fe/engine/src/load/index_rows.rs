@@ -27,7 +27,8 @@ pub fn partition_exprs(engine: &Engine, catalog: &CatalogState, table: &Table) -
     outside_sessions(engine, catalog, table, |ctx| bind_partition_exprs(ctx, table))
 }
 
-fn outside_sessions<T>(engine: &Engine, catalog: &CatalogState, table: &Table, bind: impl FnOnce(&AnalyzeContext<'_>) -> Result<T>) -> Result<T> {
+/// Binds as no session does: UTC, defaults of variables.
+pub(crate) fn outside_sessions<T>(engine: &Engine, catalog: &CatalogState, table: &Table, bind: impl FnOnce(&AnalyzeContext<'_>) -> Result<T>) -> Result<T> {
     let database = catalog.databases.get(&table.db_id).map(|d| d.name.clone()).unwrap_or_default();
     let facts = NoSession { eval: EvalContext { now_us: engine.clock.now_us(), database, ..EvalContext::default() } };
     let view = SnapshotView { engine, catalog: engine.meta.snapshot() };

@@ -116,7 +116,7 @@ async fn drop_partitions(engine: &Arc<Engine>, table: TableId, gone: Vec<Partiti
     if gone.is_empty() {
         return;
     }
-    match engine.meta.propose(&Op::DropPartitions { table, partitions: gone.iter().map(|p| p.id).collect() }).await {
+    match engine.meta.propose(&Op::DropPartitions { table, partitions: gone.iter().map(|p| p.id).collect(), recycle_ms: None }).await {
         Ok(_) => tablets::drop_tablets(engine, &gone),
         Err(e) => {
             engine.overwrites.store(true, Ordering::Release);

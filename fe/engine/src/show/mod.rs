@@ -18,6 +18,7 @@ pub mod materialized_views;
 pub mod nodes;
 pub mod partitions;
 pub mod proc;
+pub mod recycle_bin;
 pub mod processlist;
 pub mod tables;
 pub mod tablets;
@@ -111,6 +112,7 @@ fn table(session: &Session, kind: &ShowKind) -> Result<Table> {
         ShowKind::Privileges => Ok(accounts::privileges()),
         ShowKind::Frontends => Ok(nodes::frontends(session)),
         ShowKind::Backends => Ok(nodes::backends(session)),
+        ShowKind::CatalogRecycleBin => Ok(recycle_bin::recycle_bin(session)),
         ShowKind::Proc(path) => proc::proc(session, path),
         ShowKind::Load { db, all } => loads::load(session, db.as_ref(), *all),
         ShowKind::StreamLoad { label, db, all } => loads::stream_load(session, label.as_ref(), db.as_ref(), *all),

@@ -6,8 +6,10 @@ use common_base::Result;
 use common_types::{LogicalType, Scalar};
 use fe_catalog::{
     CatalogState,
+    calendar::Unit,
     model::{Distribution, OlapTable, Partition, PartitionInfo, PartitionItem, Table as CatalogTable},
 };
+use fe_jobs::dynamic_partition::{PREFIX, Rule};
 use fe_parser::ast::sql;
 
 use super::{
@@ -135,36 +137,56 @@ fn type_name(ty: &LogicalType) -> String {
     }
 }
 
+const DAYS: [&str; 7] = ["MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY"];
+
+/// `1st`, `22nd`.
+fn ordinal(n: i64) -> String {
+    let ending = match (n % 10, n % 100) {
+        (_, 11..=13) => "th",
+        (1, _) => "st",
+        (2, _) => "nd",
+        (3, _) => "rd",
+        _ => "th",
+    };
+    format!("{n}{ending}")
+}
+
 /// SHOW DYNAMIC PARTITION TABLES: tables that ask for it.
 pub fn dynamic(session: &Session, db: Option<&sql::ObjectName>) -> Result<Table> {
     let db = names::database_or_current(session, db)?;
     let catalog = session.catalog();
-    let property = |olap: &OlapTable, key: &str, default: &str| text(olap.property(&format!("dynamic_partition.{key}")).unwrap_or(default));
+    let zone = session.variables.get_text("time_zone");
     let mut rows = Vec::new();
     for table in super::tables::tables_of(&catalog, &db)? {
         let Some(olap) = table.as_olap() else { continue };
-        if olap.property("dynamic_partition.time_unit").is_none() {
-            continue;
-        }
-        let buckets = match &olap.distribution {
-            Distribution::Hash { buckets, .. } | Distribution::Random { buckets } => buckets.to_string(),
+        let Ok(Some(rule)) = Rule::of(&olap.properties) else { continue };
+        let property = |key: &str| olap.property(&format!("{PREFIX}{key}")).filter(|v| !v.trim().is_empty());
+        let declared = match &olap.distribution {
+            Distribution::Hash { buckets, .. } | Distribution::Random { buckets } => *buckets,
         };
+        let start_of = match rule.unit {
+            Unit::Week => DAYS.get(rule.start_day_of_week as usize - 1).copied().unwrap_or_default().to_owned(),
+            Unit::Month => ordinal(rule.start_day_of_month),
+            _ => "N/A".to_owned(),
+        };
+        let round = session.engine.partition_rounds.of(table.id).unwrap_or_default();
+        let failed = round.create_error.is_some() || round.drop_error.is_some();
         rows.push(vec![
             text(table.name.clone()),
-            property(olap, "enable", "true"),
-            property(olap, "time_unit", ""),
-            property(olap, "start", "-2147483648"),
-            property(olap, "end", "0"),
-            property(olap, "prefix", "p"),
-            property(olap, "buckets", &buckets),
-            property(olap, "replication_num", olap.property("replication_num").unwrap_or("1")),
-            text(""),
-            text("NULL"),
-            text("NULL"),
-            text("NORMAL"),
-            text("NULL"),
-            text("NULL"),
-            text("false"),
+            text(rule.enabled.to_string()),
+            text(property("time_unit").unwrap_or_default().to_uppercase()),
+            text(property("start").unwrap_or("-2147483648")),
+            text(rule.end.to_string()),
+            text(rule.prefix.clone()),
+            text(rule.buckets.unwrap_or(declared).to_string()),
+            text(rule.replication_num.map_or_else(|| olap.property("replication_num").unwrap_or("1").to_owned(), |n| n.to_string())),
+            text(start_of),
+            text(time::moment(round.updated_ms, &zone)),
+            text(time::moment(round.at_ms, &zone)),
+            text(if failed { "ERROR" } else { "NORMAL" }),
+            text(round.create_error.unwrap_or_else(|| "NULL".to_owned())),
+            text(round.drop_error.unwrap_or_else(|| "NULL".to_owned())),
+            text(rule.enabled.to_string()),
         ]);
     }
     let names = [

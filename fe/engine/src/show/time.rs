@@ -30,6 +30,12 @@ pub fn local_datetime(ms: i64, zone: &str) -> Scalar {
     Scalar::Datetime((ms.div_euclid(1000) + offset) * 1_000_000)
 }
 
+/// A moment as local time: microseconds since 1970 in a zone.
+pub fn local_us(ms: i64, zone: &str) -> i64 {
+    let Ok(at) = jiff::Timestamp::from_millisecond(ms) else { return ms * 1000 };
+    ms * 1000 + i64::from(time_zone(zone).to_offset(at).seconds()) * 1_000_000
+}
+
 /// A zone by name or by offset (`+08:00`).
 fn time_zone(name: &str) -> jiff::tz::TimeZone {
     if let Some(rest) = name.strip_prefix(['+', '-']) {
@@ -82,6 +88,7 @@ mod tests {
     #[test]
     fn moments_are_printed_in_the_zone() {
         assert_eq!(moment(0, "UTC"), "NULL");
+        assert_eq!(local_us(1000, "+08:00"), 28_801_000_000);
         assert_eq!(moment(1_700_000_000_000, "UTC"), "2023-11-14 22:13:20");
         assert_eq!(moment(1_700_000_000_000, "+08:00"), "2023-11-15 06:13:20");
         assert_eq!(moment(1_700_000_000_000, "Asia/Shanghai"), "2023-11-15 06:13:20");

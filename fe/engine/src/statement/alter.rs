@@ -9,11 +9,13 @@ use fe_catalog::{
 use fe_parser::ast::{AddPartition, AlterTable, AlterTableClause, CompactionKind, PartitionSelection, Properties, sql};
 
 use super::{
-    alter_columns, names, optimize, replace_partition, rollup,
+    alter_columns, names, optimize, partition_filter, recover, replace_partition, rollup,
     table::{analyze, ddl_defaults, partition_plans, refuse_system_database, template},
     truncate,
 };
-use crate::{cluster::tablets, result::StatementResult, session::Session};
+use fe_jobs::dynamic_partition::{PREFIX, Rule};
+
+use crate::{cluster::{dynamic_partition, tablets}, result::StatementResult, session::Session};
 
 /// Properties that are only remembered, or read where they act; the others need work on tablets.
 const SETTABLE: &[&str] = &[
@@ -28,6 +30,9 @@ const SETTABLE: &[&str] = &[
     "table_query_timeout",
     "base_compaction_forbidden_time_ranges",
     "primary_index_cache_expire_sec",
+    "partition_live_number",
+    "partition_ttl",
+    "partition_retention_condition",
 ];
 
 /// Properties whose change needs work that does not exist yet.
@@ -42,9 +47,6 @@ const NEEDS_WORK: &[&str] = &[
     "unique_constraints",
     "foreign_key_constraints",
     "labels.location",
-    "partition_live_number",
-    "partition_ttl",
-    "partition_retention_condition",
     "compression",
     "in_memory",
 ];
@@ -114,8 +116,8 @@ async fn alter(
             session.change(op).await
         }
         AlterTableClause::AddPartition(add) => add_partitions(session, table, olap, add).await,
-        AlterTableClause::DropPartition { temporary, if_exists, selection, .. } => {
-            drop_partitions(session, table, olap, *temporary, *if_exists, selection).await
+        AlterTableClause::DropPartition { temporary, if_exists, selection, force } => {
+            drop_partitions(session, table, olap, *temporary, *if_exists, *force, selection).await
         }
         AlterTableClause::TruncatePartition(names) => truncate::truncate(session, &statement.table, Some(names)).await,
         AlterTableClause::ReplacePartition { partitions, with, properties } => replace_partition::run(session, table, olap, partitions, with, properties).await,
@@ -185,12 +187,14 @@ async fn set_properties(session: &mut Session, table: &Table, olap: &OlapTable, 
         if key == "replicated_storage" && p.value.trim().eq_ignore_ascii_case("true") && olap.indexes_ddl.iter().any(|ddl| ddl.contains(") USING GIN")) {
             bail!(User, "Getting analyzing error. Detail message: Can not enable replicated storage when the table has GIN.");
         }
-        if SETTABLE.contains(&key.as_str()) {
+        if key.starts_with(PREFIX) {
+            changes.push((key, p.value.trim().to_owned()));
+        } else if SETTABLE.contains(&key.as_str()) {
             check_property(&key, &p.value)?;
             changes.push((key, p.value.trim().to_owned()));
         } else if olap.property(&key).is_some_and(|v| v.eq_ignore_ascii_case(p.value.trim())) {
             // Already so.
-        } else if NEEDS_WORK.contains(&key.as_str()) || ["dynamic_partition.", "binlog", "flat_json."].iter().any(|prefix| key.starts_with(prefix)) {
+        } else if NEEDS_WORK.contains(&key.as_str()) || ["binlog", "flat_json."].iter().any(|prefix| key.starts_with(prefix)) {
             bail!(NotSupported, "ALTER TABLE SET (\"{key}\") is not supported yet");
         } else {
             bail!(User, "Unknown properties: {{{}={}}}", p.key, p.value);
@@ -199,7 +203,33 @@ async fn set_properties(session: &mut Session, table: &Table, olap: &OlapTable, 
     if changes.is_empty() {
         return Ok(StatementResult::ok());
     }
-    session.change(Op::AlterTableProperties { table: table.id, properties: changes }).await
+    let by_time = changes.iter().any(|(k, _)| k.starts_with(PREFIX) || k.starts_with("partition_"));
+    if by_time {
+        check_lifetimes(session, table, olap, &changes)?;
+    }
+    let done = session.change(Op::AlterTableProperties { table: table.id, properties: changes }).await?;
+    if by_time {
+        session.wait_for_own_changes().await?;
+        let engine = session.engine.clone();
+        dynamic_partition::changed(&engine, table.id).await;
+    }
+    Ok(done)
+}
+
+/// What properties say of the time partitions come and go, together with those the table has.
+fn check_lifetimes(session: &Session, table: &Table, olap: &OlapTable, changes: &[(String, String)]) -> Result<()> {
+    let mut all = olap.properties.clone();
+    all.retain(|(k, _)| !changes.iter().any(|(c, _)| c == k));
+    all.extend(changes.iter().cloned());
+    dynamic_partition::check(&session.engine, table, &OlapTable { properties: all, ..olap.clone() })
+}
+
+/// Partitions that a rule makes and drops are not for statements, as long as the rule is on.
+fn refuse_dynamic(olap: &OlapTable) -> Result<()> {
+    if Rule::of(&olap.properties)?.is_some_and(|r| r.enabled) {
+        bail!(User, "Cannot add/drop partition on a Dynamic Partition Table, Use command `ALTER TABLE tbl_name SET (\"dynamic_partition.enable\" = \"false\")` firstly.");
+    }
+    Ok(())
 }
 
 /// What is written from now on has the bloom filters.
@@ -290,6 +320,9 @@ pub(super) fn partitioned(table: &Table, olap: &OlapTable) -> Result<()> {
 
 async fn add_partitions(session: &mut Session, table: &Table, olap: &OlapTable, add: &AddPartition) -> Result<StatementResult> {
     partitioned(table, olap)?;
+    if !add.temporary {
+        refuse_dynamic(olap)?;
+    }
     let engine = session.engine.clone();
     let defaults = ddl_defaults(&engine);
     let specs = analyze(session, &[], |ctx| analyze_add_partition(ctx, table, add, &defaults))?;
@@ -327,20 +360,30 @@ async fn drop_partitions(
     olap: &OlapTable,
     temporary: bool,
     if_exists: bool,
+    force: bool,
     selection: &PartitionSelection,
 ) -> Result<StatementResult> {
     partitioned(table, olap)?;
+    if !temporary {
+        refuse_dynamic(olap)?;
+    }
     let chosen = select_partitions(session, table, olap, temporary, if_exists, selection)?;
     if chosen.is_empty() {
         return Ok(StatementResult::ok());
     }
     let automatic = olap.partition_info.automatic();
     let formal = olap.partitions.values().filter(|p| !p.temporary).count();
-    if !temporary && !automatic && chosen.len() == formal {
+    let by_condition = matches!(selection, PartitionSelection::Where(_));
+    if !temporary && !automatic && !by_condition && chosen.len() == formal {
         bail!(User, "Cannot remove all partitions, use DROP TABLE instead");
     }
     let ids: Vec<PartitionId> = chosen.iter().map(|p| p.id).collect();
-    let done = session.change(Op::DropPartitions { table: table.id, partitions: ids }).await?;
+    // Temporary partitions do not come back.
+    if !temporary && !force {
+        let op = Op::DropPartitions { table: table.id, partitions: ids.clone(), recycle_ms: Some(session.engine.clock.now_ms()) };
+        return recover::drop_settled(session, op, |txn| txn.versions.iter().any(|(_, p, _)| ids.contains(p))).await;
+    }
+    let done = session.change(Op::DropPartitions { table: table.id, partitions: ids, recycle_ms: None }).await?;
     tablets::drop_tablets(&session.engine, &chosen);
     Ok(done)
 }
@@ -361,7 +404,10 @@ fn select_partitions(
             let batch = analyze(session, &[], |ctx| batch_names(ctx, table, batch, &defaults))?;
             named(olap, temporary, if_exists, &batch.into_iter().map(sql::Ident::new).collect::<Vec<_>>())
         }
-        PartitionSelection::Where(_) => bail!(NotSupported, "DROP PARTITIONS WHERE is not supported yet"),
+        PartitionSelection::Where(condition) => {
+            let chosen = partition_filter::inside(&session.engine, table, olap, condition)?;
+            Ok(chosen.iter().filter_map(|id| olap.partitions.get(id)).map(|p| p.as_ref().clone()).collect())
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use common_base::{Result, bail, ids::DbId};
 use fe_catalog::{Op, model::Database};
 use fe_parser::ast::{AlterDatabase, AlterDatabaseAction, CreateDatabase, DropDatabase, Use};
 
-use super::names;
+use super::{names, recover};
 use crate::{cluster::tablets, info_schema, result::StatementResult, session::Session};
 
 /// CREATE DATABASE.
@@ -40,11 +40,15 @@ pub async fn drop(session: &mut Session, statement: &DropDatabase) -> Result<Sta
         }
         bail!(BadDatabaseDrop, "Can't drop database '{name}'; database doesn't exist");
     };
-    let result = session.change(Op::DropDatabase { db: db.id, force: statement.force }).await?;
-    let temporary = catalog.temporary_tables.iter().filter(|((_, of, _), _)| *of == db.id).filter_map(|(_, t)| catalog.tables.get(&t.table));
-    for table in catalog.tables_of(db.id).chain(temporary) {
-        let partitions: Vec<_> = table.as_olap().iter().flat_map(|o| o.partitions.values()).map(|p| p.as_ref().clone()).collect();
-        tablets::drop_tablets(&session.engine, &partitions);
+    let id = db.id;
+    let recycle_ms = (!statement.force).then(|| session.engine.clock.now_ms());
+    let op = Op::DropDatabase { db: id, force: statement.force, recycle_ms };
+    let result = if statement.force { session.change(op).await? } else { recover::drop_settled(session, op, |txn| txn.db_id == id).await? };
+    if statement.force {
+        let temporary = catalog.temporary_tables.iter().filter(|((_, of, _), _)| *of == id).filter_map(|(_, t)| catalog.tables.get(&t.table));
+        for table in catalog.tables_of(id).chain(temporary) {
+            tablets::drop_tablets(&session.engine, &super::table::partitions_of(table));
+        }
     }
     if session.database.as_deref() == Some(name.as_str()) {
         session.database = None;

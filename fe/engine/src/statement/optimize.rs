@@ -261,7 +261,7 @@ async fn forget(session: &mut Session, table: &Table, made: &[PartitionId]) {
     let catalog = session.engine.meta.snapshot();
     let olap = catalog.tables.get(&table.id).and_then(|t| t.as_olap().cloned());
     let gone: Vec<Partition> = olap.iter().flat_map(|o| made.iter().filter_map(|id| o.partitions.get(id))).map(|p| p.as_ref().clone()).collect();
-    match session.change(Op::DropPartitions { table: table.id, partitions: made.to_vec() }).await {
+    match session.change(Op::DropPartitions { table: table.id, partitions: made.to_vec(), recycle_ms: None }).await {
         Ok(_) => tablets::drop_tablets(&session.engine, &gone),
         Err(e) => tracing::warn!(table = %table.id, "temporary partitions could not be dropped: {e}"),
     }

@@ -20,9 +20,9 @@ use fe_catalog::{
 };
 use fe_parser::ast::{CreateTable, CreateTableAsSelect, CreateTableLike, DropTable, Insert, InsertSource, InsertTarget, Statement};
 
-use super::{insert, names, plan, secondary_index, temporary};
+use super::{insert, names, plan, recover, secondary_index, temporary};
 use crate::{
-    cluster::tablets::{self, PartitionPlan, TabletTemplate},
+    cluster::{dynamic_partition, tablets::{self, PartitionPlan, TabletTemplate}},
     engine::Engine,
     info_schema,
     result::StatementResult,
@@ -138,7 +138,7 @@ pub async fn create_as_select(
 }
 
 async fn drop_created(session: &mut Session, table: &Table) {
-    match session.change(Op::DropTable { table: table.id }).await {
+    match session.change(Op::DropTable { table: table.id, recycle_ms: None }).await {
         Ok(_) => tablets::drop_tablets(&session.engine, &partitions_of(table)),
         Err(e) => tracing::warn!(table = %table.id, "a table whose first insert failed could not be dropped: {e}"),
     }
@@ -189,6 +189,7 @@ async fn create_analyzed(session: &mut Session, spec: CreateTableSpec) -> Result
         columns: spec.columns,
         kind: TableKind::System,
     };
+    dynamic_partition::check(&engine, &table, &olap)?;
     let plans = partition_plans(&engine, &olap, spec.replication_num, spec.partitions, false);
     let made = if plans.is_empty() {
         Vec::new()
@@ -206,6 +207,7 @@ async fn create_analyzed(session: &mut Session, spec: CreateTableSpec) -> Result
     match session.change(op).await {
         Ok(_) => {
             session.wait_for_own_changes().await?;
+            dynamic_partition::changed(&engine, table.id).await;
             Ok(Some(table))
         }
         Err(e) => {
@@ -301,7 +303,12 @@ pub async fn drop(session: &mut Session, statement: &DropTable) -> Result<Statem
     if table.as_olap().is_none() {
         bail!(User, "'{db_name}.{name}' is not 'TABLE'. Hint: Use DROP VIEW to remove a view");
     }
-    let result = session.change(Op::DropTable { table: table.id }).await?;
+    let id = table.id;
+    if !statement.force {
+        let op = Op::DropTable { table: id, recycle_ms: Some(session.engine.clock.now_ms()) };
+        return recover::drop_settled(session, op, |txn| txn.versions.iter().any(|(t, _, _)| *t == id)).await;
+    }
+    let result = session.change(Op::DropTable { table: id, recycle_ms: None }).await?;
     tablets::drop_tablets(&session.engine, &partitions_of(table));
     Ok(result)
 }

@@ -50,7 +50,7 @@ pub async fn drop(session: &mut Session, statement: &DropTable) -> Result<Statem
     }
     match find(session, &catalog, &db, &name) {
         Some(table) => {
-            let result = session.change(Op::DropTable { table: table.id }).await?;
+            let result = session.change(Op::DropTable { table: table.id, recycle_ms: None }).await?;
             tablets::drop_tablets(&session.engine, &partitions_of(&table));
             Ok(result)
         }
@@ -93,7 +93,7 @@ pub async fn sweep(engine: Arc<Engine>) {
 
 async fn drop_all(engine: &Arc<Engine>, all: Vec<Arc<Table>>) -> Result<()> {
     for table in all {
-        engine.meta.submit(Op::DropTable { table: table.id }).await?;
+        engine.meta.submit(Op::DropTable { table: table.id, recycle_ms: None }).await?;
         tablets::drop_tablets(engine, &partitions_of(&table));
     }
     Ok(())

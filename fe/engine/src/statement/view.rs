@@ -74,7 +74,7 @@ pub async fn drop(session: &mut Session, statement: &DropView) -> Result<Stateme
     let (db_name, name) = names::qualified(session, &statement.name)?;
     super::table::refuse_system_database(&db_name)?;
     match find_view(session, &statement.name) {
-        Ok(view) => session.change(Op::DropTable { table: view.id }).await,
+        Ok(view) => session.change(Op::DropTable { table: view.id, recycle_ms: None }).await,
         Err(_) if statement.if_exists && names::find_table(&session.engine.meta.snapshot(), &db_name, &name).is_err() => Ok(StatementResult::ok()),
         Err(e) => Err(e),
     }

@@ -268,7 +268,7 @@ fn deadlines_and_dropped_tables_cancel() {
     let mut state = converting();
     let late = step(&state, &job(&state), &seen(2_000_000, &[1, 2]));
     assert!(matches!(late.as_slice(), [Effect::Propose(Op::CancelAlter { reason, .. })] if reason.contains("timeout")));
-    state.apply(Op::DropTable { table: TABLE }).unwrap();
+    state.apply(Op::DropTable { table: TABLE, recycle_ms: None }).unwrap();
     let effects = step(&state, &job(&state), &seen(50, &[1, 2]));
     propose(&mut state, effects);
     assert_eq!(job(&state).message, "table does not exist");
