@@ -71,6 +71,65 @@ class Partitions(ClusterTest):
         self.assertEqual((self.names("places"), self.names("places", temporary=True)), (["p20240405", "t1"], []))
         self.assertEqual(self.sql("SELECT sum(n) FROM places"), ((75,),))
 
+    def test_recycle_bin(self):
+        self.sql("DROP TABLE IF EXISTS gone FORCE")
+        make = f"CREATE TABLE gone (k INT, v INT) DUPLICATE KEY (k) PARTITION BY RANGE (k) (PARTITION p1 VALUES LESS THAN ('10'), PARTITION p2 VALUES LESS THAN ('20')) DISTRIBUTED BY HASH (k) BUCKETS 2 {ONE_COPY}"
+        self.sql(make)
+        self.sql("INSERT INTO gone VALUES (1, 1), (11, 2)")
+        self.sql("ALTER TABLE gone DROP PARTITION p1")
+        self.assertEqual(self.sql("SELECT sum(v) FROM gone"), ((2,),))
+        self.assertIn(("Partition", "p1"), [row[:2] for row in self.sql("SHOW CATALOG RECYCLE BIN")])
+        self.sql("RECOVER PARTITION p1 FROM gone")
+        self.sql("INSERT INTO gone VALUES (2, 10)")
+        self.assertEqual(self.sql("SELECT sum(v) FROM gone"), ((13,),))
+        self.sql("ALTER TABLE gone DROP PARTITION p1 FORCE")
+        with self.assertRaisesRegex(Exception, "No partition named 'p1' in recycle bin"):
+            self.sql("RECOVER PARTITION p1 FROM gone")
+        self.sql("DROP TABLE gone")
+        self.sql(make)
+        with self.assertRaisesRegex(Exception, "already exists"):
+            self.sql("RECOVER TABLE gone")
+        self.sql("DROP TABLE gone FORCE")
+        self.cluster.restart(self.cluster.frontend)
+        self.cluster.wait_alive()
+        self.sql("RECOVER TABLE gone")
+        self.assertEqual(self.sql("SELECT sum(v) FROM gone"), ((2,),))
+        self.cluster.database("gone_db")
+        self.cluster.sql(f"CREATE TABLE t (k INT) DISTRIBUTED BY HASH (k) BUCKETS 1 {ONE_COPY}", database="gone_db")
+        self.cluster.sql("INSERT INTO t VALUES (7)", database="gone_db")
+        self.sql("DROP DATABASE gone_db")
+        self.sql("RECOVER DATABASE gone_db")
+        self.assertEqual(self.sql("SELECT k FROM gone_db.t"), ((7,),))
+        self.sql("DROP DATABASE gone_db")
+        self.sql("ADMIN SET FRONTEND CONFIG ('catalog_trash_expire_second' = '0')")
+        try:
+            wait_until("the bin is empty", lambda: not self.sql("SHOW CATALOG RECYCLE BIN"))
+        finally:
+            self.sql("ADMIN SET FRONTEND CONFIG ('catalog_trash_expire_second' = '86400')")
+        self.cluster_refuses("RECOVER DATABASE gone_db")
+
+    def test_partitions_by_time(self):
+        self.sql("DROP TABLE IF EXISTS timed FORCE")
+        rule = ", ".join(f'"dynamic_partition.{k}" = "{v}"' for k, v in {"time_unit": "DAY", "start": "-3", "end": "2", "history_partition_num": "3", "buckets": "1"}.items())
+        self.sql(f'CREATE TABLE timed (dt DATE, n INT) PARTITION BY RANGE (dt) () DISTRIBUTED BY HASH (n) PROPERTIES ("replication_num" = "1", {rule})')
+        today = lambda days: self.sql(f"SELECT date_format(days_add(utc_timestamp(), {days}), 'p%Y%m%d')")[0][0]  # noqa: E731
+        self.assertEqual(self.names("timed"), [today(d) for d in range(-3, 3)])
+        shown = [row for row in self.sql("SHOW DYNAMIC PARTITION TABLES") if row[0] == "timed"]
+        self.assertEqual([row[1:7] for row in shown], [("true", "DAY", "-3", "2", "p", "1")])
+        with self.assertRaisesRegex(Exception, "Dynamic Partition Table"):
+            self.sql(f"ALTER TABLE timed DROP PARTITION {today(0)}")
+        self.sql('ALTER TABLE timed SET ("dynamic_partition.start" = "-1", "dynamic_partition.end" = "3")')
+        self.assertEqual(self.names("timed"), [today(d) for d in range(-1, 4)])
+        self.sql('ALTER TABLE timed SET ("dynamic_partition.enable" = "false")')
+        self.sql('ALTER TABLE timed SET ("partition_live_number" = "1")')
+        self.assertEqual(self.names("timed"), [today(d) for d in range(0, 4)])
+        self.sql('ALTER TABLE timed SET ("partition_retention_condition" = "dt >= current_date() + interval 2 day")')
+        self.assertEqual(self.names("timed"), [today(2), today(3)])
+        self.cluster_refuses('ALTER TABLE timed SET ("partition_retention_condition" = "n > 3")')
+        self.cluster_refuses('ALTER TABLE timed SET ("partition_ttl" = "soon")')
+        self.sql("ALTER TABLE timed DROP PARTITIONS WHERE dt > days_add(current_date(), 2)")
+        self.assertEqual(self.names("timed"), [today(2)])
+
     def test_stream_loads_at_once(self):
         self.make("streams", "date_trunc('day', dt)")
         body = "".join(f"2024-01-{1 + i % 28:02} 0{i % 10}:00:00,city{i % 3},{i}\n" for i in range(50_000))
