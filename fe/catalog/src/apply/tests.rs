@@ -140,9 +140,9 @@ fn temporary_tables_shadow_others_for_their_session_only() {
     let shared = Arc::new(state.clone());
     let seen = |session| CatalogState::seen_by(&shared, session).table(DbId(1), "a").map(|t| t.id);
     assert_eq!((seen("s"), seen("other"), seen("nobody")), (Some(TableId(4)), Some(TableId(5)), Some(TableId(2))));
-    assert!(state.apply(Op::DropDatabase { db: DbId(1), force: false }).is_err());
+    assert!(state.apply(Op::DropDatabase { db: DbId(1), force: false, recycle_ms: None }).is_err());
     state.apply(Op::DropTable { table: TableId(4), recycle_ms: None }).unwrap();
     assert_eq!(CatalogState::seen_by(&Arc::new(state.clone()), "s").table(DbId(1), "a").map(|t| t.id), Some(TableId(2)), "the shared one is there again");
-    state.apply(Op::DropDatabase { db: DbId(1), force: true }).unwrap();
+    state.apply(Op::DropDatabase { db: DbId(1), force: true, recycle_ms: None }).unwrap();
     assert!(state.tables.is_empty() && state.temporary_tables.is_empty() && state.tablets.is_empty());
 }
