@@ -10,7 +10,7 @@ use be_exec::{
     exchange::ExchangeRegistry,
     runtime::{ExecEnv, cancel::CancelToken, pool::{Spawner, TokioSpawner, WorkerPool}},
 };
-use be_storage::{DirConfig, data_dir::DataDir, KvFactory, StorageEngine, StorageOptions, StorageSettings};
+use be_storage::{DirConfig, KvFactory, StorageEngine, StorageOptions, StorageSettings};
 use common_base::{
     Result, SharedClock, SharedRng, bail, config::{ConfigSet, SizeOrPercent}, err, fs::SharedFs, ids::QueryId, mem::MemTracker,
     net::{Listener, Net}, runtime::Shutdown,
@@ -80,6 +80,10 @@ pub struct Parts {
     pub shutdown: Shutdown,
     /// Triggered when no further fragments are taken.
     pub leaving: Shutdown,
+    /// Something the frontend should know at once.
+    pub report_now: tokio::sync::Notify,
+    /// A pass over all files is to begin.
+    pub scrub_now: std::sync::atomic::AtomicBool,
     /// Where load error logs are kept.
     pub error_logs: PathBuf,
     /// Where bodies of loads are that must be here as a whole, and how large they may be.
@@ -138,15 +142,18 @@ pub async fn start(set: &Arc<ConfigSet>, home: &Path, seams: Seams, shutdown: Sh
     let memory = MemTracker::root("process", limit as i64);
     let page_cache = set.get(&config::PAGE_CACHE_LIMIT).of(limit).unwrap_or(limit);
     let dirs = storage_dirs(set.get(&config::STORAGE_ROOT_PATH), home)?;
+    // What is no tablet lies on the first disk that works.
+    let mut first = Err(err!(InvalidArgument, "storage_root_path names no directory"));
     for dir in &dirs {
-        fs.mkdir_all(&dir.path)?;
+        let made = fs.mkdir_all(&dir.path).map(|()| dir.path.clone());
+        first = first.or(made);
     }
-    let first = dirs[0].path.clone();
+    let first = first?;
     // Bodies of loads that ended with the process.
     fs.remove_dir_all(&first.join("load_spool"))?;
     let registry = common_functions::registry();
     let storage = StorageEngine::open(&StorageOptions {
-        settings: storage_settings(limit, page_cache),
+        settings: StorageSettings { trash_expire_ms: set.get(&config::TRASH_EXPIRE).as_millis() as i64, ..storage_settings(limit, page_cache) },
         dirs,
         fs: fs.clone(),
         kv,
@@ -155,9 +162,6 @@ pub async fn start(set: &Arc<ConfigSet>, home: &Path, seams: Seams, shutdown: Sh
         tracker: memory.clone(),
         functions: registry.clone(),
     })?;
-    for broken in storage.broken_dirs() {
-        tracing::error!("storage directory is out of use: {broken:?}");
-    }
     let networks = set.get(&config::PRIORITY_NETWORKS).0;
     let own_address = if networks.is_empty() { None } else { Some(common_base::net_address::choose(&*net, &networks)?) };
     let token = TokenSource::default();
@@ -224,6 +228,8 @@ pub async fn start(set: &Arc<ConfigSet>, home: &Path, seams: Seams, shutdown: Sh
         ports,
         shutdown: shutdown.clone(),
         leaving: Shutdown::new(),
+        report_now: tokio::sync::Notify::new(),
+        scrub_now: false.into(),
         error_logs: first.join("error_log"),
         spool: first.join("load_spool"),
         spool_max: set.get(&config::STREAMING_LOAD_MAX_MB).saturating_mul(1 << 20),
@@ -234,8 +240,10 @@ pub async fn start(set: &Arc<ConfigSet>, home: &Path, seams: Seams, shutdown: Sh
     common_base::runtime::spawn("idle transactions", stream_load::transaction::run(parts.clone()));
     common_base::runtime::spawn("storage upkeep", upkeep(parts.clone(), set.clone()));
     for dir in parts.storage.dirs() {
-        common_base::runtime::spawn("compaction", compactions(parts.clone(), dir.clone()));
+        common_base::runtime::spawn("compaction", compactions(parts.clone(), dir.path().to_owned()));
     }
+    common_base::runtime::spawn("disk check", crate::disks::watch(parts.clone(), set.clone()));
+    common_base::runtime::spawn("scrub", crate::disks::scrub(parts.clone(), set.clone()));
     let watch = MemoryWatch::new(&parts, threads);
     // A process that several simulated nodes share says nothing of one of them.
     if threads {
@@ -268,10 +276,11 @@ fn serve(parts: &Arc<Parts>, [be, heartbeat, brpc]: [Box<dyn Listener>; 3], http
 }
 
 /// Compactions of one disk, one after the other.
-async fn compactions(parts: Arc<Parts>, dir: Arc<DataDir>) {
+async fn compactions(parts: Arc<Parts>, path: PathBuf) {
     const INTERVAL: std::time::Duration = std::time::Duration::from_secs(1);
     while parts.shutdown.sleep(INTERVAL).await {
-        let (storage, dir) = (parts.storage.clone(), dir.clone());
+        let storage = parts.storage.clone();
+        let Some(dir) = storage.dir_of(&path) else { return };
         if let Err(e) = common_base::runtime::blocking("compaction", move || storage.compact_dir(&dir)).await {
             tracing::warn!("compaction: {e}");
         }

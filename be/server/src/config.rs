@@ -30,6 +30,18 @@ config_keys! {
     pub FILES_ALLOWED_PATH: Vec<String> = "files_allowed_path", "", fixed;
     /// Largest body in MB of a stream load that is kept on disk until it is loaded (Parquet).
     pub STREAMING_LOAD_MAX_MB: u64 = "streaming_load_max_mb", "102400", fixed;
+    /// Seconds between two looks at the health of disks.
+    pub DISK_INTERVAL: Duration = "disk_stat_monitor_interval", "5", mutable;
+    /// Loads to a disk are refused from this share used on (percent), when less is left than the key below says too. Compactions and copies stop 5 percent earlier.
+    pub FLOOD_PERCENT: u64 = "storage_flood_stage_usage_percent", "95", mutable;
+    /// See above (bytes); compactions and copies stop at twice as much.
+    pub FLOOD_LEFT: u64 = "storage_flood_stage_left_capacity_bytes", "107374182400", mutable;
+    /// Every file is verified against its checksums once in this time.
+    pub SCRUB_INTERVAL: Duration = "scrub_interval_seconds", "7d", mutable;
+    /// Bytes verified a second; 0 = none.
+    pub SCRUB_RATE: u64 = "scrub_bytes_per_second", "20971520", mutable;
+    /// Seconds that files of dropped tablets rest in the trash.
+    pub TRASH_EXPIRE: Duration = "trash_file_expire_time_sec", "86400", fixed;
     /// Load error logs are kept this long (hours).
     pub ERROR_LOG_HOURS: u64 = "load_error_log_reserve_hours", "48", mutable;
 }

@@ -6,6 +6,7 @@
 mod adapt;
 pub mod app;
 pub mod config;
+mod disks;
 mod files;
 mod http;
 mod identity;

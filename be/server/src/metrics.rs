@@ -77,11 +77,17 @@ fn collect(parts: &Parts, out: &mut Vec<Sample>) {
     gauge("tablet_cumulative_max_compaction_score", "Score of the tablet that needs compaction most", &[], compactions.max_score);
     gauge("running_base_compaction_task_num", "Compactions from the first version on that run now", &[], compactions.running_base as f64);
     gauge("running_cumulative_compaction_task_num", "Other compactions that run now", &[], compactions.running_cumulative as f64);
+    let scrub = parts.storage.scrub_report();
+    gauge("scrub_cycles", "Complete verifications of all files since the start", &[], scrub.cycles as f64);
+    gauge("scrub_verified_bytes", "Bytes verified since the start", &[], scrub.bytes as f64);
+    gauge("scrub_damaged_files", "Files found damaged by verification since the start", &[], scrub.damaged_files as f64);
+    gauge("damaged_tablets", "Tablets found damaged since the start", &[], parts.storage.damages() as f64);
     for disk in crate::report::disks(&parts.storage) {
         let path = [("path", disk.path.as_str())];
         gauge("disks_total_capacity", "Size of the disk", &path, disk.total_bytes as f64);
         gauge("disks_avail_capacity", "Bytes free on the disk", &path, disk.available_bytes as f64);
-        gauge("disks_data_used_capacity", "Bytes used on the disk", &path, disk.total_bytes.saturating_sub(disk.available_bytes) as f64);
+        gauge("disks_data_used_capacity", "Bytes of tablets on the disk", &path, disk.used_bytes as f64);
+        gauge("disks_flood_stage", "1 when the disk is too full for loads", &path, f64::from(u8::from(disk.full)));
         gauge("disks_state", "1 when the disk works", &path, f64::from(u8::from(!disk.broken)));
     }
 }

@@ -23,6 +23,7 @@ pub async fn run(parts: Arc<Parts>, interval: Duration) {
         tokio::select! {
             () = parts.shutdown.wait() => return,
             _ = leader.changed() => {}
+            () = parts.report_now.notified() => {}
             () = tokio::time::sleep(interval) => {}
         }
     }
@@ -95,12 +96,15 @@ pub fn disks(storage: &StorageEngine) -> Vec<DiskReport> {
         .map(|dir| {
             let space = dir.space();
             let broken = dir.check().err().map(|e| e.to_string());
+            let (tablets, data_bytes) = dir.usage();
             DiskReport {
                 path: dir.path().display().to_string(),
                 medium: dir.medium().to_owned(),
                 total_bytes: space.as_ref().map_or(0, |s| s.total),
                 available_bytes: space.as_ref().map_or(0, |s| s.free),
-                used_bytes: 0,
+                used_bytes: data_bytes,
+                tablets,
+                full: space.is_ok_and(|s| storage.watermarks().reached(s, 0, be_storage::Purpose::Load)),
                 broken: broken.is_some(),
                 reason: broken.unwrap_or_default(),
             }

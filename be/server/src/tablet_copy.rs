@@ -4,11 +4,11 @@
 
 use std::sync::Arc;
 
-use be_storage::{StorageEngine, copy::TabletCopy};
+use be_storage::{StorageEngine, copy::{History, TabletCopy}};
 use common_base::{Result, bail, err, ids::TabletId, runtime::blocking};
 use common_rpc::status;
 use futures::{Stream, StreamExt, stream};
-use proto_services::be_peer::{FetchTabletHead, FetchTabletPiece, FetchTabletRequest, FilePiece, fetch_tablet_piece::Kind};
+use proto_services::be_peer::{DeadRows, FetchTabletHead, FetchTabletPiece, FetchTabletRequest, FilePiece, fetch_tablet_piece::Kind};
 use proto_services::be_service::{CatchUpReply, CatchUpRequest, CatchUpTablet, CaughtUpTablet};
 use tonic::Status;
 
@@ -17,10 +17,11 @@ use crate::app::Parts;
 /// Bytes of a file in one message.
 const PIECE_BYTES: usize = 1 << 20;
 
-/// A step of sending: the head, a rowset, or a piece of one of its files.
+/// A step of sending: a rowset, the deleted rows of a segment, or a piece of a file.
 #[derive(Clone, Copy)]
 enum Step {
     Rowset(usize),
+    Dead { rowset: usize, at: usize },
     File { rowset: usize, segment: usize, offset: u64 },
     End,
 }
@@ -32,11 +33,11 @@ pub fn send(storage: Arc<StorageEngine>, request: FetchTabletRequest) -> impl St
         match history {
             Err(e) => stream::iter([failed(&e)]).left_stream(),
             Ok(history) => {
-                let head = Kind::Head(FetchTabletHead { whole: history.whole, schema: Some(history.schema.clone()) });
+                let head = Kind::Head(FetchTabletHead { whole: history.whole, schema: Some(history.schema.clone()), create: Some(history.create.clone()) });
                 let rest = stream::unfold(Some((Arc::new(history), Step::Rowset(0))), |state| async move {
                     let (history, step) = state?;
                     let reading = history.clone();
-                    match blocking("read a tablet's files", move || read(&reading.rowsets, step)).await {
+                    match blocking("read a tablet's files", move || read(&reading, step)).await {
                         Ok((kind, next)) => Some((piece(kind), next.map(|next| (history, next)))),
                         Err(e) => Some((failed(&e), None)),
                     }
@@ -57,7 +58,9 @@ fn failed(e: &common_base::Error) -> FetchTabletPiece {
 }
 
 /// Carries out one step; the next one, if any.
-fn read(rowsets: &[Arc<be_storage::rowset::Rowset>], step: Step) -> Result<(Kind, Option<Step>)> {
+fn read(history: &History, step: Step) -> Result<(Kind, Option<Step>)> {
+    let rowsets = &history.rowsets;
+    let after_dead = |rowset: usize, at: usize| history.dead.get(rowset).is_some_and(|d| at < d.len()).then_some(Step::Dead { rowset, at });
     let after_file = |rowset: usize, segment: usize| match rowsets.get(rowset).is_some_and(|r| segment < r.segment_count()) {
         true => Step::File { rowset, segment, offset: 0 },
         false if rowset + 1 < rowsets.len() => Step::Rowset(rowset + 1),
@@ -65,9 +68,14 @@ fn read(rowsets: &[Arc<be_storage::rowset::Rowset>], step: Step) -> Result<(Kind
     };
     Ok(match step {
         Step::Rowset(i) => match rowsets.get(i) {
-            Some(rowset) => (Kind::Rowset(rowset.meta().clone()), Some(after_file(i, 0))),
+            Some(rowset) => (Kind::Rowset(rowset.meta().clone()), after_dead(i, 0).or_else(|| Some(after_file(i, 0)))),
             None => (Kind::Complete(true), None),
         },
+        Step::Dead { rowset, at } => {
+            let (segment, rows) = &history.dead[rowset][at];
+            let message = DeadRows { segment: *segment as u32, rows: rows.clone().into() };
+            (Kind::Dead(message), after_dead(rowset, at + 1).or_else(|| Some(after_file(rowset, 0))))
+        }
         Step::File { rowset, segment, offset } => {
             let file = rowsets[rowset].open_file(segment)?;
             let left = file.len()?.saturating_sub(offset);
@@ -100,8 +108,10 @@ pub async fn catch_up(parts: &Parts, request: CatchUpRequest) -> CatchUpReply {
 async fn reach(parts: &Parts, wanted: &CatchUpTablet) -> Result<i64> {
     let id = TabletId(wanted.tablet_id);
     let mut failure = err!(Unavailable, "tablet {id} has no other replica with version {}", wanted.version);
+    // A replica that is lost or bad has nothing, and is made anew as soon as a source answers.
+    let newest = || parts.storage.tablets().find(id).filter(|t| t.check().is_ok()).map_or(0, |t| t.versions().max());
     for source in &wanted.sources {
-        let have = parts.storage.tablet(id)?.versions().max();
+        let have = newest();
         if have >= wanted.version {
             return Ok(have);
         }
@@ -113,7 +123,7 @@ async fn reach(parts: &Parts, wanted: &CatchUpTablet) -> Result<i64> {
             Err(e) => failure = e,
         }
     }
-    let have = parts.storage.tablet(id)?.versions().max();
+    let have = newest();
     if have >= wanted.version { Ok(have) } else { Err(failure) }
 }
 
@@ -130,12 +140,19 @@ async fn fetch(parts: &Parts, request: FetchTabletRequest, source: &str) -> Resu
                 let Some(complete) = taken else { bail!(Internal, "the copy of tablet {id} has no head") };
                 return blocking("install a tablet's copy", move || storage.install_copy(complete)).await;
             }
-            Some(Kind::Head(head)) => Some(blocking("begin a tablet's copy", move || storage.begin_copy(id, head.whole, head.schema.as_ref())).await?),
+            Some(Kind::Head(head)) => {
+                let begun = blocking("begin a tablet's copy", move || {
+                    head.create.iter().filter(|_| head.whole).try_for_each(|create| storage.renew_tablet(create))?;
+                    storage.begin_copy(id, head.whole, head.schema.as_ref())
+                });
+                Some(begun.await?)
+            }
             Some(kind) => {
                 let written = blocking("write a tablet's copy", move || {
                     let copy = taken.as_mut().ok_or_else(|| err!(Internal, "the copy of tablet {id} has no head"))?;
                     match kind {
                         Kind::Rowset(meta) => copy.begin_rowset(meta)?,
+                        Kind::Dead(dead) => copy.add_dead(dead.segment as usize, &dead.rows)?,
                         Kind::File(file) => copy.append(&file.data, file.end)?,
                         Kind::Head(_) | Kind::Complete(_) => {}
                     }

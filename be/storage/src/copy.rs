@@ -2,17 +2,20 @@
 //!
 //! Flow: the source names its rowsets after a version ([`Tablet::history_after`]) and reads their files piece by piece; the
 //! receiver writes them as rowsets of its own ([`TabletCopy`]) and installs all of them in one synced batch. When compaction has
-//! merged the wanted versions with older ones, the whole tablet is copied and takes the place of what was there.
+//! merged the wanted versions with older ones, or the tablet has a primary key, the whole tablet is copied and takes the place of
+//! what was there.
 
 use std::sync::Arc;
 
 use common_base::fs::{ReadableFile, WritableFile};
 use common_base::ids::{TabletId, TxnId};
 use common_base::{Result, bail, ensure, err};
-use proto_messages::tablet::{KeysModel, RowsetMeta, SegmentMeta, TabletSchema};
+use proto_messages::tablet::{CreateTablet, RowsetMeta, SegmentMeta, TabletMeta, TabletSchema};
+use roaring::RoaringBitmap;
 
 use crate::engine::StorageEngine;
 use crate::meta_store::MetaBatch;
+use crate::room::Purpose;
 use crate::rowset::Rowset;
 use crate::rowset::writer::{PendingRowset, RowsetWriter};
 use crate::tablet::Tablet;
@@ -23,7 +26,11 @@ pub struct History {
     pub whole: bool,
     /// Without gap, in version order. Their files stay as long as this lives.
     pub rowsets: Vec<Arc<Rowset>>,
+    /// Of each rowset the deleted rows by segment, serialized (primary keys; else empty).
+    pub dead: Vec<Vec<(usize, Vec<u8>)>>,
     pub schema: TabletSchema,
+    /// What the tablet was made by: a receiver whose own replica is lost makes it again.
+    pub create: CreateTablet,
 }
 
 impl Tablet {
@@ -31,20 +38,39 @@ impl Tablet {
     pub fn history_after(&self, after: i64, version: i64) -> Result<History> {
         self.check()?;
         copyable(self)?;
+        // No publication and no compaction changes what is deleted meanwhile.
+        let state = self.primary().map(|p| p.lock());
         let versions = self.versions();
         ensure!(versions.max() >= version, Unavailable, "version {version} of tablet {} is not here yet, the newest is {}", self.id(), versions.max());
         let create = self.create_request();
         let schema = create.schema.clone().ok_or_else(|| err!(Internal, "tablet {} has no schema", self.id()))?;
-        Ok(match versions.after(after) {
-            Some(rowsets) => History { whole: false, rowsets, schema },
-            None => History { whole: true, rowsets: versions.current().to_vec(), schema },
+        let create = CreateTablet { converting: false, ..(*create).clone() };
+        Ok(match versions.after(after).filter(|_| after > 0) {
+            // What a version deleted elsewhere is in no rowset: with a primary key everything comes over.
+            Some(rowsets) if state.is_none() => History { whole: false, rowsets, dead: Vec::new(), schema, create },
+            _ => {
+                let rowsets = versions.current().to_vec();
+                let dead = if state.is_some() { rowsets.iter().map(|r| dead_rows(r, versions.max())).collect::<Result<_>>()? } else { Vec::new() };
+                History { whole: true, rowsets, dead, schema, create }
+            }
         })
     }
 }
 
-/// Rows of primary key tables are removed by what is not in their rowsets.
+/// The rows of each segment that are deleted at a version.
+fn dead_rows(rowset: &Rowset, version: i64) -> Result<Vec<(usize, Vec<u8>)>> {
+    let mut out = Vec::new();
+    for segment in 0..rowset.segment_count() {
+        let Some(live) = rowset.deletes(segment).live_at(version) else { continue };
+        let rows: RoaringBitmap = (0..live.len() as u32).filter(|row| !live.value(*row as usize)).collect();
+        let mut bytes = Vec::with_capacity(rows.serialized_size());
+        rows.serialize_into(&mut bytes).map_err(|e| err!(Internal, "deleted rows do not serialize: {e}"))?;
+        out.push((segment, bytes));
+    }
+    Ok(out)
+}
+
 fn copyable(tablet: &Tablet) -> Result<()> {
-    ensure!(tablet.schema().keys != KeysModel::Primary, NotSupported, "tablet {} of a primary key table cannot be copied yet", tablet.id());
     ensure!(!tablet.create_request().converting, Unavailable, "tablet {} is being made by a schema change", tablet.id());
     Ok(())
 }
@@ -62,6 +88,7 @@ struct Incoming {
     meta: RowsetMeta,
     segments: Vec<SegmentMeta>,
     file: Option<Box<dyn WritableFile>>,
+    dead: Vec<(usize, RoaringBitmap)>,
 }
 
 /// A copy on its way in. Dropped before it is installed, it leaves nothing.
@@ -69,6 +96,8 @@ pub struct TabletCopy {
     tablet: Arc<Tablet>,
     whole: bool,
     done: Vec<PendingRowset>,
+    /// Deleted rows of each rowset that is done.
+    dead: Vec<Vec<(usize, RoaringBitmap)>>,
     current: Option<Incoming>,
 }
 
@@ -77,7 +106,15 @@ impl TabletCopy {
     pub fn begin_rowset(&mut self, meta: RowsetMeta) -> Result<()> {
         self.end_rowset()?;
         let writer = RowsetWriter::new(&self.tablet);
-        self.current = Some(Incoming { writer, meta, segments: Vec::new(), file: None });
+        self.current = Some(Incoming { writer, meta, segments: Vec::new(), file: None, dead: Vec::new() });
+        Ok(())
+    }
+
+    /// Deleted rows of a segment of the present rowset.
+    pub fn add_dead(&mut self, segment: usize, rows: &[u8]) -> Result<()> {
+        let Some(incoming) = &mut self.current else { bail!(InvalidArgument, "deleted rows before their rowset") };
+        let rows = RoaringBitmap::deserialize_from(rows).map_err(|e| err!(Corruption, "deleted rows do not parse: {e}"))?;
+        incoming.dead.push((segment, rows));
         Ok(())
     }
 
@@ -101,27 +138,49 @@ impl TabletCopy {
     }
 
     fn end_rowset(&mut self) -> Result<()> {
-        let Some(Incoming { writer, meta, segments, file }) = self.current.take() else { return Ok(()) };
+        let Some(Incoming { writer, meta, segments, file, dead }) = self.current.take() else { return Ok(()) };
         ensure!(file.is_none() && segments.len() == meta.segments.len(), NetworkError, "the copy of a rowset broke off");
         let pending = writer.finish_copy(RowsetMeta { segments, ..meta })?;
         let rowset = Rowset::new(pending.meta().clone(), self.tablet.dir().clone(), self.tablet.shared().clone())?;
         // A damaged file shows here, not to a query.
         (0..rowset.segment_count()).try_for_each(|i| rowset.segment(i).map(drop))?;
+        let fits = |(s, rows): &(usize, RoaringBitmap)| pending.meta().segments.get(*s).is_some_and(|m| rows.max().is_none_or(|row| u64::from(row) < m.rows));
+        ensure!(dead.iter().all(fits), Corruption, "deleted rows of a copy of tablet {} that its segments do not have", self.tablet.id());
         self.done.push(pending);
+        self.dead.push(dead);
         Ok(())
     }
 }
 
 impl StorageEngine {
+    /// Makes a tablet again that is lost or bad, empty, so that a whole copy can go into it. A usable one stays as it is.
+    pub fn renew_tablet(&self, create: &CreateTablet) -> Result<()> {
+        let id = TabletId(create.tablet_id);
+        if let Some(old) = self.tablets().find(id) {
+            if old.check().is_ok() {
+                return Ok(());
+            }
+            tracing::info!(tablet = %id, reason = old.bad(), "a bad tablet is made again");
+            if old.dir().check().is_ok() {
+                self.drop_tablets(&[id])?;
+            } else {
+                // What its disk holds is dropped when it comes back: there is another copy then.
+                self.tablets().remove(id);
+            }
+        }
+        self.create_tablets(std::slice::from_ref(create))
+    }
+
     /// Begins a copy into a tablet.
     pub fn begin_copy(&self, id: TabletId, whole: bool, schema: Option<&TabletSchema>) -> Result<TabletCopy> {
         let tablet = self.tablets().get(id)?;
         tablet.check()?;
         copyable(&tablet)?;
+        tablet.dir().check_room(0, Purpose::Upkeep)?;
         if let Some(schema) = schema {
             self.update_schema(id, schema)?;
         }
-        Ok(TabletCopy { tablet, whole, done: Vec::new(), current: None })
+        Ok(TabletCopy { tablet, whole, done: Vec::new(), dead: Vec::new(), current: None })
     }
 
     /// Makes a complete copy the tablet's history; the version it has then.
@@ -129,8 +188,14 @@ impl StorageEngine {
         copy.end_rowset()?;
         let tablet = copy.tablet.clone();
         let (dir, shared) = (tablet.dir().clone(), tablet.shared().clone());
-        let rowsets = copy.done.iter().map(|p| Rowset::new(p.meta().clone(), dir.clone(), shared.clone())).collect::<Result<Vec<_>>>()?;
+        let primary = tablet.primary().is_some();
+        ensure!(copy.whole || !primary, Internal, "a part of tablet {}, which has a primary key, is no copy of it", tablet.id());
+        let reached = copy.done.iter().map(|p| p.meta().end_version).max().unwrap_or_default();
+        // Older versions cannot be read out of it: what they had is deleted by now.
+        let meta_of = |p: &PendingRowset| RowsetMeta { valid_from: if primary { reached } else { p.meta().valid_from }, ..p.meta().clone() };
+        let rowsets = copy.done.iter().map(|p| Rowset::new(meta_of(p), dir.clone(), shared.clone())).collect::<Result<Vec<_>>>()?;
         // No publication and no compaction comes in between.
+        let mut state = tablet.primary().map(|p| p.lock());
         let mut waiting = tablet.pending.lock();
         tablet.check()?;
         let before = tablet.versions();
@@ -139,13 +204,26 @@ impl StorageEngine {
         let mut batch = MetaBatch::new();
         if copy.whole {
             before.current().iter().try_for_each(|r| dir.meta().delete_rowset(&mut batch, r.meta()))?;
+            before.current().iter().try_for_each(|r| dir.meta().delete_delete_vectors(&mut batch, r.meta()))?;
+        }
+        if primary {
+            dir.meta().put_tablet(&mut batch, &TabletMeta { oldest_version: reached, ..tablet.header() });
+            for (rowset, dead) in rowsets.iter().zip(&copy.dead) {
+                dead.iter().try_for_each(|(segment, rows)| dir.meta().put_delete_vector(&mut batch, rowset.meta(), *segment, reached, rows))?;
+            }
         }
         rowsets.iter().try_for_each(|r| dir.meta().put_rowset(&mut batch, r.meta()))?;
         // What waited for a publication that the copy contains waits no longer.
         let covered: Vec<TxnId> = rowsets.iter().map(|r| r.txn()).filter(|txn| waiting.contains_key(txn)).collect();
         covered.iter().for_each(|txn| dir.meta().delete_txn(&mut batch, *txn, tablet.id()));
         dir.check().and_then(|()| dir.meta().commit(batch))?;
-        tablet.set_versions(next);
+        for (rowset, dead) in rowsets.iter().zip(copy.dead.drain(..)) {
+            dead.into_iter().for_each(|(segment, rows)| rowset.deletes(segment).add(reached, shared.clock.now_ms(), rows));
+        }
+        tablet.set_versions(if primary { next.from_oldest(reached) } else { next });
+        if let Some(state) = &mut state {
+            state.invalidate();
+        }
         for txn in covered {
             if let Some(rowset) = waiting.remove(&txn) {
                 rowset.discard();
@@ -159,7 +237,7 @@ impl StorageEngine {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use common_base::fs::FileSystem;
+    use common_base::fs::{Fault, FaultRule, FileSystem, FsOp};
 
     use crate::testkit::{Machine, create_request, keys, load, publish, spec};
 
@@ -168,8 +246,11 @@ mod tests {
         let have = to.tablet(TabletId(1))?.versions().max();
         let history = from.tablet(TabletId(1))?.history_after(have, version)?;
         let mut copy = to.begin_copy(TabletId(1), history.whole, Some(&history.schema))?;
-        for rowset in &history.rowsets {
+        for (at, rowset) in history.rowsets.iter().enumerate() {
             copy.begin_rowset(rowset.meta().clone())?;
+            for (segment, rows) in history.dead.get(at).into_iter().flatten() {
+                copy.add_dead(*segment, rows)?;
+            }
             for segment in 0..rowset.segment_count() {
                 let file = rowset.open_file(segment)?;
                 let bytes = file.read_vec_at(0, file.len()? as usize)?;
@@ -223,6 +304,71 @@ mod tests {
         there.crash();
         let to = there.start();
         assert_eq!(keys(&to, 1, 5, &spec()).unwrap(), (0..400).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_replica_with_a_primary_key_is_copied_with_its_deletions() {
+        let (here, there) = (Machine::new(), Machine::new());
+        let (from, to) = (here.start(), there.start());
+        let mut request = create_request(1);
+        let schema = request.schema.as_mut().unwrap();
+        schema.keys = proto_messages::tablet::KeysModel::Primary.into();
+        schema.columns[0].nullable = false;
+        for engine in [&from, &to] {
+            engine.create_tablets(std::slice::from_ref(&request)).unwrap();
+            load(engine, 1, 10, 0..100).unwrap();
+            publish(engine, 1, 10, 2).unwrap();
+        }
+        load(&from, 1, 11, 50..150).unwrap();
+        publish(&from, 1, 11, 3).unwrap();
+        load(&to, 1, 11, 50..150).unwrap();
+        assert_eq!(transfer(&from, &to, 3).unwrap(), (true, 3));
+        let all = |engine: &StorageEngine, version, end| assert_eq!(keys(engine, 1, version, &spec()).unwrap(), (0..end).collect::<Vec<_>>());
+        all(&to, 3, 150);
+        assert!(keys(&to, 1, 2, &spec()).is_err(), "older versions are gone");
+        // Told again, and then the next one: the index is built from what came over.
+        publish(&to, 1, 11, 3).unwrap();
+        load(&to, 1, 12, 140..160).unwrap();
+        publish(&to, 1, 12, 4).unwrap();
+        all(&to, 4, 160);
+        there.crash();
+        let to = there.start();
+        all(&to, 4, 160);
+        assert!(to.compact_fully(TabletId(1)).unwrap());
+        all(&to, 4, 160);
+    }
+
+    #[test]
+    fn a_lost_replica_is_made_again() {
+        let (here, mut there) = (Machine::new(), Machine::new());
+        there.dirs.push(crate::DirConfig::new("/data1"));
+        let (from, to) = (here.start(), there.start());
+        for engine in [&from, &to] {
+            engine.create_tablets(&[create_request(1)]).unwrap();
+            load(engine, 1, 10, 0..100).unwrap();
+            publish(engine, 1, 10, 2).unwrap();
+        }
+        let place = |engine: &StorageEngine| engine.tablet(TabletId(1)).unwrap().dir().path().display().to_string();
+        assert_eq!(place(&to), "/data0");
+        for op in [FsOp::Create, FsOp::Append, FsOp::Read] {
+            there.faults.add(FaultRule::new(op, Fault::Io).on("/data0"));
+        }
+        assert!(to.check_disks());
+        assert!(to.tablet(TabletId(1)).unwrap().check().is_err());
+        let create = from.tablet(TabletId(1)).unwrap().history_after(0, 2).unwrap().create;
+        to.renew_tablet(&create).unwrap();
+        assert_eq!(transfer(&from, &to, 2).unwrap().1, 2);
+        assert_eq!((place(&to), keys(&to, 1, 2, &spec()).unwrap().len()), ("/data1".to_owned(), 100));
+        load(&to, 1, 11, 100..200).unwrap();
+        publish(&to, 1, 11, 3).unwrap();
+        // The old disk comes back: of the two copies the newer one stays, now and after a restart.
+        there.faults.heal();
+        assert!(to.check_disks());
+        assert_eq!((place(&to), keys(&to, 1, 3, &spec()).unwrap().len()), ("/data1".to_owned(), 200));
+        there.crash();
+        let to = there.start();
+        assert_eq!((place(&to), keys(&to, 1, 3, &spec()).unwrap().len()), ("/data1".to_owned(), 200));
+        assert!(to.collect_garbage().orphan_files > 0, "what the old copy left");
     }
 
     #[test]

@@ -6,14 +6,17 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use common_base::fs::{DiskSpace, SharedFs};
 use common_base::ids::TabletId;
-use common_base::{Result, ResultExt, bail};
+use common_base::{ErrorCode, Result, ResultExt, bail};
 use parking_lot::Mutex;
 
 use crate::meta_store::MetaStore;
 use crate::options::{DirConfig, KvFactory};
+use crate::room::{Purpose, Watermarks};
 use crate::rowset::id::RowsetId;
 
 /// Directories tablets are spread over.
@@ -29,32 +32,55 @@ pub(crate) fn tablet_dir(root: &Path, tablet: u64) -> PathBuf {
 pub struct DataDir {
     config: DirConfig,
     fs: SharedFs,
-    meta: MetaStore,
+    /// `None` when it did not open.
+    meta: Option<MetaStore>,
+    watermarks: Arc<Watermarks>,
     broken: Mutex<Option<String>>,
     /// Rowsets whose files are being written: no garbage.
     in_flight: Mutex<HashSet<RowsetId>>,
+    /// Tablets whose metadata is damaged: their files are no garbage either.
+    damaged: Mutex<HashSet<TabletId>>,
     /// Held by the compaction that runs here.
     compaction: Mutex<()>,
+    /// Tablets and bytes of their files, as of the last look.
+    pub(crate) tablets: AtomicU64,
+    pub(crate) data_bytes: AtomicU64,
 }
 
 impl DataDir {
-    /// Creates what is missing and opens the metadata store.
-    pub(crate) fn open(config: &DirConfig, fs: &SharedFs, kv: &KvFactory) -> Result<Self> {
-        let open = || {
+    /// Creates what is missing and opens the metadata store. A directory that does not open is broken.
+    pub(crate) fn open(config: &DirConfig, fs: &SharedFs, kv: &KvFactory, watermarks: &Arc<Watermarks>) -> Self {
+        let open = || -> Result<_> {
             for sub in ["data", "meta", "trash"] {
                 fs.mkdir_all(&config.path.join(sub))?;
             }
             kv(&config.path.join("meta"))
         };
-        let kv = open().with_context(|| format!("opening data directory {}", config.path.display()))?;
-        Ok(Self {
+        let opened = open().with_context(|| format!("opening data directory {}", config.path.display()));
+        if let Err(e) = &opened {
+            tracing::error!(path = %config.path.display(), error = %e, "data directory does not open");
+        }
+        Self {
             config: config.clone(),
             fs: fs.clone(),
-            meta: MetaStore::new(kv),
-            broken: Mutex::default(),
+            broken: Mutex::new(opened.as_ref().err().map(ToString::to_string)),
+            meta: opened.ok().map(MetaStore::new),
+            watermarks: watermarks.clone(),
             in_flight: Mutex::default(),
+            damaged: Mutex::default(),
             compaction: Mutex::default(),
-        })
+            tablets: AtomicU64::new(0),
+            data_bytes: AtomicU64::new(0),
+        }
+    }
+
+    /// Keeps the files of a tablet whose metadata cannot be read.
+    pub(crate) fn keep_files(&self, tablet: TabletId) {
+        self.damaged.lock().insert(tablet);
+    }
+    /// Whether they are to be kept.
+    pub(crate) fn keeps_files(&self, tablet: TabletId) -> bool {
+        self.damaged.lock().contains(&tablet)
     }
 
     /// The right to compact here; waits for it.
@@ -74,9 +100,26 @@ impl DataDir {
     pub fn fs(&self) -> &SharedFs {
         &self.fs
     }
-    /// Its metadata.
+    /// Its entry of `storage_root_path`.
+    pub(crate) fn config(&self) -> &DirConfig {
+        &self.config
+    }
+    /// Its metadata. Tablets are in directories that opened only.
     pub(crate) fn meta(&self) -> &MetaStore {
-        &self.meta
+        self.meta.as_ref().expect("only a directory that opened has tablets")
+    }
+    /// Whether its metadata store opened.
+    pub(crate) fn is_open(&self) -> bool {
+        self.meta.is_some()
+    }
+    /// Tablets here and bytes of their files, as of the last look.
+    pub fn usage(&self) -> (u64, u64) {
+        (self.tablets.load(Ordering::Relaxed), self.data_bytes.load(Ordering::Relaxed))
+    }
+
+    /// Refuses to write so many bytes when the disk would be too full afterwards.
+    pub fn check_room(&self, bytes: u64, purpose: Purpose) -> Result<()> {
+        self.watermarks.check(&self.config.path, self.space()?, bytes, purpose)
     }
 
     /// Capacity of its disk.
@@ -102,33 +145,49 @@ impl DataDir {
         self.broken.lock().clone()
     }
 
-    /// Takes it out of use until a probe succeeds.
+    /// Takes it out of use until the engine finds it healthy.
     pub(crate) fn mark_broken(&self, reason: String) {
         tracing::error!(path = %self.config.path.display(), reason, "data directory is broken");
         self.broken.lock().get_or_insert(reason);
     }
 
-    /// Fails when it is broken.
+    /// Fails when it cannot be written: it is broken, or its metadata store has failed.
     pub fn check(&self) -> Result<()> {
-        match &*self.broken.lock() {
-            Some(reason) => bail!(IoError, "data directory {} is broken: {reason}", self.config.path.display()),
-            None => Ok(()),
+        if let Some(reason) = &*self.broken.lock() {
+            bail!(IoError, "data directory {} is broken: {reason}", self.config.path.display());
+        }
+        if let Some(reason) = self.meta.as_ref().and_then(MetaStore::failure) {
+            bail!(IoError, "data directory {} takes no writes: its metadata store failed: {reason}", self.config.path.display());
+        }
+        Ok(())
+    }
+
+    /// Ends its use for good: another one takes its place.
+    pub(crate) fn retire(&self) {
+        self.broken.lock().get_or_insert_with(|| "it was opened anew".to_owned());
+        if let Some(meta) = &self.meta {
+            meta.close();
         }
     }
 
-    /// Writes and removes a small file; a failure marks the directory broken, success mends it.
+    /// Writes and removes a small file; a failure marks the directory broken. Mending it is the engine's affair: what is on the
+    /// disk after a failure has to be read anew.
     pub fn probe(&self) -> Result<()> {
-        let path = self.config.path.join(".probe");
-        let outcome = self.fs.write_atomic(&path, b"probe").and_then(|()| self.fs.remove(&path));
-        *self.broken.lock() = match &outcome {
-            // A full disk still answers reads.
-            Err(e) if e.code() != common_base::ErrorCode::DiskFull => {
-                tracing::error!(path = %self.config.path.display(), error = %e, "data directory is broken");
-                Some(e.to_string())
-            }
-            _ => None,
-        };
+        let outcome = self.touch();
+        // A full disk still answers reads.
+        if let Err(e) = &outcome
+            && e.code() != ErrorCode::DiskFull
+            && self.broken().is_none()
+        {
+            self.mark_broken(e.to_string());
+        }
         outcome
+    }
+
+    /// Writes and removes a small file.
+    pub(crate) fn touch(&self) -> Result<()> {
+        let path = self.config.path.join(".probe");
+        self.fs.write_atomic(&path, b"probe").and_then(|()| self.fs.remove(&path))
     }
 
     /// Remembers that files of the rowset appear.

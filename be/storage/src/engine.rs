@@ -5,54 +5,47 @@ use std::path::Path;
 use std::sync::Arc;
 
 use be_segment::PageCache;
+use common_base::fs::SharedFs;
 use common_base::ids::{TabletId, TxnId};
-use common_base::{MemTracker, Result, ensure, err};
-use parking_lot::Mutex;
+use common_base::{Error, MemTracker, Result, ensure, err};
+use parking_lot::{Mutex, MutexGuard, RwLock};
 use proto_messages::tablet::{CreateTablet, PrimaryLoad, RowsetMeta};
 
 use crate::data_dir::DataDir;
 use crate::ingest::{DeltaWriter, LoadMemory};
 use crate::meta_store::MetaBatch;
-use crate::options::{DirConfig, Shared, StorageOptions};
-use crate::rowset::Rowset;
+use crate::options::{DirConfig, KvFactory, Shared, StorageOptions};
+use crate::room::Purpose;
+use crate::rowset::{Rowset, id::RowsetId};
 use crate::tablet::manager::TabletManager;
 use crate::tablet::versions::Versions;
 use crate::tablet::{Tablet, TabletReport, TabletSchema};
 
-/// A data directory that could not be opened.
-#[derive(Clone, Debug)]
-pub struct BrokenDir {
-    pub config: DirConfig,
-    pub reason: String,
-}
-
 /// The storage engine of a backend.
-#[derive(Debug)]
 pub struct StorageEngine {
     shared: Arc<Shared>,
-    dirs: Vec<Arc<DataDir>>,
-    broken: Vec<BrokenDir>,
+    fs: SharedFs,
+    kv: KvFactory,
+    dirs: RwLock<Vec<Arc<DataDir>>>,
     tablets: TabletManager,
     /// Creation and dropping take turns.
     admin: Mutex<()>,
+}
+
+impl std::fmt::Debug for StorageEngine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StorageEngine").field("dirs", &self.dirs).field("tablets", &self.tablets).finish_non_exhaustive()
+    }
 }
 
 impl StorageEngine {
     /// Opens every directory and loads what it holds. A directory that does not open is reported, the others serve.
     pub fn open(options: &StorageOptions) -> Result<Arc<Self>> {
         let shared = Shared::new(options);
-        let (mut dirs, mut broken) = (Vec::new(), Vec::new());
-        for config in &options.dirs {
-            match DataDir::open(config, &options.fs, &options.kv) {
-                Ok(dir) => dirs.push(Arc::new(dir)),
-                Err(e) => {
-                    tracing::error!(path = %config.path.display(), error = %e, "data directory does not open");
-                    broken.push(BrokenDir { config: config.clone(), reason: e.to_string() });
-                }
-            }
-        }
-        let engine = Self { shared, dirs, broken, tablets: TabletManager::default(), admin: Mutex::new(()) };
-        for dir in &engine.dirs {
+        let (fs, kv) = (options.fs.clone(), options.kv.clone());
+        let engine = Self { shared, fs, kv, dirs: RwLock::default(), tablets: TabletManager::default(), admin: Mutex::new(()) };
+        *engine.dirs.write() = options.dirs.iter().map(|config| Arc::new(engine.open_dir(config))).collect();
+        for dir in engine.dirs().iter().filter(|d| d.is_open()) {
             // What was loaded before the failure stays listed and is bad with its directory.
             if let Err(e) = engine.load(dir) {
                 dir.mark_broken(format!("its metadata does not load: {e}"));
@@ -61,22 +54,47 @@ impl StorageEngine {
         Ok(Arc::new(engine))
     }
 
-    fn load(&self, dir: &Arc<DataDir>) -> Result<()> {
-        let mut visible: HashMap<u64, Vec<RowsetMeta>> = HashMap::new();
-        for rowset in dir.meta().rowsets()? {
-            visible.entry(rowset.tablet_id).or_default().push(rowset);
+    pub(crate) fn open_dir(&self, config: &DirConfig) -> DataDir {
+        DataDir::open(config, &self.fs, &self.kv, &self.shared.watermarks)
+    }
+
+    /// Puts an opened directory in the place of the one it was.
+    pub(crate) fn replace_dir(&self, old: &Arc<DataDir>, new: Arc<DataDir>) {
+        if let Some(slot) = self.dirs.write().iter_mut().find(|d| Arc::ptr_eq(d, old)) {
+            *slot = new;
+        }
+    }
+
+    /// No tablet is created or dropped while this is held.
+    pub(crate) fn admin_turn(&self) -> MutexGuard<'_, ()> {
+        self.admin.lock()
+    }
+
+    pub(crate) fn load(&self, dir: &Arc<DataDir>) -> Result<()> {
+        let mut visible: HashMap<u64, Vec<Result<RowsetMeta>>> = HashMap::new();
+        for (tablet, rowset) in dir.meta().rowsets()? {
+            visible.entry(tablet).or_default().push(rowset);
         }
         let mut delete_vectors = dir.meta().delete_vectors()?;
-        for header in dir.meta().tablets()? {
-            let create = header.create.ok_or_else(|| err!(Corruption, "tablet header without content"))?;
-            let id = create.tablet_id;
+        for (id, header) in dir.meta().tablets()? {
+            let header = match header.and_then(|h| if h.create.is_some() { Ok(h) } else { Err(err!(Corruption, "it has no content")) }) {
+                Ok(header) => header,
+                // The frontend finds that the tablet is missing; what is left stays for whoever can read it.
+                Err(e) => {
+                    visible.remove(&id);
+                    dir.keep_files(TabletId(id));
+                    tracing::error!(tablet = id, path = %dir.path().display(), error = %e, "the header of a tablet is damaged");
+                    continue;
+                }
+            };
+            let create = header.create.clone().unwrap_or_default();
             let initial = create.initial_version.max(1);
             let tablet = Tablet::new(create, dir.clone(), self.shared.clone())?;
             let rowsets = visible.remove(&id).unwrap_or_default();
             let loaded = rowsets
                 .into_iter()
                 .map(|m| {
-                    let rowset = Rowset::new(m, dir.clone(), self.shared.clone())?;
+                    let rowset = Rowset::new(m?, dir.clone(), self.shared.clone())?;
                     crate::primary::del_vector::restore(&rowset, delete_vectors.remove(&(id, rowset.id())))?;
                     Ok(rowset)
                 })
@@ -91,27 +109,43 @@ impl StorageEngine {
             }
             // The same tablet on two disks: the copy with more versions is the one in use.
             match self.tablets.find(TabletId(id)) {
-                Some(other) if other.versions().max() >= tablet.versions().max() => continue,
-                Some(_) => drop(self.tablets.remove(TabletId(id))),
+                Some(other) if other.bad().is_none() && (tablet.bad().is_some() || other.versions().max() >= tablet.versions().max()) => {
+                    tracing::info!(tablet = id, path = %dir.path().display(), kept = %other.dir().path().display(), "a tablet is on two disks");
+                    let mut batch = MetaBatch::new();
+                    dir.meta().delete_tablet(&mut batch, TabletId(id), &[]);
+                    dir.meta().commit(batch)?;
+                    continue;
+                }
+                Some(other) => {
+                    other.set_dropped();
+                    self.tablets.remove(TabletId(id));
+                    let mut batch = MetaBatch::new();
+                    other.dir().meta().delete_tablet(&mut batch, TabletId(id), &[]);
+                    if let Err(e) = other.dir().meta().commit(batch) {
+                        tracing::warn!(tablet = id, error = %e, "the lesser copy of a tablet stays on its disk for now");
+                    }
+                }
                 None => {}
             }
             self.tablets.insert(tablet)?;
         }
         // Left over when a publication met the dropping of its tablet.
         let mut leftovers = MetaBatch::new();
-        for meta in visible.into_values().flatten() {
+        for meta in visible.into_values().flatten().flatten() {
             dir.meta().delete_rowset(&mut leftovers, &meta)?;
             dir.meta().delete_delete_vectors(&mut leftovers, &meta)?;
         }
         dir.meta().commit(leftovers)?;
         for meta in dir.meta().txns()? {
             let (tablet, txn) = (TabletId(meta.tablet_id), TxnId(meta.txn_id));
-            match self.tablets.find(tablet) {
-                Some(tablet) => {
+            // A load that failed while its files were removed and its metadata was not, or the copy on another disk is in use.
+            let whole = || meta.segments.iter().try_fold(true, |all, s| Ok::<_, Error>(all && dir.fs().exists(&RowsetId::parse(&meta.rowset_id)?.segment_path(&dir.tablet_path(tablet), s.ordinal))?));
+            match self.tablets.find(tablet).filter(|t| Arc::ptr_eq(t.dir(), dir)) {
+                Some(tablet) if whole()? => {
                     let rowset = Rowset::new(meta, dir.clone(), self.shared.clone())?;
                     tablet.pending.lock().insert(txn, rowset);
                 }
-                None => {
+                _ => {
                     let mut batch = MetaBatch::new();
                     dir.meta().delete_txn(&mut batch, txn, tablet);
                     dir.meta().commit(batch)?;
@@ -129,13 +163,9 @@ impl StorageEngine {
     pub fn tablet(&self, id: TabletId) -> Result<Arc<Tablet>> {
         self.tablets.get(id)
     }
-    /// The directories that opened.
-    pub fn dirs(&self) -> &[Arc<DataDir>] {
-        &self.dirs
-    }
-    /// The directories that did not.
-    pub fn broken_dirs(&self) -> &[BrokenDir] {
-        &self.broken
+    /// The data directories, broken ones too. One that comes back is another [`DataDir`] from then on.
+    pub fn dirs(&self) -> Vec<Arc<DataDir>> {
+        self.dirs.read().clone()
     }
     /// The cache of decoded pages.
     pub fn page_cache(&self) -> &Arc<PageCache> {
@@ -195,11 +225,13 @@ impl StorageEngine {
 
     /// The usable directory of the medium (of any, when none has it) with the fewest tablets.
     fn choose_dir(&self, medium: &str, count: &HashMap<*const DataDir, usize>) -> Result<Arc<DataDir>> {
-        let usable: Vec<_> = self.dirs.iter().filter(|d| d.broken().is_none()).collect();
+        let dirs = self.dirs();
+        let mut problem = err!(Unavailable, "no usable data directory");
+        let usable: Vec<_> = dirs.iter().filter(|d| d.check().and_then(|()| d.check_room(0, Purpose::Load)).inspect_err(|e| problem = e.clone()).is_ok()).collect();
         let wanted: Vec<_> = usable.iter().filter(|d| medium.is_empty() || d.medium().eq_ignore_ascii_case(medium)).collect();
         let pool = if wanted.is_empty() { usable.iter().collect() } else { wanted };
         let chosen = pool.into_iter().min_by_key(|d| count.get(&Arc::as_ptr(d)).copied().unwrap_or(0));
-        chosen.map(|d| (**d).clone()).ok_or_else(|| err!(Unavailable, "no usable data directory"))
+        chosen.map(|d| (**d).clone()).ok_or(problem)
     }
 
     /// Drops tablets: their metadata is gone when it returns, their files are in the trash. Fine when they do not exist.
@@ -322,7 +354,7 @@ impl StorageEngine {
     }
 
     /// The directory a path belongs to.
-    pub fn dir_of(&self, path: &Path) -> Option<&Arc<DataDir>> {
-        self.dirs.iter().find(|d| path.starts_with(d.path()))
+    pub fn dir_of(&self, path: &Path) -> Option<Arc<DataDir>> {
+        self.dirs().into_iter().find(|d| path.starts_with(d.path()))
     }
 }

@@ -9,12 +9,16 @@
 //!
 //! Numbers are big-endian, so that keys sort by number. Files are durable before the key that names them is written, and are
 //! removed after it is deleted: a key never points to nothing, a file without a key is garbage.
+//!
+//! A write that fails leaves open what is on the disk: from then on every write is refused, until the store is opened again and
+//! read anew.
 
 use std::collections::HashMap;
 
 use common_base::ids::{TabletId, TxnId};
-use common_base::kv::{Batch, Namespace, SharedKv};
-use common_base::{Result, err};
+use common_base::kv::{Batch, KvPair, Namespace, SharedKv};
+use common_base::{Result, bail, err};
+use parking_lot::{Mutex, RwLock};
 use proto_messages::Message;
 use proto_messages::tablet::{RowsetMeta, TabletMeta};
 use roaring::RoaringBitmap;
@@ -27,7 +31,10 @@ pub type StoredDeletes = HashMap<(u64, RowsetId), Vec<(usize, i64, RoaringBitmap
 /// The store of one data directory.
 #[derive(Debug)]
 pub struct MetaStore {
-    kv: SharedKv,
+    /// `None` once closed.
+    kv: RwLock<Option<SharedKv>>,
+    /// Why a write failed.
+    failed: Mutex<Option<String>>,
     tablets: Namespace,
     rowsets: Namespace,
     delvecs: Namespace,
@@ -41,7 +48,25 @@ pub struct MetaBatch(Batch);
 impl MetaStore {
     /// Wraps a store.
     pub fn new(kv: SharedKv) -> Self {
-        Self { kv, tablets: Namespace::new("tablet"), rowsets: Namespace::new("rowset"), delvecs: Namespace::new("delvec"), txns: Namespace::new("txn") }
+        Self { kv: RwLock::new(Some(kv)), failed: Mutex::default(), tablets: Namespace::new("tablet"), rowsets: Namespace::new("rowset"), delvecs: Namespace::new("delvec"), txns: Namespace::new("txn") }
+    }
+
+    /// Why it takes no writes any more, if so.
+    pub fn failure(&self) -> Option<String> {
+        self.failed.lock().clone()
+    }
+
+    /// Lets go of the store, after the writes that are under way.
+    pub fn close(&self) {
+        self.failed.lock().get_or_insert_with(|| "it was closed".to_owned());
+        *self.kv.write() = None;
+    }
+
+    /// Every pair under a prefix, in key order.
+    fn pairs(&self, namespace: &Namespace) -> Result<Vec<KvPair>> {
+        let kv = self.kv.read();
+        let Some(kv) = &*kv else { bail!(IoError, "the metadata store is closed") };
+        kv.scan(&namespace.range())?.collect()
     }
 
     fn rowset_key(&self, meta: &RowsetMeta) -> Result<Vec<u8>> {
@@ -116,8 +141,7 @@ impl MetaStore {
     /// All delete vectors by tablet and rowset; those of a segment in version order.
     pub fn delete_vectors(&self) -> Result<StoredDeletes> {
         let mut out = StoredDeletes::new();
-        for pair in self.kv.scan(&self.delvecs.range())? {
-            let (key, value) = pair?;
+        for (key, value) in self.pairs(&self.delvecs)? {
             let numbers: [u8; 36] = key[key.len().saturating_sub(36)..].try_into().map_err(|_| err!(Corruption, "key {key:02x?} names no delete vector"))?;
             let u64_at = |i: usize| u64::from_be_bytes(numbers[i..i + 8].try_into().expect("eight bytes"));
             let rowset = RowsetId((u128::from(u64_at(8)) << 64) | u128::from(u64_at(16)));
@@ -155,34 +179,41 @@ impl MetaStore {
         if batch.0.is_empty() {
             return Ok(());
         }
-        self.kv.write(batch.0, true)
+        let kv = self.kv.read();
+        if let Some(reason) = self.failure() {
+            bail!(IoError, "the metadata store takes no writes: {reason}");
+        }
+        let Some(kv) = &*kv else { bail!(IoError, "the metadata store is closed") };
+        kv.write(batch.0, true).inspect_err(|e| {
+            tracing::error!(error = %e, "a metadata store failed to write");
+            self.failed.lock().get_or_insert_with(|| e.to_string());
+        })
     }
 
-    /// All tablet headers.
-    pub fn tablets(&self) -> Result<Vec<TabletMeta>> {
-        let mut out = Vec::new();
-        for pair in self.kv.scan(&self.tablets.range())? {
-            let (key, value) = pair?;
-            out.push(decode(&value, "tablet", &key)?);
-        }
-        Ok(out)
+    /// A synced write that changes nothing.
+    pub fn probe(&self) -> Result<()> {
+        let mut batch = MetaBatch::new();
+        batch.0.put(b"probe".to_vec(), Vec::new());
+        self.commit(batch)
     }
 
-    /// All visible rowsets, those of a tablet in version order.
-    pub fn rowsets(&self) -> Result<Vec<RowsetMeta>> {
-        let mut out = Vec::new();
-        for pair in self.kv.scan(&self.rowsets.range())? {
-            let (key, value) = pair?;
-            out.push(decode(&value, "rowset", &key)?);
-        }
-        Ok(out)
+    /// All tablet headers; an entry that does not parse is named.
+    pub fn tablets(&self) -> Result<Vec<(u64, Result<TabletMeta>)>> {
+        let named = |(key, value): KvPair| (trailing_id(&key), decode(&value, "tablet", &key));
+        Ok(self.pairs(&self.tablets)?.into_iter().map(named).collect())
+    }
+
+    /// All visible rowsets by tablet, those of a tablet in version order; an entry that does not parse is named.
+    pub fn rowsets(&self) -> Result<Vec<(u64, Result<RowsetMeta>)>> {
+        let tablet_of = |key: &[u8]| trailing_id(&key[..key.len().saturating_sub(24)]);
+        let named = |(key, value): KvPair| (tablet_of(&key), decode(&value, "rowset", &key));
+        Ok(self.pairs(&self.rowsets)?.into_iter().map(named).collect())
     }
 
     /// All rowsets that wait for their publication.
     pub fn txns(&self) -> Result<Vec<RowsetMeta>> {
         let mut out = Vec::new();
-        for pair in self.kv.scan(&self.txns.range())? {
-            let (key, value) = pair?;
+        for (key, value) in self.pairs(&self.txns)? {
             out.push(decode(&value, "transaction", &key)?);
         }
         Ok(out)
@@ -194,6 +225,11 @@ impl MetaBatch {
     pub fn new() -> Self {
         Self::default()
     }
+}
+
+/// The number a key ends with.
+fn trailing_id(key: &[u8]) -> u64 {
+    key.last_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))
 }
 
 fn decode<M: Message + Default>(value: &[u8], what: &str, key: &[u8]) -> Result<M> {

@@ -65,12 +65,11 @@ impl OfflineDir {
         let read = || -> Result<Self> {
             let store = MetaStore::new(kv);
             let mut tablets: BTreeMap<u64, OfflineTablet> = BTreeMap::new();
-            for header in store.tablets()? {
-                let id = header.create.as_ref().map_or(0, |c| c.tablet_id);
-                tablets.entry(id).or_default().header = Some(header);
+            for (id, header) in store.tablets()? {
+                tablets.entry(id).or_default().header = Some(header?);
             }
-            for rowset in store.rowsets()? {
-                tablets.entry(rowset.tablet_id).or_default().rowsets.push(rowset);
+            for (id, rowset) in store.rowsets()? {
+                tablets.entry(id).or_default().rowsets.push(rowset?);
             }
             for rowset in store.txns()? {
                 tablets.entry(rowset.tablet_id).or_default().pending.push(rowset);

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use be_segment::{PageCache, SegmentOptions};
 use common_base::fs::SharedFs;
@@ -11,6 +12,8 @@ use common_expr::registry::FunctionRegistry;
 
 use crate::compaction::Compactions;
 use crate::ingest::LoadMemory;
+use crate::room::Watermarks;
+use crate::scrub::ScrubState;
 
 /// Opens the metadata store of a data directory, given the path it may use.
 pub type KvFactory = Arc<dyn Fn(&Path) -> Result<SharedKv> + Send + Sync>;
@@ -106,6 +109,10 @@ pub(crate) struct Shared {
     pub index_tracker: Arc<MemTracker>,
     pub functions: Arc<FunctionRegistry>,
     pub compactions: Compactions,
+    pub watermarks: Arc<Watermarks>,
+    pub scrub: ScrubState,
+    /// Tablets found bad so far: a change is worth a report.
+    pub damages: AtomicU64,
 }
 
 impl Shared {
@@ -121,6 +128,9 @@ impl Shared {
             index_tracker: options.tracker.child("primary_index", 0),
             functions: options.functions.clone(),
             compactions: Compactions::default(),
+            watermarks: Arc::default(),
+            scrub: ScrubState::default(),
+            damages: AtomicU64::new(0),
         })
     }
 }

@@ -66,8 +66,8 @@ impl StorageEngine {
     /// Removes everything that is garbage; to be called seldom.
     pub fn collect_garbage(&self) -> Collected {
         let mut collected = Collected { stale_rowsets: self.sweep_stale(), ..Default::default() };
-        for dir in self.dirs() {
-            if dir.broken().is_some() {
+        for dir in &self.dirs() {
+            if dir.check().is_err() {
                 continue;
             }
             match self.collect_orphans(dir) {
@@ -89,6 +89,9 @@ impl StorageEngine {
             let shard = dir.data_path().join(shard.name);
             for entry in fs.list(&shard)?.into_iter().filter(|e| e.is_dir) {
                 let Ok(id) = entry.name.parse::<u64>() else { continue };
+                if dir.keeps_files(TabletId(id)) {
+                    continue;
+                }
                 let path = shard.join(&entry.name);
                 let before = removed;
                 for file in fs.list(&path)? {

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use common_base::fs::{FaultyFs, MemFs, SharedFs};
 use common_base::ids::{TabletId, TxnId};
-use common_base::kv::{MemKv, SharedKv};
-use common_base::{ManualClock, MemTracker, Result, SharedRng};
+use common_base::kv::{Batch, KvIter, KvRange, KvRead, KvSnapshot, KvStore, MemKv, SharedKv};
+use common_base::{ManualClock, MemTracker, Result, SharedRng, ensure};
 use common_expr::registry::FunctionRegistry;
 use common_types::{Chunk, Column, ColumnBuilder, LogicalType, Scalar, wire};
 use parking_lot::Mutex;
@@ -24,6 +25,8 @@ pub struct Machine {
     pub clock: Arc<ManualClock>,
     pub settings: StorageSettings,
     pub dirs: Vec<DirConfig>,
+    /// While set, metadata stores write nothing and say so.
+    pub kv_fails: Arc<AtomicBool>,
     kvs: Arc<Mutex<HashMap<std::path::PathBuf, Arc<MemKv>>>>,
     rng: SharedRng,
 }
@@ -37,14 +40,15 @@ impl Machine {
             clock: ManualClock::new(1_700_000_000_000),
             settings: StorageSettings { page_cache_bytes: 64 << 20, compaction_min_rowsets: 3, ..Default::default() },
             dirs: vec![DirConfig::new("/data0")],
+            kv_fails: Arc::default(),
             kvs: Arc::default(),
             rng: SharedRng::from_seed(11),
         }
     }
 
     pub fn start(&self) -> Arc<StorageEngine> {
-        let kvs = self.kvs.clone();
-        let kv: KvFactory = Arc::new(move |path: &Path| Ok(kvs.lock().entry(path.to_owned()).or_default().clone() as SharedKv));
+        let (kvs, fails) = (self.kvs.clone(), self.kv_fails.clone());
+        let kv: KvFactory = Arc::new(move |path: &Path| Ok(Arc::new(SickKv { inner: kvs.lock().entry(path.to_owned()).or_default().clone(), fails: fails.clone() }) as SharedKv));
         let fs: SharedFs = Arc::new(self.faults.clone());
         StorageEngine::open(&StorageOptions {
             settings: self.settings,
@@ -67,12 +71,49 @@ impl Machine {
         OfflineDir::open(path, &fs, kv).unwrap()
     }
 
+    /// The metadata store of a directory.
+    pub fn kv(&self, dir: &str) -> Arc<MemKv> {
+        self.kvs.lock().entry(Path::new(dir).join("meta")).or_default().clone()
+    }
+
     /// Power off: what was not synced is gone.
     pub fn crash(&self) {
         self.disk.crash();
         for kv in self.kvs.lock().values() {
             kv.crash();
         }
+    }
+}
+
+/// A store whose writes fail on demand.
+#[derive(Debug)]
+struct SickKv {
+    inner: Arc<MemKv>,
+    fails: Arc<AtomicBool>,
+}
+
+impl KvRead for SickKv {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        self.inner.get(key)
+    }
+    fn scan(&self, range: &KvRange) -> Result<KvIter<'_>> {
+        self.inner.scan(range)
+    }
+    fn scan_rev(&self, range: &KvRange) -> Result<KvIter<'_>> {
+        self.inner.scan_rev(range)
+    }
+}
+
+impl KvStore for SickKv {
+    fn write(&self, batch: Batch, sync: bool) -> Result<()> {
+        ensure!(!self.fails.load(Ordering::SeqCst), IoError, "injected: the store does not write");
+        self.inner.write(batch, sync)
+    }
+    fn snapshot(&self) -> Result<Box<dyn KvSnapshot + '_>> {
+        self.inner.snapshot()
+    }
+    fn flush(&self) -> Result<()> {
+        self.inner.flush()
     }
 }
 

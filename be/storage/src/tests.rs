@@ -236,12 +236,92 @@ fn a_broken_directory_takes_down_its_tablets_only() {
     assert!(load(&engine, second, 10, 0..10).is_err());
     assert!(engine.dirs().iter().any(|d| d.broken().is_some()));
     assert!(engine.report_tablet(TabletId(second), false).unwrap().bad);
+    assert!(!engine.check_disks(), "it is known, and still sick");
+    engine.create_tablets(&[create_request(3), create_request(4)]).unwrap();
+    assert_eq!(engine.tablets().all().iter().filter(|t| t.dir().path() == std::path::Path::new("/data0")).count(), 3);
     load(&engine, first, 10, 0..10).unwrap();
     publish(&engine, first, 10, 2).unwrap();
     assert_eq!(keys(&engine, first, 2, &spec()).unwrap().len(), 10);
     machine.faults.heal();
-    engine.dirs().iter().for_each(|d| d.probe().unwrap());
+    assert!(engine.check_disks());
     load(&engine, second, 11, 0..10).unwrap();
+    publish(&engine, second, 11, 2).unwrap();
+    assert_eq!(keys(&engine, second, 2, &spec()).unwrap().len(), 10);
+    assert!(!engine.check_disks(), "nothing changes any more");
+}
+
+#[test]
+fn a_metadata_store_that_fails_takes_no_writes_until_it_is_read_anew() {
+    let machine = Machine::new();
+    let engine = machine.start();
+    engine.create_tablets(&[create_request(1)]).unwrap();
+    load(&engine, 1, 10, 0..10).unwrap();
+    publish(&engine, 1, 10, 2).unwrap();
+    load(&engine, 1, 11, 10..20).unwrap();
+    machine.kv_fails.store(true, std::sync::atomic::Ordering::SeqCst);
+    assert_eq!(publish(&engine, 1, 11, 3).unwrap_err().code(), ErrorCode::IoError);
+    machine.kv_fails.store(false, std::sync::atomic::Ordering::SeqCst);
+    // What the failed write left on the disk is not known: no further one may build on it. Reading goes on.
+    assert!(publish(&engine, 1, 11, 3).is_err());
+    assert!(load(&engine, 1, 12, 0..10).is_err());
+    assert_eq!(keys(&engine, 1, 2, &spec()).unwrap().len(), 10);
+    // A writer from before cannot come in afterwards either.
+    let before = engine.tablet(TabletId(1)).unwrap();
+    assert!(engine.check_disks());
+    assert!(before.check().is_err());
+    publish(&engine, 1, 11, 3).unwrap();
+    load(&engine, 1, 12, 20..30).unwrap();
+    publish(&engine, 1, 12, 4).unwrap();
+    assert_eq!(keys(&engine, 1, 4, &spec()).unwrap(), (0..30).collect::<Vec<_>>());
+}
+
+#[test]
+fn damaged_metadata_takes_down_its_tablet_only() {
+    use common_base::kv::{Batch, KvRange, KvRead, KvStore};
+    let machine = Machine::new();
+    let engine = machine.start();
+    engine.create_tablets(&[create_request(1), create_request(2), create_request(3)]).unwrap();
+    for tablet in [1, 2, 3] {
+        load(&engine, tablet, 10, 0..10).unwrap();
+        publish(&engine, tablet, 10, 2).unwrap();
+    }
+    drop(engine);
+    let kv = machine.kv("/data0");
+    let all: Vec<_> = kv.scan(&KvRange::all()).unwrap().map(Result::unwrap).collect();
+    let mut batch = Batch::new();
+    for (prefix, id) in [(&b"rowset"[..], 1_u64), (&b"tablet"[..], 2)] {
+        let of_tablet = |key: &[u8]| key.starts_with(prefix) && key.windows(8).any(|w| w == id.to_be_bytes());
+        let (key, _) = all.iter().find(|(key, _)| of_tablet(key)).unwrap();
+        batch.put(key.clone(), vec![0xff; 7]);
+    }
+    kv.write(batch, true).unwrap();
+    let engine = machine.start();
+    let error = engine.tablet(TabletId(1)).unwrap().check().unwrap_err();
+    assert_eq!(error.code(), ErrorCode::Corruption);
+    assert!(error.to_string().contains("tablet 1") && error.to_string().contains("metadata of rowset"), "{error}");
+    // The frontend finds that this one is missing and has it made again.
+    assert!(engine.tablet(TabletId(2)).is_err());
+    assert_eq!(keys(&engine, 3, 2, &spec()).unwrap().len(), 10);
+    // Nothing that might be read by somebody is thrown away.
+    assert_eq!(engine.collect_garbage().orphan_files, 0);
+}
+
+#[test]
+fn loads_stop_before_the_disk_is_full() {
+    let machine = Machine::new();
+    let engine = machine.start();
+    engine.create_tablets(&[create_request(1)]).unwrap();
+    load(&engine, 1, 10, 0..1000).unwrap();
+    publish(&engine, 1, 10, 2).unwrap();
+    engine.watermarks().set(0, u64::MAX / 4);
+    let error = load(&engine, 1, 11, 0..10).unwrap_err();
+    assert_eq!(error.code(), ErrorCode::DiskFull);
+    assert!(error.to_string().contains("/data0") && error.to_string().contains("storage_flood_stage_usage_percent"), "{error}");
+    assert!(engine.create_tablets(&[create_request(2)]).is_err());
+    assert_eq!(keys(&engine, 1, 2, &spec()).unwrap().len(), 1000);
+    assert!(!engine.check_disks(), "a full disk is not a sick one");
+    engine.watermarks().set(95, 0);
+    load(&engine, 1, 11, 0..10).unwrap();
 }
 
 #[test]

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use crate::{Result, bail, err};
 
 static ACTIVE: AtomicUsize = AtomicUsize::new(0);
+static ALLOWED: AtomicBool = AtomicBool::new(false);
 static POINTS: LazyLock<Mutex<HashMap<String, Point>>> = LazyLock::new(Mutex::default);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +49,25 @@ pub fn set(name: &str, spec: &str) -> Result<()> {
     }
     ACTIVE.store(points.len(), Ordering::Relaxed);
     Ok(())
+}
+
+/// The environment variable that makes a process take orders about fail points: points of the start (`name=action;…`), perhaps none.
+pub const ENVIRONMENT: &str = "MIRRORSHIP_FAIL_POINTS";
+
+/// Sets what the environment says. Without the variable nobody can set points from outside.
+pub fn from_environment() -> Result<()> {
+    let Ok(text) = std::env::var(ENVIRONMENT) else { return Ok(()) };
+    ALLOWED.store(true, Ordering::Relaxed);
+    for entry in text.split(';').map(str::trim).filter(|e| !e.is_empty()) {
+        let (name, spec) = entry.split_once('=').ok_or_else(|| err!(InvalidArgument, "{ENVIRONMENT}: '{entry}' is not name=action"))?;
+        set(name.trim(), spec)?;
+    }
+    Ok(())
+}
+
+/// Whether points may be set from outside.
+pub fn allowed() -> bool {
+    ALLOWED.load(Ordering::Relaxed)
 }
 
 /// Clears all points.

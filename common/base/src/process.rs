@@ -80,6 +80,7 @@ impl Program {
     }
 
     fn start(&self, home: PathBuf) -> Result<Started> {
+        crate::failpoint::from_environment()?;
         let set = Arc::new(ConfigSet::new(&[self.keys, LOG_KEYS])?);
         let warnings = set.load_file(&home.join(self.conf))?;
         let clock = SystemClock::shared();

@@ -7,7 +7,7 @@ use common_base::ids::{ColumnUid, DbId, IndexId, NodeId, PartitionId, TableId, T
 use serde::{Deserialize, Serialize};
 
 use crate::model::{AlterJob, Backend, Column, Database, Distribution, Frontend, Partition, Table, TableIndex, TableStatistics, TabletIndex, Transaction, User};
-use crate::model::{AnalyzeJob, AnalyzeStatus, DefaultRoles, Grant, Grantee, ResourceGroup, Role, Task, TaskRun};
+use crate::model::{AnalyzeJob, AnalyzeStatus, Collected, CollectedKind, DefaultRoles, Grant, Grantee, ResourceGroup, Role, Task, TaskRun};
 
 /// A change of the catalog.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -88,6 +88,8 @@ pub enum Op {
     MakeVisible { txn: TxnId, published: Vec<(TabletId, NodeId)>, now_ms: i64 },
     /// Replicas that took from others what they had missed, and the version they have at least.
     RaiseReplicas { replicas: Vec<(TabletId, NodeId, i64)> },
+    /// Replicas found damaged or lost (`true`), or whole again.
+    MarkReplicas { replicas: Vec<(TabletId, NodeId, bool)> },
     AbortTxn { txn: TxnId, reason: String, now_ms: i64 },
     /// Forgets finished transactions (label_keep_max_second).
     ForgetTxns { txns: Vec<TxnId> },
@@ -156,6 +158,10 @@ pub enum Op {
     PutAnalyzeStatus(AnalyzeStatus),
     PutAnalyzeJob(AnalyzeJob),
     DropAnalyzeJob { id: u64 },
+    /// What ANALYZE found; entries of equal kind and name are replaced.
+    PutCollected { table: TableId, entries: Vec<Collected> },
+    /// All of the kind when no names are given.
+    DropCollected { table: TableId, kind: CollectedKind, names: Option<Vec<String>> },
     PutBlacklistedSql { id: u64, pattern: String },
     DropBlacklistedSql { id: u64 },
 }

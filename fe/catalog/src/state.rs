@@ -7,7 +7,7 @@ use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{AlterJob, Backend, Database, Frontend, OlapTable, Partition, Table, TableStatistics, Transaction, User};
-use crate::model::{AnalyzeJob, AnalyzeStatus, Recycled, ResourceGroup, Role, Task, TaskRun, TemporaryTable};
+use crate::model::{AnalyzeJob, AnalyzeStatus, Collected, Recycled, ResourceGroup, Role, Task, TaskRun, TemporaryTable};
 
 /// An immutable view: what readers hold.
 pub type CatalogSnapshot = Arc<CatalogState>;
@@ -55,6 +55,8 @@ pub struct CatalogState {
     pub task_runs: OrdMap<u64, Arc<TaskRun>>,
     pub analyze_statuses: OrdMap<u64, Arc<AnalyzeStatus>>,
     pub analyze_jobs: OrdMap<u64, Arc<AnalyzeJob>>,
+    /// What ANALYZE found of tables.
+    pub collected: OrdMap<TableId, Arc<Vec<Collected>>>,
     pub sql_blacklist: OrdMap<u64, String>,
     /// Dropped without FORCE, by the object's id.
     pub recycled: OrdMap<u64, Arc<Recycled>>,

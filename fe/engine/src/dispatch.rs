@@ -12,7 +12,7 @@ use crate::{
     result::StatementResult,
     session::Session,
     show,
-    statement::{admin, temporary, transaction},
+    statement::{admin, analyze, temporary, transaction},
     statement::{alter, alter_columns, cancel_load, cluster, database, delete, describe, explain, insert, kill, prepared, primary_dml, query, recover, rollup, set, table, truncate, user, view},
 };
 
@@ -79,6 +79,12 @@ pub async fn run_statement(session: &mut Session, statement: &Statement, text: &
         Statement::CreateUser(s) => user::create(session, s).await,
         Statement::DropUser(s) => user::drop(session, s).await,
         Statement::AlterUser(s) => user::alter(session, s).await,
+        Statement::AnalyzeTable(s) => analyze::table(session, s, id).await,
+        Statement::AnalyzeHistogram(s) => analyze::histogram(session, s, id).await,
+        Statement::DropStats { table, multi_columns } => analyze::drop_stats(session, table, *multi_columns).await,
+        Statement::CreateAnalyzeJob(s) => analyze::create_job(session, s).await,
+        Statement::DropAnalyzeJob { id } => analyze::drop_job(session, *id).await,
+        Statement::KillAnalyze(s) => analyze::kill(session, s),
         Statement::LockTables | Statement::Sync => Ok(StatementResult::ok()),
         Statement::Begin(s) => transaction::begin(session, s, id).await,
         Statement::Commit => transaction::commit(session).await,

@@ -38,6 +38,9 @@ pub struct Engine {
     pub nodes: cluster::nodes::Nodes,
     pub sessions: Sessions,
     pub statistics: StatisticsCache,
+    /// Analyses that run, and the sessions they run in.
+    pub analyses: parking_lot::Mutex<std::collections::BTreeMap<u64, u32>>,
+    pub suspects: cluster::report::Suspects,
     pub loads: LoadService,
     /// Whether overwrites may have left partitions to take away; not known after a start.
     pub overwrites: std::sync::atomic::AtomicBool,
@@ -69,6 +72,8 @@ impl Engine {
             nodes: cluster::nodes::Nodes::default(),
             sessions: Sessions::default(),
             statistics: StatisticsCache::default(),
+            analyses: parking_lot::Mutex::default(),
+            suspects: cluster::report::Suspects::default(),
             loads: LoadService::default(),
             overwrites: true.into(),
             partition_making: tokio::sync::Mutex::default(),

@@ -118,6 +118,8 @@ pub static SETTINGS: &[Setting] = &[
     row("statistic_collect_interval_sec", Int, "600", KEPT),
     row("statistic_sample_collect_rows", Int, "200000", KEPT),
     row("statistic_update_interval_sec", Int, "86400", KEPT),
+    row("storage_usage_soft_limit_percent", Int, "90", "Disks used to this share (percent), with less left than the next setting says, get no new tablets"),
+    row("storage_usage_soft_limit_reserve_bytes", Int, "214748364800", "See storage_usage_soft_limit_percent"),
     row("stream_load_default_timeout_second", Int, "600", KEPT),
     row("tablet_create_timeout_second", Int, "10", KEPT),
     row("tablet_sched_disable_balance", Bool, "false", KEPT),

@@ -6,7 +6,7 @@ use std::{collections::{BTreeMap, HashMap}, sync::Arc};
 
 use common_base::{hll::HllSketch, ids::{ColumnUid, NodeId, PartitionId, TableId, TabletId}};
 use common_types::{LogicalType, Scalar, compare::compare_scalars, wire};
-use fe_catalog::{CatalogState, Op, model::{ColumnStatistics, PartitionStatistics, Table, TableStatistics}};
+use fe_catalog::{CatalogState, Op, model::{CollectedKind, ColumnStatistics, Histogram, PartitionStatistics, Table, TableStatistics}};
 use fe_plan::stats::{ColumnStatistics as PlanColumn, StatisticsProvider};
 use parking_lot::Mutex;
 use proto_services::fe_service::{TabletReport, TabletStatistics};
@@ -132,6 +132,12 @@ impl StatisticsProvider for SnapshotStatistics<'_> {
             max: found.max.clone(),
             avg_size: average.max(1.0),
         })
+    }
+
+    fn histogram(&self, table: &Table, column: ColumnUid) -> Option<Arc<Histogram>> {
+        let all = self.catalog.collected.get(&table.id)?;
+        let name = &table.column_by_uid(column)?.name;
+        all.iter().find(|c| c.kind == CollectedKind::Histogram && c.name == *name)?.histogram.clone()
     }
 }
 

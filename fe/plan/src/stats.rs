@@ -1,8 +1,10 @@
 //! What the optimizer asks about stored data. The FE keeps it from tablet reports and segment sketches.
 
+use std::sync::Arc;
+
 use common_base::ids::{ColumnUid, PartitionId};
 use common_types::Scalar;
-use fe_catalog::model::Table;
+use fe_catalog::model::{Histogram, Table};
 
 /// Statistics of one column over a whole table.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +26,10 @@ pub trait StatisticsProvider {
     fn partition_rows(&self, table: &Table, partition: PartitionId) -> Option<f64>;
     /// Statistics of a column; None = unknown.
     fn column(&self, table: &Table, column: ColumnUid) -> Option<ColumnStatistics>;
+    /// How often values of a column occur, when ANALYZE has counted them.
+    fn histogram(&self, _table: &Table, _column: ColumnUid) -> Option<Arc<Histogram>> {
+        None
+    }
 }
 
 /// Knows nothing.

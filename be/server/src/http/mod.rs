@@ -1,6 +1,7 @@
-//! The BE's HTTP port: loads, health, metrics, error logs, compactions by hand.
+//! The BE's HTTP port: loads, health, metrics, error logs, compactions and verification by hand.
 
 mod compaction;
+mod scrub;
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -22,9 +23,11 @@ pub fn router(parts: Arc<Parts>) -> Router {
         .route("/mem_tracker", get(mem_tracker))
         .route("/api/compact", post(compaction::compact))
         .route("/api/compaction/show", get(compaction::show))
+        .route("/api/scrub", get(scrub::show).post(scrub::begin))
         .route("/api/_load_error_log", get(error_log))
         .route("/api/{db}/{table}/_stream_load", put(stream_load::handle))
         .route("/api/transaction/{op}", post(stream_load::transaction::handle).put(stream_load::transaction::handle))
+        .merge(common_rpc::http::fail_points())
         .with_state(parts)
 }
 

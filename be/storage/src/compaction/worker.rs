@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use common_base::ids::{TabletId, TxnId};
-use common_base::{Result, ResultExt};
+use common_base::{Result, ResultExt, fail_point};
 
 use super::choice::{Choice, choose};
 use super::state::{CompactionKind, CompactionState};
@@ -15,6 +15,7 @@ use crate::data_dir::DataDir;
 use crate::engine::StorageEngine;
 use crate::meta_store::MetaBatch;
 use crate::rowset::Rowset;
+use crate::room::Purpose;
 use crate::rowset::writer::RowsetWriter;
 use crate::tablet::Tablet;
 
@@ -28,7 +29,7 @@ impl StorageEngine {
 
     fn choice_for(&self, tablet: &Tablet) -> Option<Choice> {
         // A converting tablet exchanges what it has up to a version: rowsets must not grow together across it.
-        if tablet.is_converting() || tablet.check().is_err() {
+        if tablet.is_converting() || tablet.check().is_err() || tablet.dir().check().is_err() {
             return None;
         }
         let settings = &self.shared().settings;
@@ -103,6 +104,10 @@ impl StorageEngine {
             let Some((id, kind)) = next else { break };
             done |= self.compact_by_hand(id, kind)?;
         }
+        // A disk that has little room left is spared what the policy merely finds worthwhile.
+        if dir.check().and_then(|()| dir.check_room(0, Purpose::Upkeep)).is_err() {
+            return Ok(done);
+        }
         for (id, _) in self.compaction_candidates().into_iter().filter(|(id, _)| here(*id)) {
             if !self.has_memory_to_compact() {
                 break;
@@ -153,10 +158,14 @@ fn compact(tablet: &Arc<Tablet>, run: Range<usize>) -> Result<()> {
     let inputs: Vec<Arc<Rowset>> = snapshot.current()[run].to_vec();
     let (Some(first), Some(last)) = (inputs.first(), inputs.last()) else { return Ok(()) };
     let versions = (first.versions().0, last.versions().1);
+    tablet.dir().check()?;
+    tablet.dir().check_room(inputs.iter().map(|r| r.meta().bytes).sum(), Purpose::Upkeep)?;
     let schema = tablet.schema();
     let writer = RowsetWriter::new(tablet).sorted();
     vertical::merge(tablet, &schema, &inputs, snapshot.max(), &writer)?;
+    fail_point!("storage.compaction")?;
     let pending = writer.finish(TxnId(0), versions, None)?;
+    fail_point!("storage.compaction.swap")?;
     if tablet.primary().is_some() {
         return crate::primary::compaction::swap_in(tablet, &inputs, pending);
     }

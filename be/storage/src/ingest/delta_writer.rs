@@ -16,6 +16,7 @@ use crate::merge::{Combine, combines_rows};
 use crate::primary::flush::SEGMENTS_PER_FLUSH;
 use crate::primary::load::{LoadShape, OP_TYPE};
 use crate::rowset::writer::{PendingRowset, RowsetWriter};
+use crate::room::Purpose;
 use crate::tablet::{Tablet, TabletColumn, TabletSchema};
 
 /// A load into a tablet.
@@ -54,6 +55,8 @@ impl DeltaWriter {
     /// A load that writes the columns of `schema`: what the load's plan knew. Columns added since read as their default.
     pub(crate) fn new(tablet: &Arc<Tablet>, txn: TxnId, schema: Arc<TabletSchema>, load: Option<PrimaryLoad>) -> Result<Self> {
         tablet.check()?;
+        tablet.dir().check()?;
+        tablet.dir().check_room(0, Purpose::Load)?;
         let shape = match (tablet.primary(), &load) {
             (Some(_), load) => Some(LoadShape::new(&schema, load.as_ref())?),
             (None, None) => None,
@@ -182,6 +185,7 @@ impl Inner {
     fn flush(&self, mut memtable: Memtable, ordinal: u32, threads: usize) -> Result<()> {
         let flushing = self.tablet.shared().loads.flush_begins(memtable.bytes());
         let mut write = || -> Result<()> {
+            self.tablet.dir().check_room(memtable.bytes() as u64, Purpose::Load)?;
             if let Some(shape) = &self.shape {
                 return crate::primary::flush::write(&self.rowset, ordinal, &self.schema, shape, &mut memtable, threads);
             }
@@ -193,7 +197,7 @@ impl Inner {
         };
         let outcome = write().with_context(|| format!("writing to tablet {}", self.tablet.id()));
         if let Err(e) = &outcome
-            && e.code() == ErrorCode::IoError
+            && matches!(e.code(), ErrorCode::IoError | ErrorCode::DiskFull)
         {
             self.tablet.note_failure(e);
         }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use common_base::ids::{TabletId, TxnId};
-use common_base::{Result, bail};
+use common_base::{Result, bail, fail_point};
 
 use proto_messages::tablet::RowsetMeta;
 
@@ -114,7 +114,7 @@ fn publish_group(dir: &crate::data_dir::DataDir, txn: TxnId, group: &[(Arc<Table
             Err(e) => outcomes.push(PublishOutcome { tablet: tablet.id(), result: Err(e) }),
         }
     }
-    let written = dir.check().and_then(|()| dir.meta().commit(batch));
+    let written = dir.check().and_then(|()| fail_point!("storage.publish").map(|_| ())).and_then(|()| dir.meta().commit(batch));
     for (tablet, mut pending, next, version, applied) in ready {
         if written.is_ok() {
             pending.remove(&txn);

@@ -1,7 +1,7 @@
 //! Commit of prepared rowsets and their removal: the steps before publication. One synced metadata batch per data directory.
 
 use common_base::ids::{TabletId, TxnId};
-use common_base::{Result, ensure, err};
+use common_base::{Result, ensure, err, fail_point};
 use proto_messages::tablet::RowsetMeta;
 
 use crate::engine::StorageEngine;
@@ -33,7 +33,9 @@ impl StorageEngine {
                 ensure!(!taken, AlreadyExists, "transaction {txn} has written tablet {} already", tablet.id());
                 dir.meta().put_txn(&mut batch, rowset.meta());
             }
+            fail_point!("storage.commit")?;
             dir.meta().commit(batch)?;
+            fail_point!("storage.committed")?;
             for pending in group {
                 let meta: RowsetMeta = pending.meta().clone();
                 let tablet = pending.tablet().clone();

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use be_segment::Segment;
-use common_base::{Result, ensure, err};
+use common_base::{Result, ensure, err, fail_point};
 use common_types::Column;
 use common_types::compare::compare_rows;
 use hashbrown::HashMap;
@@ -168,6 +168,7 @@ impl Run<'_> {
             keys = wins.iter().map(|r| keys[*r as usize]).collect();
             index.upsert(&keys, |i| Location::new(number, start + wins[i]), dead)
         })?;
+        fail_point!("storage.primary.apply")?;
         self.places.add(number, segment.clone());
         self.segments.push((meta, segment));
         Ok(())

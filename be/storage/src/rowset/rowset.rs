@@ -228,7 +228,7 @@ impl Rowset {
 
 impl Drop for Rowset {
     fn drop(&mut self) {
-        if !self.discarded.load(Ordering::SeqCst) {
+        if !self.discarded.load(Ordering::SeqCst) || self.dir.check().is_err() {
             return;
         }
         for segment in &self.meta.segments {

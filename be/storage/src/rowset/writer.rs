@@ -185,6 +185,10 @@ impl Drop for PendingRowset {
 
 fn remove_files(tablet: &Tablet, id: RowsetId, files: u32) {
     let dir = tablet.dir();
+    if dir.check().is_err() {
+        // The metadata may name them after all: who reads it anew decides.
+        return;
+    }
     let path = dir.tablet_path(tablet.id());
     for ordinal in 0..files {
         // What cannot be removed now, the garbage collector removes.

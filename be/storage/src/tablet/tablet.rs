@@ -106,8 +106,12 @@ impl Tablet {
 
     /// Takes it out of use; the first reason stays.
     pub fn mark_bad(&self, reason: &str) {
-        tracing::error!(tablet = %self.id, reason, "tablet is bad");
-        self.bad.lock().get_or_insert_with(|| reason.to_owned());
+        let mut bad = self.bad.lock();
+        if bad.is_none() {
+            tracing::error!(tablet = %self.id, reason, "tablet is bad");
+            *bad = Some(reason.to_owned());
+            self.shared.damages.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// Fails when it is bad, dropped, or its directory is broken.
@@ -198,12 +202,12 @@ impl Tablet {
 
     /// A failure to read its files takes it out of use when the files are to blame.
     pub fn note_failure(&self, error: &common_base::Error) {
-        use common_base::ErrorCode::{Corruption, IoError, NotFound};
+        use common_base::ErrorCode::{Corruption, DiskFull, IoError, NotFound};
         match error.code() {
             Corruption => self.mark_bad(&error.to_string()),
             NotFound if !self.is_dropped() => self.mark_bad(&error.to_string()),
             // The disk may be gone: one probe decides for all its tablets.
-            IoError => {
+            IoError | DiskFull => {
                 if let Err(e) = self.dir.probe() {
                     tracing::error!(tablet = %self.id, error = %e, "data directory does not answer");
                 }

@@ -120,10 +120,9 @@ impl FileSystem for LocalFs {
 
     fn space(&self, path: &Path) -> Result<DiskSpace> {
         let stat = rustix::fs::statvfs(path).map_err(|e| fail("stat the disk of", path, e.into()))?;
-        Ok(DiskSpace {
-            total: stat.f_blocks.saturating_mul(stat.f_frsize),
-            free: stat.f_bavail.saturating_mul(stat.f_frsize),
-        })
+        // What only the superuser may use is no part of the disk.
+        let blocks = stat.f_blocks.saturating_sub(stat.f_bfree).saturating_add(stat.f_bavail);
+        Ok(DiskSpace { total: blocks.saturating_mul(stat.f_frsize), free: stat.f_bavail.saturating_mul(stat.f_frsize) })
     }
 
     fn hard_link(&self, from: &Path, to: &Path) -> Result<()> {

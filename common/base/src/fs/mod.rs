@@ -36,7 +36,7 @@ pub struct DirEntry {
 /// Capacity of the disk under a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DiskSpace {
-    /// Size in bytes.
+    /// Bytes an unprivileged writer could use if it were empty.
     pub total: u64,
     /// Bytes an unprivileged writer can still use.
     pub free: u64,

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use common_base::{Result, bail, err};
+use common_base::{Result, bail, err, ids::TableId};
 
 use crate::{
     Reply,
-    model::{DefaultRoles, Grant, Grantee, ResourceGroup, Role, Task, TaskRun, User},
+    model::{Collected, CollectedKind, DefaultRoles, Grant, Grantee, ResourceGroup, Role, Task, TaskRun, User},
     state::CatalogState,
 };
 
@@ -209,6 +209,27 @@ impl CatalogState {
             if let Some((oldest, _)) = self.task_runs.get_min().cloned() {
                 self.task_runs.remove(&oldest);
             }
+        }
+        Ok(Reply::Done)
+    }
+
+    pub(super) fn put_collected(&mut self, table: TableId, entries: Vec<Collected>) -> Result<Reply> {
+        // The table may be gone by now.
+        if !self.tables.contains_key(&table) {
+            return Ok(Reply::Done);
+        }
+        let mut all = self.collected.get(&table).map(|all| (**all).clone()).unwrap_or_default();
+        all.retain(|old| !entries.iter().any(|new| new.kind == old.kind && new.name == old.name));
+        all.extend(entries);
+        self.collected.insert(table, all.into());
+        Ok(Reply::Done)
+    }
+
+    pub(super) fn drop_collected(&mut self, table: TableId, kind: CollectedKind, names: Option<&[String]>) -> Result<Reply> {
+        let mut all = self.collected.remove(&table).map(|all| (*all).clone()).unwrap_or_default();
+        all.retain(|entry| entry.kind != kind || names.is_some_and(|names| !names.contains(&entry.name)));
+        if !all.is_empty() {
+            self.collected.insert(table, all.into());
         }
         Ok(Reply::Done)
     }

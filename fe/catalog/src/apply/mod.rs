@@ -70,6 +70,7 @@ impl CatalogState {
             Op::CommitTxn { txn, written, counters, now_ms } => self.commit_txn(txn, written, counters, now_ms),
             Op::MakeVisible { txn, published, now_ms } => self.make_visible(txn, &published, now_ms),
             Op::RaiseReplicas { replicas } => self.raise(&replicas),
+            Op::MarkReplicas { replicas } => self.mark_replicas(&replicas),
             Op::AbortTxn { txn, reason, now_ms } => self.abort_txn(txn, reason, now_ms),
             Op::ForgetTxns { txns } => self.forget_txns(&txns),
             Op::ChangeColumns { table, base_version, columns, sort_key, indexes_ddl, properties, next_column_uid, job } => {
@@ -129,6 +130,8 @@ impl CatalogState {
                 self.analyze_jobs.insert(job.id, job.into());
                 Ok(Reply::Done)
             }
+            Op::PutCollected { table, entries } => self.put_collected(table, entries),
+            Op::DropCollected { table, kind, names } => self.drop_collected(table, kind, names.as_deref()),
             Op::DropAnalyzeJob { id } => {
                 self.analyze_jobs.remove(&id);
                 Ok(Reply::Done)

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use common_base::{Result, bail, err, ids::{NodeId, PartitionId, TableId, TabletId, TxnId}};
 
-use crate::{Reply, model::{Partition, Table, Transaction, TxnState}, op::TxnCounters, state::CatalogState};
+use crate::{Reply, model::{Partition, Replica, Table, Transaction, TxnState}, op::TxnCounters, state::CatalogState};
 
 impl Transaction {
     /// Whether it may still become visible.
@@ -140,19 +140,31 @@ impl CatalogState {
         Ok(Reply::Done)
     }
 
+    /// Replicas that caught up are whole.
     pub(super) fn raise(&mut self, replicas: &[(TabletId, NodeId, i64)]) -> Result<Reply> {
-        let mut of_partition: BTreeMap<(TableId, PartitionId), Vec<(TabletId, NodeId, i64)>> = BTreeMap::new();
-        for (tablet, node, version) in replicas {
+        self.change_replicas(replicas, |replica, version| {
+            replica.version = replica.version.max(version);
+            replica.bad = false;
+        })
+    }
+
+    pub(super) fn mark_replicas(&mut self, replicas: &[(TabletId, NodeId, bool)]) -> Result<Reply> {
+        self.change_replicas(replicas, |replica, bad| replica.bad = bad)
+    }
+
+    fn change_replicas<T: Copy>(&mut self, replicas: &[(TabletId, NodeId, T)], change: impl Fn(&mut Replica, T)) -> Result<Reply> {
+        let mut of_partition: BTreeMap<(TableId, PartitionId), Vec<(TabletId, NodeId, T)>> = BTreeMap::new();
+        for (tablet, node, value) in replicas {
             // A tablet dropped meanwhile needs nothing.
             if let Some(place) = self.tablets.get(tablet) {
-                of_partition.entry(*place).or_default().push((*tablet, *node, *version));
+                of_partition.entry(*place).or_default().push((*tablet, *node, *value));
             }
         }
-        for ((table, partition), reached) in of_partition {
+        for ((table, partition), changes) in of_partition {
             self.change_partition(table, partition, |p| {
                 for tablet in p.indexes.iter_mut().flat_map(|i| &mut Arc::make_mut(i).tablets) {
-                    for (_, node, version) in reached.iter().filter(|(id, _, _)| *id == tablet.id) {
-                        tablet.replicas.iter_mut().filter(|r| r.node == *node).for_each(|r| r.version = r.version.max(*version));
+                    for (_, node, value) in changes.iter().filter(|(id, _, _)| *id == tablet.id) {
+                        tablet.replicas.iter_mut().filter(|r| r.node == *node).for_each(|r| change(r, *value));
                     }
                 }
             });

@@ -1,6 +1,9 @@
 //! Objects of administration: resource groups, tasks and their runs, statistics jobs; and temporary tables' places.
 
+use std::sync::Arc;
+
 use common_base::ids::{NodeId, TableId};
+use common_types::Scalar;
 use serde::{Deserialize, Serialize};
 
 /// A resource group: what it promises, and which queries belong to it.
@@ -80,6 +83,67 @@ pub struct AnalyzeStatus {
     pub end_ms: i64,
     pub properties: String,
     pub reason: String,
+}
+
+/// What statistics an ANALYZE was about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum CollectedKind {
+    Columns,
+    Histogram,
+    /// Several columns seen as one.
+    Together,
+}
+
+/// What ANALYZE found of a column (or several).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Collected {
+    pub kind: CollectedKind,
+    /// The column, or columns joined by commas.
+    pub name: String,
+    /// FULL, SAMPLE, HISTOGRAM.
+    pub how: String,
+    pub updated_ms: i64,
+    pub properties: String,
+    /// Distinct tuples of several columns.
+    #[serde(default)]
+    pub distinct: u64,
+    #[serde(default)]
+    pub histogram: Option<Arc<Histogram>>,
+}
+
+impl Collected {
+    /// Nothing yet.
+    pub fn of(kind: CollectedKind) -> Self {
+        Self { kind, name: String::new(), how: String::new(), updated_ms: 0, properties: String::new(), distinct: 0, histogram: None }
+    }
+}
+
+/// How often values of a column occur. NULLs are not in it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Histogram {
+    /// In ascending order, all rows in one of them.
+    pub buckets: Vec<HistogramBucket>,
+    /// The most common values, the most common first; their rows are in the buckets too.
+    pub common: Vec<CommonValue>,
+}
+
+/// A range of values and the rows in it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HistogramBucket {
+    #[serde(with = "crate::wire::scalar")]
+    pub lower: Scalar,
+    #[serde(with = "crate::wire::scalar")]
+    pub upper: Scalar,
+    pub rows: u64,
+    pub distinct: u64,
+}
+
+/// A common value.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CommonValue {
+    #[serde(with = "crate::wire::scalar")]
+    pub value: Scalar,
+    pub rows: u64,
 }
 
 /// A standing order to collect statistics.

@@ -15,7 +15,7 @@ pub mod txn;
 
 pub use alter::{AlterChange, AlterJob, AlterKind, AlterState};
 pub use account::{DefaultRoles, Grant, GrantedObject, Grantee, Role};
-pub use admin::{AnalyzeJob, AnalyzeStatus, Classifier, ResourceGroup, Task, TaskRun, TaskSchedule, TemporaryTable};
+pub use admin::{AnalyzeJob, AnalyzeStatus, Classifier, Collected, CollectedKind, CommonValue, Histogram, HistogramBucket, ResourceGroup, Task, TaskRun, TaskSchedule, TemporaryTable};
 pub use column::{Aggregation, Column, DefaultValue};
 pub use distribution::Distribution;
 pub use index::{ColumnSource, IndexColumn, IndexState, TableIndex};

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use common_base::ids::NodeId;
 use fe_catalog::CatalogState;
 use parking_lot::RwLock;
-use proto_services::be_service::HeartbeatReply;
+use proto_services::{be_service::HeartbeatReply, fe_service::DiskReport};
 
 /// State changes kept per node.
 const HISTORY_MAX: usize = 64;
@@ -106,6 +106,17 @@ impl Nodes {
                 cores: health.get(&b.id).and_then(|h| h.reply.as_ref()).map_or(1, |r| r.cores.max(1)),
             })
             .collect()
+    }
+
+    /// Whether a backend has a disk that works and is below the limit for new tablets: a share used, and bytes left.
+    pub fn has_room(&self, id: NodeId, percent: u64, reserve: u64) -> bool {
+        let health = self.health.read();
+        let Some(reply) = health.get(&id).and_then(|h| h.reply.as_ref()) else { return true };
+        let crowded = |d: &DiskReport| {
+            let used = d.total_bytes.saturating_sub(d.available_bytes);
+            u128::from(used) * 100 >= u128::from(d.total_bytes) * u128::from(percent) && d.available_bytes < reserve
+        };
+        reply.disks.iter().any(|d| !d.broken && !d.full && !(d.total_bytes > 0 && crowded(d)))
     }
 
     /// Whether a backend answers.

@@ -6,7 +6,7 @@
 
 use std::{collections::{BTreeMap, BTreeSet}, sync::Arc, time::Duration};
 
-use common_base::{Result, err, ids::{NodeId, TabletId, TxnId}, runtime::Shutdown};
+use common_base::{Result, err, fail_point, ids::{NodeId, TabletId, TxnId}, runtime::Shutdown};
 use common_rpc::status;
 use fe_catalog::{CatalogState, Op, model::{Transaction, TxnState}};
 use proto_services::{be_service::{PublishReply, PublishRequest, PublishTablet}, fe_service::TabletReport};
@@ -72,6 +72,7 @@ async fn publish(engine: &Arc<Engine>, catalog: &CatalogState, txn: &Transaction
             }
         }
     }
+    fail_point!("fe.publish")?;
     let calls = per_node.into_iter().map(|(node, tablets)| async move {
         let ids: Vec<u64> = tablets.iter().map(|t| t.tablet_id).collect();
         (node, ids, call(engine, catalog, node, txn.id, tablets).await)
@@ -91,6 +92,7 @@ async fn publish(engine: &Arc<Engine>, catalog: &CatalogState, txn: &Transaction
     if let Some((tablet, _)) = short {
         return Err(err!(Unavailable, "tablet {tablet} of transaction {} has no quorum of published replicas", txn.id));
     }
+    fail_point!("fe.visible")?;
     let op = Op::MakeVisible { txn: txn.id, published: published.into_iter().collect(), now_ms: engine.clock.now_ms() };
     engine.meta.submit(op).await?;
     let tables: BTreeSet<_> = txn.versions.iter().map(|(table, _, _)| *table).collect();

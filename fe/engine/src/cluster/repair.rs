@@ -1,4 +1,4 @@
-//! Replicas that missed loads — their backend was away, or a disk was full — take them from replicas that have them.
+//! Replicas that missed loads — their backend was away, or a disk was full — and those that are damaged or lost take them from replicas that have them.
 //!
 //! A pure look at the catalog says who lags and who has it; the backend copies; what it reports goes through the log, and from then
 //! on the replica is read and published to again. Nothing is remembered: a round that fails is simply looked at again.
@@ -63,9 +63,13 @@ fn lagging(catalog: &CatalogState, alive: &[AliveBackend]) -> BTreeMap<NodeId, V
         for partition in table.partitions.values() {
             let version = partition.visible_version;
             for tablet in partition.indexes.iter().filter(|i| complete(i.index_id)).flat_map(|i| &i.tablets) {
-                for replica in tablet.replicas.iter().filter(|r| r.version < version && !r.bad && address(r.node).is_some()) {
+                for replica in tablet.replicas.iter().filter(|r| (r.version < version || r.bad) && address(r.node).is_some()) {
                     let wanted = found.entry(replica.node).or_default();
                     let sources: Vec<String> = tablet.replicas.iter().filter(|r| r.version >= version && !r.bad).filter_map(|r| address(r.node)).collect();
+                    // Nobody has it: a bad replica stays, what is left of it may be all there is.
+                    if replica.bad && sources.is_empty() {
+                        continue;
+                    }
                     if wanted.len() < TABLETS_PER_ROUND {
                         wanted.push(CatchUpTablet { tablet_id: tablet.id.0, version, sources });
                     }

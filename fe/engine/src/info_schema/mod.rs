@@ -6,6 +6,7 @@ mod accounts;
 mod be_compactions;
 mod be_tablets;
 mod character_sets;
+mod column_statistics;
 mod columns;
 mod constraints;
 mod empty;
@@ -125,6 +126,7 @@ static PROVIDERS: LazyLock<Vec<Provider>> = LazyLock::new(|| {
         be_tablets::BE_TABLETS,
         keywords::KEYWORDS,
     ];
+    all.extend(column_statistics::providers());
     all.extend(empty::providers());
     all
 });

@@ -17,7 +17,7 @@ pub mod timeout;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use common_base::{Result, ResultExt, bail, err, ids::{DbId, NodeId, TableId, TabletId, TxnId}};
+use common_base::{Result, ResultExt, bail, err, fail_point, ids::{DbId, NodeId, TableId, TabletId, TxnId}};
 use common_rpc::status;
 use fe_catalog::{Op, Reply, model::{LoadSource, Transaction, TxnState}, op::TxnCounters};
 use parking_lot::Mutex;
@@ -108,6 +108,7 @@ impl LoadService {
         let entry = catalog.txns.get(&txn).ok_or_else(|| err!(NotFound, "transaction not found: {txn}"))?;
         let request = entry.request_id;
         let (written, counters) = durable(engine, written, counters)?;
+        fail_point!("fe.commit")?;
         let (_, index) = engine.meta.propose(&Op::CommitTxn { txn, written, counters, now_ms: engine.clock.now_ms() }).await.context("committing a load")?;
         self.recent.lock().remove(&request);
         engine.meta.wait_applied(index, Duration::from_secs(30)).await?;

@@ -111,14 +111,6 @@ pub fn columns(kind: &ShowKind) -> Option<&'static [&'static str]> {
             "last_refresh_process_time",
             "last_refresh_job_id",
         ],
-        ShowKind::AnalyzeJob => {
-            &["Id", "Catalog", "Database", "Table", "Columns", "Type", "Schedule", "Properties", "Status", "LastWorkTime", "Reason"]
-        }
-        ShowKind::AnalyzeStatus => {
-            &["Id", "Database", "Table", "Columns", "Type", "Schedule", "Status", "StartTime", "EndTime", "Properties", "Reason"]
-        }
-        ShowKind::HistogramMeta => &["Database", "Table", "Column", "Type", "UpdateTime", "Properties"],
-        ShowKind::MultiColumnStatsMeta => &["Database", "Table", "Columns", "Type", "StatisticsTypes", "UpdateTime", "Properties"],
         ShowKind::SecurityIntegrations => &["Name", "Type", "Comment"],
         ShowKind::StorageVolumes => &["Storage Volume"],
         _ => return None,

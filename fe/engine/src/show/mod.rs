@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod alter_jobs;
+pub mod analyze;
 pub mod charset;
 pub mod columns;
 pub mod create_table;
@@ -27,6 +28,7 @@ pub mod variables;
 
 use common_base::{Result, bail, ids::QueryId};
 use common_types::Scalar;
+use fe_catalog::model::CollectedKind;
 use fe_parser::ast::{Show, ShowKind};
 
 use crate::{
@@ -119,6 +121,11 @@ fn table(session: &Session, kind: &ShowKind) -> Result<Table> {
         ShowKind::Transaction { db } => loads::transaction(session, db.as_ref()),
         ShowKind::Delete { db } => loads::delete(session, db.as_ref()),
         ShowKind::Functions { full, builtin, .. } => functions::functions(session, *full, *builtin),
+        ShowKind::AnalyzeStatus => Ok(analyze::status(session)),
+        ShowKind::AnalyzeJob => Ok(analyze::jobs(session)),
+        ShowKind::StatsMeta => Ok(analyze::stats_meta(session)),
+        ShowKind::HistogramMeta => Ok(analyze::entries_meta(session, CollectedKind::Histogram)),
+        ShowKind::MultiColumnStatsMeta => Ok(analyze::entries_meta(session, CollectedKind::Together)),
         ShowKind::FrontendConfig => Ok(frontend_config::frontend_config(session)),
         other => bail!(NotSupported, "SHOW {} is not supported yet", kind_name(other)),
     }

@@ -162,6 +162,11 @@ pub fn frontends(session: &Session) -> Table {
     Table::new(&names, rows.collect())
 }
 
+/// A number for a disk, the same as long as its path is.
+fn path_hash(node: u64, path: &str) -> i64 {
+    common_types::hash::hash_bytes(format!("{node}:{path}").as_bytes()) as i64
+}
+
 /// The disks of one backend (SHOW PROC '/backends/id').
 pub fn disks(engine: &Engine, b: &Backend) -> Table {
     let reply = engine.nodes.get(b.id).reply.unwrap_or_default();
@@ -174,9 +179,9 @@ pub fn disks(engine: &Engine, b: &Backend) -> Table {
             time::size(d.total_bytes),
             time::percent(d.total_bytes.saturating_sub(d.available_bytes), d.total_bytes),
             if d.broken { "OFFLINE" } else { "ONLINE" }.to_owned(),
-            "-1".to_owned(),
+            path_hash(b.id.0, &d.path).to_string(),
             if d.medium.is_empty() { "HDD".to_owned() } else { d.medium.clone() },
-            reply.tablet_count.to_string(),
+            d.tablets.to_string(),
             time::size(d.used_bytes + d.available_bytes),
             time::percent(d.used_bytes, d.used_bytes + d.available_bytes),
         ]

@@ -3,6 +3,7 @@
 
 pub mod admin;
 pub mod alter;
+pub mod analyze;
 pub mod alter_columns;
 pub mod cancel_load;
 pub mod cluster;

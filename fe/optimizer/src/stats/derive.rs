@@ -36,6 +36,7 @@ pub fn scan(ctx: &mut Context<'_>, scan: &LogicalScan, partitions: impl Iterator
                     max: numeric(&s.max).unwrap_or(f64::INFINITY),
                     avg_size: s.avg_size.max(1.0),
                     known: true,
+                    histogram: ctx.provider.histogram(&scan.table, *uid),
                 }
             }
             None => ColumnEstimate::unknown(rows, &ctx.columns.info(*id).ty),

@@ -6,7 +6,7 @@ use common_expr::{
     predicate::CompareOp,
 };
 
-use super::numeric;
+use super::{histogram, numeric};
 use crate::context::Context;
 
 const UNKNOWN: f64 = 0.25;
@@ -88,7 +88,9 @@ fn interval(ctx: &mut Context<'_>, column: ColumnId, low: f64, high: f64, narrow
     let Some(e) = ctx.estimate(column) else { return UNKNOWN };
     let not_null = 1.0 - e.null_fraction;
     let (min, max) = (e.min, e.max);
-    let share = if min.is_finite() && max.is_finite() {
+    let share = if let Some(share) = e.histogram.as_ref().and_then(|h| histogram::between(h, (low, high), (min, max))) {
+        share
+    } else if min.is_finite() && max.is_finite() {
         let (lo, hi) = (low.max(min), high.min(max));
         if hi < lo {
             0.0
@@ -134,7 +136,8 @@ pub fn selectivity(ctx: &mut Context<'_>, expr: &Expr, rows: f64, narrow: bool) 
         ExprKind::InList { input, list, negated } => {
             let share = match input.as_column().and_then(|c| ctx.estimate(c).cloned().map(|e| (c, e))) {
                 Some((c, e)) => {
-                    let share = (list.len() as f64 / e.ndv.max(1.0)).min(1.0);
+                    let counted = e.histogram.as_ref().and_then(|h| list.iter().map(|v| histogram::equal(h, v.as_literal()?, (e.min, e.max))).sum::<Option<f64>>());
+                    let share = counted.unwrap_or(list.len() as f64 / e.ndv.max(1.0)).min(1.0);
                     if narrow && !negated {
                         let n = (list.len() as f64).min(e.ndv);
                         ctx.set_estimate(c, crate::stats::ColumnEstimate { ndv: n, domain: n.min(e.domain), null_fraction: 0.0, ..e });
@@ -195,6 +198,10 @@ fn equal(ctx: &mut Context<'_>, a: &Expr, b: &Expr, rows: f64, narrow: bool) -> 
         return 0.0;
     }
     let not_null = 1.0 - e.null_fraction;
+    let share = match (&e.histogram, value) {
+        (Some(h), Some(value)) => histogram::equal(h, value, (e.min, e.max)).unwrap_or(share),
+        _ => share,
+    };
     if narrow {
         let (min, max) = at.map_or((e.min, e.max), |v| (v, v));
         ctx.set_estimate(column, crate::stats::ColumnEstimate { ndv: 1.0, domain: 1.0, null_fraction: 0.0, min, max, ..e });

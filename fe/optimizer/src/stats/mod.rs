@@ -6,9 +6,13 @@
 
 pub mod derive;
 pub mod filter;
+pub mod histogram;
 pub mod join;
 
+use std::sync::Arc;
+
 use common_types::{LogicalType, Scalar, decimal};
+use fe_catalog::model::Histogram;
 
 /// What is believed of a column's values.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,6 +26,8 @@ pub struct ColumnEstimate {
     pub avg_size: f64,
     /// False when nothing was measured.
     pub known: bool,
+    /// How often values occur in the whole table; what a condition has left is between `min` and `max`.
+    pub histogram: Option<Arc<Histogram>>,
 }
 
 impl ColumnEstimate {
@@ -40,6 +46,7 @@ impl ColumnEstimate {
             max: f64::INFINITY,
             avg_size: type_size(ty),
             known: false,
+            histogram: None,
         }
     }
 
@@ -55,6 +62,7 @@ impl ColumnEstimate {
             max,
             avg_size: type_size(ty),
             known: true,
+            histogram: None,
         }
     }
 

@@ -41,6 +41,7 @@ pub fn router(engine: Arc<Engine>, metrics: Arc<Metrics>, leaving: Shutdown) -> 
         .route("/api/{db}/get_load_state", get(loads::load_state))
         .route("/api/{db}/_load_info", get(loads::load_info))
         .route("/api/{db}/{table}/_cancel", post(loads::cancel))
+        .merge(common_rpc::http::fail_points())
         .with_state(state)
 }
 
