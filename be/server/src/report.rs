@@ -84,6 +84,7 @@ pub fn tablet_message(report: &TabletReport) -> TabletMessage {
         rowsets: report.rowsets,
         bad: report.bad,
         schema_version: report.schema_version,
+        converting: report.converting,
         statistics,
     }
 }

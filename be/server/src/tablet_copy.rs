@@ -109,7 +109,7 @@ async fn reach(parts: &Parts, wanted: &CatchUpTablet) -> Result<i64> {
     let id = TabletId(wanted.tablet_id);
     let mut failure = err!(Unavailable, "tablet {id} has no other replica with version {}", wanted.version);
     // A replica that is lost or bad has nothing, and is made anew as soon as a source answers.
-    let newest = || parts.storage.tablets().find(id).filter(|t| t.check().is_ok()).map_or(0, |t| t.versions().max());
+    let newest = || parts.storage.tablets().find(id).filter(|t| t.check().is_ok() && !t.is_converting()).map_or(0, |t| t.versions().max());
     for source in &wanted.sources {
         let have = newest();
         if have >= wanted.version {

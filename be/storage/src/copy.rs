@@ -157,7 +157,8 @@ impl StorageEngine {
     pub fn renew_tablet(&self, create: &CreateTablet) -> Result<()> {
         let id = TabletId(create.tablet_id);
         if let Some(old) = self.tablets().find(id) {
-            if old.check().is_ok() {
+            // One that was never converted is as good as lost when somebody wants it copied.
+            if old.check().is_ok() && !old.is_converting() {
                 return Ok(());
             }
             tracing::info!(tablet = %id, reason = old.bad(), "a bad tablet is made again");

@@ -11,6 +11,8 @@ pub struct TabletReport {
     pub bytes: u64,
     pub rowsets: u32,
     pub bad: bool,
+    /// Its history is still to come.
+    pub converting: bool,
     pub schema_version: u32,
     /// Root of its data directory.
     pub dir: String,

@@ -194,6 +194,7 @@ impl Tablet {
             bytes: sum(|m| m.bytes),
             rowsets: versions.current().len() as u32,
             bad: self.bad().is_some(),
+            converting: self.is_converting(),
             schema_version: self.schema().version,
             dir: self.dir.path().display().to_string(),
             statistics: statistics.map(|s| (*s).clone()),

@@ -71,6 +71,8 @@ impl Suspects {
             for replica in tablet.replicas.iter().filter(|r| r.node == node) {
                 let bad = match reported.get(&tablet.id.0) {
                     Some(report) if report.bad => true,
+                    // The job that makes it says what becomes of it.
+                    Some(report) if report.converting => continue,
                     Some(report) if report.version >= replica.version => false,
                     found => {
                         suspects.insert(tablet.id, replica.version);
