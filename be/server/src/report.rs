@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use be_storage::{StorageEngine, TabletReport};
+use be_storage::{StorageEngine, TabletReport, rowset::RowsetStatistics};
 use common_base::{Result, ids::{TabletId, TxnId}};
 use common_rpc::status;
 use common_types::wire;
@@ -60,6 +60,8 @@ async fn report(parts: &Parts, address: &str) -> Result<()> {
 
 /// A tablet as a message.
 pub fn tablet_message(report: &TabletReport) -> TabletMessage {
+    // Sketches know nothing of rows that are deleted: they count as if they were like the others.
+    let live = |s: &RowsetStatistics, n: u64| if s.rows > report.rows { (u128::from(n) * u128::from(report.rows) / u128::from(s.rows)) as u64 } else { n };
     let statistics = report.statistics.as_ref().map(|s| TabletStatistics {
         rows: report.rows,
         bytes: report.bytes,
@@ -68,11 +70,11 @@ pub fn tablet_message(report: &TabletReport) -> TabletMessage {
             .iter()
             .map(|c| ColumnStatistics {
                 uid: c.uid,
-                nulls: c.nulls,
+                nulls: live(s, c.nulls),
                 min: Some(wire::scalar_to_proto(&c.min, &c.min.ty())),
                 max: Some(wire::scalar_to_proto(&c.max, &c.max.ty())),
                 hll: c.hll.to_bytes().into(),
-                bytes: c.data_bytes,
+                bytes: live(s, c.data_bytes),
             })
             .collect(),
     });
