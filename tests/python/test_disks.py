@@ -53,6 +53,11 @@ class Disks(ClusterTest):
         rows = [row for table in "dp" for row in self.cluster.sql(f"ADMIN SHOW REPLICA STATUS FROM {table}", database=self.db)]
         return [row for row in rows if row[9] == "true" or row[12] != "OK"]
 
+    def bad_tablets(self):
+        """What the first backend says itself."""
+        metrics = self.cluster.http(self.first["ports"]["webserver"], "/metrics").splitlines()
+        return float(next(line.split()[-1] for line in metrics if line.startswith("starrocks_be_bad_tablets ")))
+
     def scrub(self):
         port = self.first["ports"]["webserver"]
         before = json.loads(self.cluster.http(port, "/api/scrub"))["cycles"]
@@ -86,7 +91,7 @@ class Disks(ClusterTest):
         self.assertGreaterEqual(found["damaged_files"], 1, found)
         for part in ("tablet", ".dat", "offset"):
             self.assertIn(part, found["findings"][0])
-        wait_until("the bad replicas are made again", lambda: not self.bad())
+        wait_until("the bad replicas are made again", lambda: not self.bad_tablets() and not self.bad())
         again = self.scrub()
         self.assertEqual(again["damaged_files"], found["damaged_files"], again)
         self.check_data()
@@ -110,7 +115,13 @@ class Disks(ClusterTest):
 
     def test_3_a_full_disk_refuses_loads(self):
         self.configure(storage_flood_stage_usage_percent="0", storage_flood_stage_left_capacity_bytes=str(1 << 60))
-        self.cluster.sql('CREATE TABLE elsewhere (k INT, v INT) DISTRIBUTED BY HASH(k) BUCKETS 2 PROPERTIES ("replication_num" = "2")', database=self.db)
+
+        def made_elsewhere():
+            self.cluster.sql('CREATE TABLE elsewhere (k INT, v INT) DISTRIBUTED BY HASH(k) BUCKETS 2 PROPERTIES ("replication_num" = "2")', database=self.db)
+            return True
+
+        # From the next heartbeat on the frontend knows.
+        wait_until("tables are made elsewhere", made_elsewhere)
         # Two of three replicas take it.
         answer = self.cluster.stream_load(self.db, "d", "1,1\n", column_separator=",")
         self.assertEqual(answer["Status"], "Success", answer)

@@ -162,6 +162,7 @@ pub async fn start(set: &Arc<ConfigSet>, home: &Path, seams: Seams, shutdown: Sh
         tracker: memory.clone(),
         functions: registry.clone(),
     })?;
+    storage.watermarks().set(set.get(&config::FLOOD_PERCENT), set.get(&config::FLOOD_LEFT));
     let networks = set.get(&config::PRIORITY_NETWORKS).0;
     let own_address = if networks.is_empty() { None } else { Some(common_base::net_address::choose(&*net, &networks)?) };
     let token = TokenSource::default();

@@ -24,7 +24,7 @@ pub async fn watch(parts: Arc<Parts>, set: Arc<ConfigSet>) {
     }
 }
 
-/// Verifies files, a little every second.
+/// Verifies files, a little every second; damage is reported at once.
 pub async fn scrub(parts: Arc<Parts>, set: Arc<ConfigSet>) {
     const STEP: Duration = Duration::from_secs(1);
     while parts.shutdown.sleep(STEP).await {
@@ -35,8 +35,12 @@ pub async fn scrub(parts: Arc<Parts>, set: Arc<ConfigSet>) {
         let (storage, cycle) = (parts.storage.clone(), set.get(&config::SCRUB_INTERVAL));
         let now = parts.scrub_now.swap(false, std::sync::atomic::Ordering::Relaxed);
         let cycle_ms = i64::try_from(cycle.as_millis()).unwrap_or(i64::MAX);
+        let before = parts.storage.damages();
         if let Err(e) = blocking("scrub", move || storage.scrub(budget, cycle_ms, now)).await {
             tracing::warn!("scrubbing: {e}");
+        }
+        if parts.storage.damages() != before {
+            parts.report_now.notify_one();
         }
     }
 }

@@ -81,6 +81,7 @@ fn collect(parts: &Parts, out: &mut Vec<Sample>) {
     gauge("scrub_cycles", "Complete verifications of all files since the start", &[], scrub.cycles as f64);
     gauge("scrub_verified_bytes", "Bytes verified since the start", &[], scrub.bytes as f64);
     gauge("scrub_damaged_files", "Files found damaged by verification since the start", &[], scrub.damaged_files as f64);
+    gauge("bad_tablets", "Tablets that cannot be used now", &[], parts.storage.tablets().all().iter().filter(|t| t.bad().is_some()).count() as f64);
     gauge("damaged_tablets", "Tablets found damaged since the start", &[], parts.storage.damages() as f64);
     for disk in crate::report::disks(&parts.storage) {
         let path = [("path", disk.path.as_str())];

@@ -58,6 +58,7 @@ impl CatalogState {
             }
             for table in entry.tables() {
                 self.statistics.remove(&table.id);
+                self.collected.remove(&table.id);
                 self.erase_partitions_of(table.id);
             }
             if let RecycledObject::Database { database, .. } = &entry.object {

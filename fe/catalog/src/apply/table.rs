@@ -59,6 +59,7 @@ impl CatalogState {
             self.unindex_partition(partition);
         }
         self.statistics.remove(&table.id);
+        self.collected.remove(&table.id);
         self.erase_partitions_of(table.id);
     }
 
