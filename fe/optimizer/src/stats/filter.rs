@@ -48,10 +48,7 @@ fn ranges(conjuncts: &[Expr]) -> Vec<Piece<'_>> {
             out.push(Piece::Other(expr));
             continue;
         };
-        let (lo, hi) = match op {
-            CompareOp::Gt | CompareOp::Ge => (value, f64::INFINITY),
-            _ => (f64::NEG_INFINITY, value),
-        };
+        let (lo, hi) = bounds(op, value);
         let same = out.iter_mut().find_map(|p| match p {
             Piece::Interval { column: c, low, high } if *c == column => Some((low, high)),
             _ => None,
@@ -65,6 +62,16 @@ fn ranges(conjuncts: &[Expr]) -> Vec<Piece<'_>> {
         }
     }
     out
+}
+
+/// The values that a comparison allows. A bound that is excluded may be most of the rows.
+fn bounds(op: CompareOp, value: f64) -> (f64, f64) {
+    match op {
+        CompareOp::Gt => (value.next_up(), f64::INFINITY),
+        CompareOp::Ge => (value, f64::INFINITY),
+        CompareOp::Lt => (f64::NEG_INFINITY, value.next_down()),
+        _ => (f64::NEG_INFINITY, value),
+    }
 }
 
 /// `column op number`, the column perhaps under a cast.
@@ -162,10 +169,7 @@ fn call(ctx: &mut Context<'_>, expr: &Expr, name: &str, args: &[Expr], rows: f64
         }
         "lt" | "le" | "gt" | "ge" => match comparison(expr) {
             Some((column, op, value)) => {
-                let (low, high) = match op {
-                    CompareOp::Gt | CompareOp::Ge => (value, f64::INFINITY),
-                    _ => (f64::NEG_INFINITY, value),
-                };
+                let (low, high) = bounds(op, value);
                 interval(ctx, column, low, high, narrow)
             }
             None if args.iter().all(|a| a.as_literal().is_none()) => 0.5,
