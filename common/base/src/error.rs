@@ -42,6 +42,10 @@ pub enum ErrorCode {
     UnknownCommand,
     PreparedUnsupported,
     BadTimeZone,
+    /// A text is no date where sql_mode asks for dates.
+    InvalidDate,
+    /// A statement for tables names a view, or the other way round.
+    WrongObject,
     NoDefaultForColumn,
     InsertColumnCount,
     AccessDenied,

@@ -22,6 +22,8 @@ const NAMES: &[(ErrorCode, &str)] = &[
     (ErrorCode::AmbiguousColumn, "AmbiguousColumn"),
     (ErrorCode::UnknownPartition, "UnknownPartition"),
     (ErrorCode::UnknownFunction, "UnknownFunction"),
+    (ErrorCode::InvalidDate, "InvalidDate"),
+    (ErrorCode::WrongObject, "WrongObject"),
     (ErrorCode::NoDatabaseSelected, "NoDatabaseSelected"),
     (ErrorCode::AccessDenied, "AccessDenied"),
     (ErrorCode::AccessDeniedPrivilege, "AccessDeniedPrivilege"),
