@@ -19,6 +19,22 @@ pub struct TableFunction {
     /// Argument types after coercion and the result columns (default name, type), or the reason it does not fit.
     pub resolve: fn(args: &[LogicalType]) -> Result<TableFunctionTypes>,
     pub kernel: fn(args: &[Column], rows: usize, results: &[LogicalType]) -> Result<TableFunctionOutput>,
+    /// Set by functions that may make any number of rows from one: makes them piece by piece, so that a query can be stopped
+    /// and its memory counted in between.
+    pub pieces: Option<PieceKernel>,
+}
+
+/// Makes at most `max` rows from a cursor on, and where the next piece starts; `None` when the arguments are used up.
+pub type PieceKernel =
+    fn(args: &[Column], rows: usize, results: &[LogicalType], from: PieceCursor, max: usize) -> Result<(TableFunctionOutput, Option<PieceCursor>)>;
+
+/// A place among the rows a chunk of arguments gives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PieceCursor {
+    /// The input row.
+    pub row: usize,
+    /// Rows of it that were made already.
+    pub made: u128,
 }
 
 /// Result of resolving a table function.

@@ -3,8 +3,12 @@
 use std::sync::Arc;
 
 use common_base::{Result, err};
-use common_expr::{eval::CompiledExprs, expr::Expr, table_fn::TableFunctionRef};
-use common_types::{Chunk, LogicalType, wire};
+use common_expr::{
+    eval::CompiledExprs,
+    expr::Expr,
+    table_fn::{PieceCursor, TableFunctionOutput, TableFunctionRef},
+};
+use common_types::{Chunk, Column, LogicalType, wire};
 use proto_messages::plan::{PlanNode, TableFunctionNode};
 
 use crate::{
@@ -52,6 +56,7 @@ impl TransformFactory for TableFunctionFactory {
             outer: self.outer,
             results: self.results.clone(),
             input: None,
+            batch: None,
             output: None,
         }))
     }
@@ -59,6 +64,8 @@ impl TransformFactory for TableFunctionFactory {
 
 /// Input rows expanded per kernel call: bounds the memory of one expansion.
 const BATCH_ROWS: usize = 256;
+/// Rows a function that works piece by piece makes at a time.
+const PIECE_ROWS: usize = 16 * OUT_ROWS;
 /// Rows of one output chunk.
 const OUT_ROWS: usize = common_types::chunk::CHUNK_ROWS;
 
@@ -71,21 +78,39 @@ struct TableFunction {
     results: Vec<LogicalType>,
     /// The chunk being expanded and the next row of it.
     input: Option<(Chunk, usize)>,
+    /// The rows of it that are being expanded.
+    batch: Option<Batch>,
     /// Expanded rows not yet handed out and how many were.
     output: Option<(Chunk, usize)>,
 }
 
+/// Input rows with their arguments, expanded up to `from`.
+struct Batch {
+    chunk: Chunk,
+    args: Vec<Column>,
+    from: PieceCursor,
+}
+
 impl TableFunction {
-    fn expand(&self, input: &Chunk) -> Result<Chunk> {
-        let args = self.args.eval(&self.query.eval, input)?;
-        let made = (self.function.0.kernel)(&args, input.rows(), &self.results)?;
+    /// The rows of a batch from a cursor on, and where to go on. A function that makes its rows at once makes all of them.
+    fn expand(&self, batch: &Batch) -> Result<(Chunk, Option<PieceCursor>)> {
+        let rows = batch.chunk.rows();
+        // With OUTER a row without results shows only once all are known.
+        let (made, rest) = match self.function.0.pieces.filter(|_| !self.outer) {
+            Some(pieces) => pieces(&batch.args, rows, &self.results, batch.from, PIECE_ROWS)?,
+            None => ((self.function.0.kernel)(&batch.args, rows, &self.results)?, None),
+        };
+        Ok((self.with_kept(&batch.chunk, made), rest))
+    }
+
+    fn with_kept(&self, input: &Chunk, made: TableFunctionOutput) -> Chunk {
         let (sources, picks) = if self.outer { with_unmatched(&made.source_rows, input.rows()) } else { (made.source_rows, None) };
         let mut columns: Vec<_> = self.keep.iter().map(|i| input.column(*i).gather(&sources)).collect();
         columns.extend(made.columns.into_iter().map(|c| match &picks {
             Some(picks) => c.gather_opt(picks),
             None => c,
         }));
-        Ok(Chunk::new(columns, sources.len()))
+        Chunk::new(columns, sources.len())
     }
 }
 
@@ -126,15 +151,25 @@ impl Transform for TableFunction {
                 }
                 self.output = None;
             }
+            if let Some(mut batch) = self.batch.take() {
+                let (out, rest) = self.expand(&batch)?;
+                self.output = Some((out, 0));
+                if let Some(from) = rest {
+                    batch.from = from;
+                    self.batch = Some(batch);
+                }
+                continue;
+            }
             let Some((chunk, at)) = &mut self.input else { return Ok(None) };
             let len = BATCH_ROWS.min(chunk.rows() - *at);
             if len == 0 {
                 self.input = None;
                 return Ok(None);
             }
-            let batch = chunk.slice(*at, len);
+            let chunk_rows = chunk.slice(*at, len);
             *at += len;
-            self.output = Some((self.expand(&batch)?, 0));
+            let args = self.args.eval(&self.query.eval, &chunk_rows)?;
+            self.batch = Some(Batch { chunk: chunk_rows, args, from: PieceCursor::default() });
         }
     }
 }

@@ -123,9 +123,9 @@ impl GroupedRows {
         Column::from_array_parts(OffsetBuffer::new(offsets.into()), values, (nulls.null_count() > 0).then_some(nulls))
     }
 
-    /// Bytes held.
+    /// Bytes held, and those [`GroupedRows::sorted`] will need: it comes at the end, when nothing is asked any more.
     pub fn memory_size(&self) -> usize {
-        self.bytes + self.groups.capacity() * 4
+        2 * self.bytes + self.groups.capacity() * 8
     }
 }
 

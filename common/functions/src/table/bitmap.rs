@@ -14,8 +14,8 @@ use crate::kernels::strings::{IntArg, StrWriter, strs};
 
 /// Adds the functions of this file.
 pub fn register(r: &mut FunctionRegistry) {
-    r.add_table(TableFunction { names: &["unnest_bitmap"], resolve: resolve_unnest, kernel: unnest });
-    r.add_table(TableFunction { names: &["subdivide_bitmap"], resolve: resolve_subdivide, kernel: subdivide });
+    r.add_table(TableFunction { names: &["unnest_bitmap"], resolve: resolve_unnest, kernel: unnest, pieces: None });
+    r.add_table(TableFunction { names: &["subdivide_bitmap"], resolve: resolve_subdivide, kernel: subdivide, pieces: None });
 }
 
 fn resolve_unnest(args: &[T]) -> Result<TableFunctionTypes> {

@@ -6,13 +6,13 @@ use arrow::array::{Decimal128Array, Int32Array, Int64Array};
 use common_base::{Result, bail};
 use common_expr::{
     registry::FunctionRegistry,
-    table_fn::{TableFunction, TableFunctionOutput, TableFunctionTypes},
+    table_fn::{PieceCursor, TableFunction, TableFunctionOutput, TableFunctionTypes},
 };
 use common_types::{Column, LogicalType as T, coercion};
 
 /// Adds the functions of this file.
 pub fn register(r: &mut FunctionRegistry) {
-    r.add_table(TableFunction { names: &["generate_series"], resolve, kernel });
+    r.add_table(TableFunction { names: &["generate_series"], resolve, kernel, pieces: Some(pieces) });
 }
 
 fn resolve(args: &[T]) -> Result<TableFunctionTypes> {
@@ -37,15 +37,23 @@ fn resolve(args: &[T]) -> Result<TableFunctionTypes> {
     })
 }
 
-/// Most rows one chunk of arguments may give.
+/// Most rows one chunk of arguments may give at once.
 const ROWS_MAX: usize = 1 << 31;
 
 fn kernel(args: &[Column], rows: usize, results: &[T]) -> Result<TableFunctionOutput> {
+    match pieces(args, rows, results, PieceCursor::default(), ROWS_MAX)? {
+        (output, None) => Ok(output),
+        _ => bail!(InvalidArgument, "generate_series makes more than {ROWS_MAX} rows at once"),
+    }
+}
+
+fn pieces(args: &[Column], rows: usize, results: &[T], from: PieceCursor, max: usize) -> Result<(TableFunctionOutput, Option<PieceCursor>)> {
     let mut source_rows: Vec<u32> = Vec::new();
     let mut wide: Vec<i128> = Vec::new();
     let mut narrow: Vec<i64> = Vec::new();
     let is_wide = results[0] == T::LargeInt;
-    for row in 0..rows {
+    let mut rest = None;
+    for row in from.row..rows {
         let value = |i: usize| args.get(i).and_then(|c| c.scalar(row).as_i128());
         let (Some(start), Some(end)) = (value(0), value(1)) else { continue };
         let step = if args.len() == 3 { value(2) } else { Some(1) };
@@ -56,17 +64,21 @@ fn kernel(args: &[Column], rows: usize, results: &[T]) -> Result<TableFunctionOu
         if (step > 0 && start > end) || (step < 0 && start < end) {
             continue;
         }
-        let count = start.abs_diff(end) / step.unsigned_abs() + 1;
-        let total = source_rows.len() as u128 + count;
-        if total > ROWS_MAX as u128 {
-            bail!(InvalidArgument, "generate_series makes more than {ROWS_MAX} rows at once");
-        }
-        source_rows.resize(total as usize, row as u32);
+        let made = if row == from.row { from.made } else { 0 };
+        let left = start.abs_diff(end) / step.unsigned_abs() + 1 - made;
+        let room = (max - source_rows.len()) as u128;
+        let count = left.min(room);
+        source_rows.resize(source_rows.len() + count as usize, row as u32);
+        let first = start.wrapping_add((made as i128).wrapping_mul(step));
         if is_wide {
-            wide.extend((0..count as i128).map(|n| start + n * step));
+            wide.extend((0..count as i128).map(|n| first + n * step));
         } else {
-            let (start, step) = (start as i64, step as i64);
-            narrow.extend((0..count as i64).map(|n| start.wrapping_add(n.wrapping_mul(step))));
+            let (first, step) = (first as i64, step as i64);
+            narrow.extend((0..count as i64).map(|n| first.wrapping_add(n.wrapping_mul(step))));
+        }
+        if count < left {
+            rest = Some(PieceCursor { row, made: made + count });
+            break;
         }
     }
     let ty = results[0].clone();
@@ -79,5 +91,5 @@ fn kernel(args: &[Column], rows: usize, results: &[T]) -> Result<TableFunctionOu
         T::Int => Column::flat(Arc::new(narrow.into_iter().map(|v| v as i32).collect::<Int32Array>()), ty),
         other => bail!(Internal, "generate_series of {other}"),
     };
-    Ok(TableFunctionOutput { columns: vec![column], source_rows })
+    Ok((TableFunctionOutput { columns: vec![column], source_rows }, rest))
 }

@@ -14,7 +14,7 @@ use crate::kernels::strings::{StrWriter, strs};
 
 /// Adds the functions of this file.
 pub fn register(r: &mut FunctionRegistry) {
-    r.add_table(TableFunction { names: &["json_each"], resolve, kernel });
+    r.add_table(TableFunction { names: &["json_each"], resolve, kernel, pieces: None });
 }
 
 fn resolve(args: &[T]) -> Result<TableFunctionTypes> {

@@ -44,6 +44,37 @@ fn series_of_integers() {
 }
 
 #[test]
+fn series_in_pieces() {
+    use common_expr::table_fn::PieceCursor;
+    let mut registry = common_expr::registry::FunctionRegistry::default();
+    super::register(&mut registry);
+    let pieces = registry.table("generate_series").and_then(|f| f.0.pieces).expect("works piece by piece");
+    let column = |values: [i64; 3]| {
+        let mut out = ColumnBuilder::new(&T::BigInt, 3);
+        values.iter().for_each(|v| out.append(&Scalar::BigInt(*v)).unwrap());
+        out.finish()
+    };
+    let args = [column([1, 9, 7]), column([5, 1, 7]), column([2, -4, 1])];
+    for max in 1..8 {
+        let (mut shown, mut rows, mut from) = (Vec::new(), Vec::new(), Some(PieceCursor::default()));
+        while let Some(at) = from {
+            let (out, rest) = pieces(&args, 3, &[T::BigInt], at, max).unwrap();
+            assert!(out.source_rows.len() <= max);
+            shown.extend((0..out.columns[0].len()).map(|i| out.columns[0].scalar(i).as_i64().unwrap()));
+            rows.extend(out.source_rows);
+            from = rest;
+        }
+        assert_eq!(shown, [1, 3, 5, 9, 5, 1, 7], "{max}");
+        assert_eq!(rows, [0, 0, 0, 1, 1, 1, 2], "{max}");
+    }
+    // A series nobody could hold is no matter.
+    let endless = [column([0, 0, 0]).slice(0, 1), column([i64::MAX; 3]).slice(0, 1)];
+    let (out, rest) = pieces(&endless, 1, &[T::BigInt], PieceCursor { row: 0, made: 1 << 40 }, 2).unwrap();
+    assert_eq!(out.columns[0].scalar(1).as_i64(), Some((1 << 40) + 1));
+    assert_eq!(rest, Some(PieceCursor { row: 0, made: (1 << 40) + 2 }));
+}
+
+#[test]
 fn members_of_json() {
     let docs = vec![
         Scalar::Json(bytes::Bytes::from_static(br#"{"a": 1, "b": [2]}"#)),

@@ -9,7 +9,7 @@ use common_types::{ArrayParts, Column, LogicalType as T};
 
 /// Adds the functions of this file.
 pub fn register(r: &mut FunctionRegistry) {
-    r.add_table(TableFunction { names: &["unnest"], resolve, kernel });
+    r.add_table(TableFunction { names: &["unnest"], resolve, kernel, pieces: None });
 }
 
 fn resolve(args: &[T]) -> Result<TableFunctionTypes> {
