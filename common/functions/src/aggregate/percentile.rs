@@ -36,12 +36,10 @@ fn array_state(args: &[T], _: &T) -> T {
 pub fn functions() -> Vec<AggregateFunction> {
     let d = || T::Double;
     let list = || T::array(T::Double);
+    // Which one it is must not depend on how the share is written (0.5 is a DECIMAL).
     let exact = || {
-        vec![
-            sig([T::Date, d()], T::Date),
-            sig([T::Datetime, d()], T::Datetime),
-            sig([d(), d()], d()),
-        ]
+        let of = |ty: T| Signature::new(vec![TypePattern::Exact(ty), TypePattern::Any], ResultRule::Arg(0));
+        vec![of(d()), of(T::Date), of(T::Datetime)]
     };
     let kept = vec![Signature::new(vec![TypePattern::Any, TypePattern::Exact(d())], ResultRule::Arg(0))];
     vec![

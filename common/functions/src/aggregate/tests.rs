@@ -167,6 +167,11 @@ fn quantiles() {
     let doubles = Column::flat(Arc::new(arrow::array::Float64Array::from((0..=100).map(f64::from).collect::<Vec<_>>())), T::Double);
     assert_eq!(all("percentile_cont", &[doubles.clone(), d(0.255)]), Scalar::Double(25.5));
     assert_eq!(all("percentile_disc", &[x, d(0.255)]), Scalar::BigInt(26));
+    use T::{Date, Datetime, Decimal, Double, Int};
+    let share = Decimal { width: common_types::DecimalWidth::W32, precision: 1, scale: 1 };
+    for (given, result) in [(Int, Double), (Double, Double), (Date, Date), (Datetime, Datetime)] {
+        assert_eq!(resolve("percentile_cont", &[given, share.clone()]).result, result);
+    }
     let approx = all("percentile_approx", &[doubles, d(0.5)]).as_f64().unwrap();
     assert!((approx - 50.0).abs() < 1.0, "{approx}");
 }
