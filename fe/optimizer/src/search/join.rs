@@ -136,9 +136,14 @@ fn swapped(kind: JoinKind) -> Option<JoinKind> {
 
 /// All ways to join two inputs.
 fn implement(ctx: &mut Context<'_>, kind: JoinKind, on: Vec<Expr>, left: Plans, right: Plans, rows: f64, hint: JoinHint) -> Result<Plans> {
-    let (keys, other) = split_condition(kind, &on, &left.columns, &right.columns);
+    let (keys, mut other) = split_condition(kind, &on, &left.columns, &right.columns);
+    let mut kind = kind;
     if kind == JoinKind::NullAwareLeftAnti && keys.is_empty() {
-        bail!(NotSupported, "NOT IN over an expression of outer columns only is not supported");
+        // Nothing to hash: a row goes when its comparison, the first condition, is TRUE or unknown.
+        if let Some(compared) = other.first_mut() {
+            *compared = Expr::or(vec![compared.clone(), compared.clone().is_null()]);
+        }
+        kind = JoinKind::LeftAnti;
     }
     let mut columns = ColumnSet::default();
     if !matches!(kind, JoinKind::RightSemi | JoinKind::RightAnti) {

@@ -25,17 +25,19 @@ pub(super) fn join(base: LogicalNode, apply: Subquery, ctx: &mut Context<'_>) ->
             let pulled = free(&base, apply.plan, &outer, ctx, fits)?;
             let mut on = Vec::with_capacity(left.len() + pulled.conditions.len());
             let nullable = left.iter().any(|l| l.nullable) || columns.iter().any(|c| pulled.value(*c, ctx).nullable);
+            // A side without columns gives nothing to hash by, but a condition that can be checked before the join.
+            let comparable = columns.len() == 1 && !left[0].columns().is_empty() && !pulled.value(columns[0], ctx).columns().is_empty();
             let kind = match (negated, nullable) {
                 (false, _) => JoinKind::LeftSemi,
-                (true, true) if columns.len() == 1 => JoinKind::NullAwareLeftAnti,
+                (true, true) if comparable => JoinKind::NullAwareLeftAnti,
                 (true, _) => JoinKind::LeftAnti,
             };
             for (l, c) in left.into_iter().zip(&columns) {
                 let right = pulled.value(*c, ctx);
                 let equal = ctx.call("eq", vec![l.clone(), right.clone()])?;
                 // A row goes when no column tells it from some row of the subquery for sure: NULL tells nothing.
-                let several = negated && columns.len() > 1;
-                let unsure = [l, right].into_iter().filter(|e| several && e.nullable).map(Expr::is_null);
+                let spelt_out = negated && !comparable;
+                let unsure = [l, right].into_iter().filter(|e| spelt_out && e.nullable).map(Expr::is_null);
                 let mut either: Vec<Expr> = unsure.collect();
                 either.insert(0, equal);
                 on.push(if either.len() == 1 { either.swap_remove(0) } else { Expr::or(either) });
