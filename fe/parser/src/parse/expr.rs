@@ -78,7 +78,9 @@ impl Parser<'_> {
                 chain += 1;
                 if chain > p.options.max_chain {
                     let limit = p.options.max_chain;
-                    return Err(p.error(format!("Expression chain exceeds the limit of {limit} operators")));
+                    return Err(p.error(format!(
+                        "The number of exprs are {chain} exceeded the maximum limit {limit}, please consider modify 'expr_children_limit' in FE conf"
+                    )));
                 }
                 left = p.infix_rest(left, infix)?;
             }

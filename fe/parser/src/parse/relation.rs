@@ -67,7 +67,11 @@ impl Parser<'_> {
         let relation = self.join_relation()?;
         let constraint = self.join_constraint()?;
         if constraint == JoinConstraint::None && !matches!(words[0], "JOIN" | "INNER" | "CROSS") {
-            return Err(self.unexpected(&["ON", "USING"]));
+            let name = match words {
+                [side, "JOIN"] if !matches!(*side, "SEMI" | "ANTI") => format!("{side} OUTER JOIN"),
+                _ => words.join(" "),
+            };
+            return Err(self.error(format!("{name} requires an ON or USING clause.")));
         }
         joins.push(Join { relation: *relation, global: false, join_operator: make(constraint) });
         Ok(true)

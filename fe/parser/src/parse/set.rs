@@ -207,7 +207,9 @@ impl Parser<'_> {
         let start = self.offset();
         let statement = Box::new(self.nested(Self::statement)?);
         let text = self.text_from(start).to_string();
-        Ok(Statement::Prepare(Prepare { name, statement, text, parameters: self.parameters }))
+        // Its `?` get their values at EXECUTE: PREPARE itself has none.
+        let parameters = std::mem::take(&mut self.parameters);
+        Ok(Statement::Prepare(Prepare { name, statement, text, parameters }))
     }
 
     /// After EXECUTE.

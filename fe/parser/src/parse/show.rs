@@ -151,7 +151,16 @@ impl Parser<'_> {
         } else if self.accept_kw("PROCESSLIST") {
             K::ProcessList { full: false, user: self.for_user()? }
         } else if self.accept_kw("GRANTS") {
-            let target = if self.accept_kw("FOR") { Some(self.grant_target()?) } else { None };
+            let target = if self.accept_kws(&["FOR", "CURRENT_USER"]) {
+                if self.accept(&Token::LParen) {
+                    self.expect(&Token::RParen)?;
+                }
+                None
+            } else if self.accept_kw("FOR") {
+                Some(self.grant_target()?)
+            } else {
+                None
+            };
             K::Grants { target }
         } else if self.is_kw("AUTHENTICATION") || self.is_kws(&["ALL", "AUTHENTICATION"]) {
             let all = self.accept_kw("ALL");
