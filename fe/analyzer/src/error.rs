@@ -9,6 +9,11 @@ const PREFIX: &str = "Getting analyzing error";
 const WITHOUT_PLACE: &[&str] =
     &["Getting ", "Column '", "Lambda function in sort_array", "The type of the third parameter", "Struct subfield"];
 
+/// Whether no overload of a function fits.
+pub(crate) fn is_no_match(e: &Error) -> bool {
+    e.code() == ErrorCode::Analysis && e.message().starts_with("No matching function")
+}
+
 /// Runs an analysis; an error of code Analysis (or not supported) leaves with the prefix.
 pub(crate) fn wrap<T>(run: impl FnOnce() -> Result<T>) -> Result<T> {
     run().map_err(with_prefix)

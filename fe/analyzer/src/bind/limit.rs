@@ -2,7 +2,10 @@
 
 use common_base::{Result, bail};
 use common_types::{LogicalType, Scalar};
-use fe_parser::ast::sql::{self, LimitClause};
+use fe_parser::ast::{
+    encoding::{self, Placeholder},
+    sql::{self, LimitClause},
+};
 use fe_parser::print::expr_text;
 use fe_plan::{LogicalNode, LogicalOp};
 
@@ -44,7 +47,10 @@ impl Binder<'_> {
     fn row_count(&mut self, what: &str, expr: &sql::Expr) -> Result<Option<u64>> {
         let (bound, _) = self.with_frame(Scope::default(), Clause::Values, |b| b.bind_expr(expr))?;
         let value = self.fold(bound.cast_to(&LogicalType::BigInt));
+        let parameter = matches!(encoding::expr_placeholder(expr), Some(Placeholder::Parameter(_)));
         match value.as_literal().and_then(Scalar::as_i64) {
+            // Not known before the statement is executed.
+            None if parameter && value.as_literal().is_some_and(Scalar::is_null) => Ok(None),
             Some(-1) => Ok(None),
             Some(n) if n >= 0 => Ok(Some(n as u64)),
             _ => bail!(Analysis, "{what} clause {} must be number", expr_text(expr)),

@@ -83,7 +83,7 @@ impl Binder<'_> {
             None => self.current_database()?,
         };
         let Some(db) = self.ctx.view.database(&db_name) else { bail!(UnknownDatabase, "Unknown database '{db_name}'") };
-        let Some(table) = self.ctx.view.sync_view(&db_name, name) else { bail!(UnknownTable, "Unknown table '{db_name}.{name}'") };
+        let Some(table) = self.ctx.view.sync_view(&db_name, name) else { bail!(UnknownTable, "Unknown table '{name}'") };
         let Some(olap) = table.as_olap() else { bail!(Internal, "materialized view '{name}' stores nothing") };
         let source = self.use_table(&db.name, &table);
         let mut scan = self.scan(&db, &table, olap, alias, &[], &encoding::TableHints::default())?;
@@ -111,7 +111,7 @@ impl Binder<'_> {
         };
         match found {
             Some(table) => Ok((db, table)),
-            None => Err(err!(UnknownTable, "Unknown table '{db_name}.{table}'")),
+            None => Err(err!(UnknownTable, "Unknown table '{table}'")),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use common_base::{ErrorCode, Result, bail, err};
+use common_base::{Result, bail, err};
 use common_expr::{
     expr::{Expr, ExprKind},
     scalar_fn::ScalarOverload,
@@ -68,7 +68,7 @@ impl Binder<'_> {
         name: &str,
         types: &[LogicalType],
     ) -> common_base::Error {
-        if e.code() == ErrorCode::Analysis && e.message().starts_with("No matching function") {
+        if crate::error::is_no_match(&e) {
             no_match(name, types)
         } else {
             e
@@ -123,7 +123,7 @@ impl Binder<'_> {
         if let Some(value) = check.filter(|v| !v.is_null()) {
             if self.fold(cast.clone()).as_literal().is_some_and(Scalar::is_null) {
                 bail!(
-                    WrongVariableValue,
+                    InvalidDate,
                     "Incorrect {} value '{value}'",
                     if *ty == LogicalType::Date { "date" } else { "datetime" }
                 );

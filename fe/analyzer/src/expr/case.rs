@@ -83,6 +83,15 @@ impl Binder<'_> {
         Ok(if ty == LogicalType::Null { LogicalType::Boolean } else { ty })
     }
 
+    /// The functions that choose between values have no overload for DATE: dates become DATETIME.
+    pub(super) fn dates_as_datetimes(&self, values: Vec<Expr>) -> Result<Vec<Expr>> {
+        let all_dates = values.iter().all(|e| matches!(e.ty, LogicalType::Date | LogicalType::Null));
+        if !all_dates || values.iter().all(|e| e.ty == LogicalType::Null) {
+            return Ok(values);
+        }
+        values.into_iter().map(|e| self.implicit_cast(e, &LogicalType::Datetime)).collect()
+    }
+
     /// `IF(c, a, b)`
     pub(super) fn bind_if(&self, mut args: Vec<Expr>) -> Result<Expr> {
         if args.len() != 3 {
@@ -91,7 +100,9 @@ impl Binder<'_> {
         let otherwise = args.pop().expect("three arguments");
         let then = args.pop().expect("three arguments");
         let when = self.to_boolean(args.pop().expect("three arguments"))?;
-        self.case(vec![when], vec![then], Some(otherwise))
+        let mut values = self.dates_as_datetimes(vec![then, otherwise])?;
+        let otherwise = values.pop();
+        self.case(vec![when], values, otherwise)
     }
 
     /// `COALESCE(a, …)` and `IFNULL(a, b)`

@@ -33,7 +33,14 @@ pub(super) fn is_star(f: &sql::Function) -> bool {
 
 impl Binder<'_> {
     pub(super) fn bind_function(&mut self, f: &sql::Function, whole: &sql::Expr) -> Result<Expr> {
-        self.bind_any_function(f, whole).map_err(|e| error::at(e, whole))
+        let bound = self.bind_any_function(f, whole).map_err(|e| {
+            let name = names::function_name(&f.name);
+            if f.uses_odbc_syntax && error::is_no_match(&e) && !self.ctx.registry.is_scalar(canonical(&name)) {
+                return common_base::err!(Analysis, "Invalid odbc scalar function '{name}'");
+            }
+            e
+        });
+        bound.map_err(|e| error::at(e, whole))
     }
 
     fn bind_any_function(&mut self, f: &sql::Function, whole: &sql::Expr) -> Result<Expr> {

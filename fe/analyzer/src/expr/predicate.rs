@@ -136,6 +136,13 @@ impl Binder<'_> {
                 );
             }
         }
+        if name == "regexp" && let Some(text) = pattern.as_literal().and_then(|p| p.as_str()) {
+            // A pattern that cannot be read is an error even if there are no rows to match.
+            let tried = self.call(name, vec![Expr::literal(Scalar::from("")), pattern.clone()])?;
+            if common_expr::eval::eval_constant(self.ctx.session.eval(), &tried).is_err() {
+                bail!(Analysis, "Invalid regular expression in '{text}'");
+            }
+        }
         let matched = self.call(name, vec![value, pattern])?;
         Ok(if negated { matched.negate() } else { matched })
     }

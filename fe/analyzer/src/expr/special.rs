@@ -50,10 +50,12 @@ impl Binder<'_> {
                 if bound.is_empty() || name == "ifnull" && bound.len() != 2 {
                     return Err(no_match(name, &types_of(&bound)));
                 }
+                let bound = self.dates_as_datetimes(bound)?;
                 self.bind_coalesce(bound)?
             }
             "nullif" => {
                 let bound = self.bind_exprs(args.iter().copied())?;
+                let bound = self.dates_as_datetimes(bound)?;
                 self.bind_nullif(bound)?
             }
             "isnull" | "isnotnull" if args.len() == 1 => {

@@ -57,7 +57,7 @@ pub fn analyze_alter_view(
     error::wrap(|| {
         let (db_name, name) = target(ctx, name)?;
         match ctx.view.table(&db_name, &name) {
-            None => bail!(UnknownTable, "Unknown table '{db_name}.{name}'"),
+            None => bail!(UnknownTable, "Unknown table '{name}'"),
             Some(t) if !matches!(t.kind, TableKind::View(_)) => {
                 bail!(User, "The specified table [{name}] is not a view")
             }
