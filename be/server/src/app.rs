@@ -75,6 +75,7 @@ pub struct Parts {
     pub queries: Mutex<HashMap<QueryId, Arc<CancelToken>>>,
     /// Queries that ended here lately: rows that still come for them are not needed.
     pub ended: Mutex<VecDeque<QueryId>>,
+    pub settings: Arc<ConfigSet>,
     pub ports: Ports,
     pub started_ms: i64,
     pub shutdown: Shutdown,
@@ -208,6 +209,7 @@ pub async fn start(set: &Arc<ConfigSet>, home: &Path, seams: Seams, shutdown: Sh
         default_query_memory: limit / 10 * 8,
     });
     let parts = Arc::new(Parts {
+        settings: set.clone(),
         identity,
         storage,
         exec,

@@ -87,6 +87,7 @@ pub fn tablet_message(report: &TabletReport) -> TabletMessage {
         bad: report.bad,
         schema_version: report.schema_version,
         converting: report.converting,
+        dir: report.dir.clone(),
         statistics,
     }
 }

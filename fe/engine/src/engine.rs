@@ -25,6 +25,9 @@ pub struct EngineOptions {
     pub started_ms: i64,
 }
 
+/// Gives the samples of a process's metrics.
+pub type MetricSource = Box<dyn Fn() -> Vec<common_base::metrics::Sample> + Send + Sync>;
+
 /// The engine of one FE.
 pub struct Engine {
     pub options: EngineOptions,
@@ -44,6 +47,8 @@ pub struct Engine {
     pub loads: LoadService,
     /// Whether overwrites may have left partitions to take away; not known after a start.
     pub overwrites: std::sync::atomic::AtomicBool,
+    /// What this FE counts, for information_schema.fe_metrics; set by the process that counts.
+    pub metrics: std::sync::OnceLock<MetricSource>,
     /// Held while partitions are made for loads.
     pub partition_making: tokio::sync::Mutex<()>,
     /// What came of partitions that come and go by time.
@@ -76,6 +81,7 @@ impl Engine {
             suspects: cluster::report::Suspects::default(),
             loads: LoadService::default(),
             overwrites: true.into(),
+            metrics: std::sync::OnceLock::new(),
             partition_making: tokio::sync::Mutex::default(),
             partition_rounds: Default::default(),
         })

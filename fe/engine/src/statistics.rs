@@ -18,6 +18,15 @@ use crate::engine::Engine;
 #[derive(Default)]
 pub struct StatisticsCache {
     tablets: Mutex<HashMap<TabletId, Held>>,
+    replicas: Mutex<HashMap<(TabletId, NodeId), ReplicaFacts>>,
+}
+
+/// Where a replica is, and of how many rowsets it is made, by its newest report.
+#[derive(Clone, Debug)]
+pub struct ReplicaFacts {
+    /// Root of the data directory.
+    pub dir: Arc<str>,
+    pub rowsets: u32,
 }
 
 /// Size of a tablet at a version.
@@ -37,8 +46,17 @@ impl StatisticsCache {
     /// Takes reports in; of several replicas the highest version counts.
     pub fn take_in(&self, catalog: &CatalogState, reports: Vec<(NodeId, TabletReport)>) {
         let mut tablets = self.tablets.lock();
-        for (_, report) in reports {
+        let mut replicas = self.replicas.lock();
+        let mut dir: Arc<str> = Arc::from("");
+        for (node, report) in reports {
             let id = TabletId(report.tablet_id);
+            if catalog.tablets.contains_key(&id) && !report.dir.is_empty() {
+                // Most tablets of a report share a few directories.
+                if *dir != *report.dir {
+                    dir = Arc::from(report.dir.as_str());
+                }
+                replicas.insert((id, node), ReplicaFacts { dir: dir.clone(), rowsets: report.rowsets });
+            }
             let (Some(statistics), true) = (report.statistics, catalog.tablets.contains_key(&id)) else { continue };
             let newer = tablets.get(&id).is_none_or(|held| held.version <= report.version);
             if newer {
@@ -48,7 +66,13 @@ impl StatisticsCache {
         // Tablets of dropped tables leave with them.
         if tablets.len() > catalog.tablets.len() * 2 {
             tablets.retain(|id, _| catalog.tablets.contains_key(id));
+            replicas.retain(|(id, _), _| catalog.tablets.contains_key(id));
         }
+    }
+
+    /// What the newest report of a replica says; `None` before the first.
+    pub fn replica(&self, tablet: TabletId, node: NodeId) -> Option<ReplicaFacts> {
+        self.replicas.lock().get(&(tablet, node)).cloned()
     }
 
     /// What the newest report of a tablet says; `None` before the first.

@@ -146,6 +146,9 @@ pub async fn start(set: &Arc<ConfigSet>, meta_dir: &Path, seams: Seams, shutdown
     engine.start(&shutdown);
     let metrics = Arc::new(Metrics::default());
     metrics::watch(&metrics, &engine);
+    let source = metrics.registry.clone();
+    // Set once, here: the engine was made just above.
+    let _ = engine.metrics.set(Box::new(move || source.samples()));
     let leaving = Shutdown::new();
     serve(&engine, &metrics, ports, &token, &shutdown, &leaving);
     info!(query_port, "frontend is ready");

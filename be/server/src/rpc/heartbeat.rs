@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use common_rpc::status;
-use proto_services::be_service::{CompactionReport, HeartbeatReply, HeartbeatRequest, heartbeat_server::Heartbeat};
+use proto_services::be_service::{CompactionReport, HeartbeatReply, HeartbeatRequest, MetricReport, SettingReport, heartbeat_server::Heartbeat};
 use tonic::{Request, Response, Status};
 
 use crate::app::Parts;
@@ -20,6 +20,8 @@ impl Heartbeat for Service {
         if let Err(e) = parts.identity.accept(request.get_ref()) {
             return Ok(Response::new(HeartbeatReply { status: Some(status::to_message(&e)), ..HeartbeatReply::default() }));
         }
+        // Before the answer is put together: what is counted asks for the same locks.
+        let metrics = metrics(parts);
         Ok(Response::new(HeartbeatReply {
             status: None,
             be_port: u32::from(parts.ports.be),
@@ -35,8 +37,28 @@ impl Heartbeat for Service {
             disks: crate::report::disks(&parts.storage),
             tablet_count: parts.storage.tablets().all().len() as u64,
             compactions: Some(compactions(parts.storage.compaction_state())),
+            metrics,
+            settings: settings(parts),
         }))
     }
+}
+
+/// What `/metrics` shows, for information_schema.be_metrics.
+fn metrics(parts: &Parts) -> Vec<MetricReport> {
+    let samples = parts.metrics.registry.samples();
+    samples.into_iter().map(|s| MetricReport { labels: s.labels_text(), name: s.name, value: s.value }).collect()
+}
+
+/// The settings of `be.conf`, for information_schema.be_configs.
+fn settings(parts: &Parts) -> Vec<SettingReport> {
+    let row = |r: common_base::config::ConfigRow| SettingReport {
+        name: r.name.to_owned(),
+        value: r.value,
+        r#type: r.type_name.to_owned(),
+        default: r.default.to_owned(),
+        mutable: r.mutable,
+    };
+    parts.settings.rows().into_iter().map(row).collect()
 }
 
 fn compactions(state: be_storage::compaction::CompactionState) -> CompactionReport {

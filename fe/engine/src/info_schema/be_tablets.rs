@@ -36,23 +36,24 @@ pub(super) const BE_TABLETS: Provider = Provider {
             let Some(olap) = table.as_olap() else { continue };
             for (partition, tablet, replica) in olap.partitions.values().flat_map(|p| replicas(p)) {
                 let size = cx.engine.statistics.tablet(tablet.id);
-
+                let facts = cx.engine.statistics.replica(tablet.id, replica.node);
+                let rowsets = || facts.as_ref().map_or(Scalar::Null, |f| number(u64::from(f.rowsets)));
                 rows.push(vec![
                     number(replica.node.0),
                     number(table.id.0),
                     number(partition.id.0),
                     number(tablet.id.0),
-                    Scalar::Null,
+                    rowsets(),
                     Scalar::BigInt(replica.version),
                     Scalar::Null,
-                    Scalar::Null,
+                    rowsets(),
                     number(size.map_or(0, |s| s.rows)),
                     number(size.map_or(0, |s| s.bytes)),
                     Scalar::Null,
                     Scalar::BigInt(table.created_ms / 1000),
                     text(if replica.bad { "BAD" } else { "RUNNING" }),
                     text(keys_name(olap.keys)),
-                    Scalar::Null,
+                    facts.as_ref().map_or(Scalar::Null, |f| text(&*f.dir)),
                     number(0),
                     number(0),
                     Scalar::Null,

@@ -12,6 +12,7 @@ mod constraints;
 mod empty;
 mod keywords;
 mod loads;
+mod node_facts;
 mod partitions_meta;
 mod recycle_bin;
 mod schemata;
@@ -125,6 +126,9 @@ static PROVIDERS: LazyLock<Vec<Provider>> = LazyLock::new(|| {
         be_compactions::BE_COMPACTIONS,
         be_tablets::BE_TABLETS,
         keywords::KEYWORDS,
+        node_facts::BE_CONFIGS,
+        node_facts::BE_METRICS,
+        node_facts::FE_METRICS,
     ];
     all.extend(column_statistics::providers());
     all.extend(empty::providers());

@@ -163,7 +163,7 @@ pub fn frontends(session: &Session) -> Table {
 }
 
 /// A number for a disk, the same as long as its path is.
-fn path_hash(node: u64, path: &str) -> i64 {
+pub fn path_hash(node: u64, path: &str) -> i64 {
     common_types::hash::hash_bytes(format!("{node}:{path}").as_bytes()) as i64
 }
 

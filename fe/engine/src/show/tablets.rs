@@ -49,6 +49,7 @@ fn replica_row(session: &Session, tablet: &Tablet, replica: &Replica) -> Vec<Sca
     let http = catalog.backends.get(&replica.node).map_or_else(String::new, |b| format!("{}:{}", b.host, b.http_port));
     let size = session.engine.statistics.tablet(tablet.id);
     let (rows, bytes) = size.map_or((0, 0), |s| (s.rows, s.bytes));
+    let facts = session.engine.statistics.replica(tablet.id, replica.node);
     let version = replica.version.to_string();
     vec![
         text(tablet.id.to_string()),
@@ -68,11 +69,11 @@ fn replica_row(session: &Session, tablet: &Tablet, replica: &Replica) -> Vec<Sca
         text("NULL"),
         text("-1"),
         text("0"),
-        text("-1"),
-        text("-1"),
+        text(facts.as_ref().map_or_else(|| "-1".to_owned(), |f| f.rowsets.to_string())),
+        text(facts.as_ref().map_or_else(|| "-1".to_owned(), |f| super::nodes::path_hash(replica.node.0, &f.dir).to_string())),
         text(format!("http://{http}/api/meta/header/{}", tablet.id)),
         text(format!("http://{http}/api/compaction/show?tablet_id={}", tablet.id)),
-        text(""),
+        text(facts.map_or_else(String::new, |f| f.dir.to_string())),
         text(if replica.bad { "false" } else { "true" }),
         text("-1"),
     ]
