@@ -52,6 +52,7 @@ pub async fn run_statement(session: &mut Session, statement: &Statement, text: &
         Statement::DropDatabase(s) => database::drop(session, s).await,
         Statement::AlterDatabase(s) => database::alter(session, s).await,
         Statement::Use(s) => database::use_(session, s),
+        Statement::SetCatalog(name) => database::set_catalog(session, &name.value),
         Statement::CreateTable(s) => table::create(session, s, text).await,
         Statement::CreateTableLike(s) => table::create_like(session, s).await,
         Statement::CreateTableAsSelect(s) => table::create_as_select(session, s, parameters, id).await,

@@ -23,5 +23,5 @@ mod test_engine;
 pub mod view;
 
 pub use engine::{Engine, EngineOptions};
-pub use result::{ResultColumn, Rows, StatementResult};
+pub use result::{ResultColumn, Rows, StatementResult, TableField};
 pub use session::Session;

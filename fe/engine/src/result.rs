@@ -12,6 +12,14 @@ pub struct ResultColumn {
     pub ty: LogicalType,
 }
 
+/// One column of a table as COM_FIELD_LIST shows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TableField {
+    pub column: ResultColumn,
+    /// The default's text.
+    pub default: Option<String>,
+}
+
 /// The answer to one statement.
 pub enum StatementResult {
     /// An OK packet.

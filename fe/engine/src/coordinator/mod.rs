@@ -7,7 +7,7 @@
 use std::{sync::Arc, time::Duration};
 
 use be_exec::runtime::{ExecEnv, query::{QueryExtras, QueryRun, query_id, query_id_to_proto}};
-use common_base::{Error, Result, bail, err, ids::QueryId};
+use common_base::{Error, ErrorCode, Result, bail, err, ids::QueryId};
 use common_rpc::{RpcPool, status};
 use common_types::Chunk;
 use proto_messages::{
@@ -146,11 +146,17 @@ async fn run_remote(pool: &RpcPool, address: &str, request: ExecuteRequest, send
             None => {}
         }
     }
-    bail!(Unavailable, "backend {address} ended the query without a result")
+    bail!(Unavailable, "Backend node {address} ended the query without a result")
 }
 
 fn lost(address: &str, e: &tonic::Status) -> Error {
-    status::from_grpc(e, address).context("running a query")
+    let cause = status::from_grpc(e, address);
+    match cause.code() {
+        ErrorCode::Unavailable | ErrorCode::NetworkError => {
+            err!(Unavailable, "Backend node {address} not found or crashed: {}", cause.message()).context("running a query")
+        }
+        _ => cause.context("running a query"),
+    }
 }
 
 /// A chunk of a message.

@@ -23,6 +23,7 @@ pub struct Facts {
     globals: Variables,
     last_query_id: Option<String>,
     files: Arc<FileTables>,
+    role: &'static str,
 }
 
 impl Facts {
@@ -38,6 +39,7 @@ impl Facts {
             globals: Variables::of_session(&session.engine),
             last_query_id: session.last_query_id.map(|id| id.to_string()),
             files: session.files.clone(),
+            role: session.role(),
         }
     }
 }
@@ -66,6 +68,10 @@ impl SessionFacts for Facts {
 
     fn current_user(&self) -> String {
         self.current_user.clone()
+    }
+
+    fn current_role(&self) -> String {
+        self.role.to_owned()
     }
 
     fn last_query_id(&self) -> Option<String> {

@@ -37,6 +37,12 @@ pub struct SessionInfo {
     pub host: String,
     pub connected_ms: i64,
     pub state: RwLock<SessionState>,
+    /// Shared by the sessions of one connection: another user may take it over.
+    signals: Arc<Signals>,
+}
+
+/// How a connection is told to stop.
+struct Signals {
     kill: watch::Sender<Option<Error>>,
     /// Ends the connection itself.
     disconnect: watch::Sender<bool>,
@@ -55,22 +61,22 @@ pub struct SessionState {
 impl SessionInfo {
     /// Cancels the running statement.
     pub fn kill_query(&self, reason: Error) {
-        self.kill.send_replace(Some(reason));
+        self.signals.kill.send_replace(Some(reason));
     }
 
     /// Ends the session.
     pub fn kill_connection(&self, reason: Error) {
         self.kill_query(reason);
-        self.disconnect.send_replace(true);
+        self.signals.disconnect.send_replace(true);
     }
 
     /// Resolves when the session was killed.
     pub fn disconnected(&self) -> watch::Receiver<bool> {
-        self.disconnect.subscribe()
+        self.signals.disconnect.subscribe()
     }
 
     pub(crate) fn kill_signal(&self) -> watch::Receiver<Option<Error>> {
-        self.kill.subscribe()
+        self.signals.kill.subscribe()
     }
 }
 
@@ -131,6 +137,17 @@ pub struct Session {
 impl Session {
     /// A session of an authenticated user.
     pub fn open(engine: Arc<Engine>, id: u32, user: &str, account_host: &str, client_host: &str) -> Self {
+        let signals = Signals { kill: watch::Sender::new(None), disconnect: watch::Sender::new(false) };
+        Self::with_signals(engine, id, user, account_host, client_host, Arc::new(signals))
+    }
+
+    /// A session of another user on the same connection; whoever could stop the old one can stop this one.
+    pub fn open_over(previous: &Self, user: &str, account_host: &str) -> Self {
+        let signals = previous.info.signals.clone();
+        Self::with_signals(previous.engine.clone(), previous.info.id, user, account_host, &previous.client_host, signals)
+    }
+
+    fn with_signals(engine: Arc<Engine>, id: u32, user: &str, account_host: &str, client_host: &str, signals: Arc<Signals>) -> Self {
         let now = engine.clock.now_ms();
         let info = Arc::new(SessionInfo {
             id,
@@ -138,8 +155,7 @@ impl Session {
             host: client_host.to_owned(),
             connected_ms: now,
             state: RwLock::new(SessionState { command: "Sleep", started_ms: now, ..SessionState::default() }),
-            kill: watch::Sender::new(None),
-            disconnect: watch::Sender::new(false),
+            signals,
         });
         engine.sessions.open.lock().insert(id, info.clone());
         let variables = Variables::of_session(&engine);
@@ -188,6 +204,12 @@ impl Session {
         Ok(())
     }
 
+    /// No database any more.
+    pub fn leave_database(&mut self) {
+        self.database = None;
+        self.info.state.write().database.clear();
+    }
+
     /// How texts of this session are parsed.
     pub fn parse_options(&self) -> ParseOptions {
         ParseOptions { sql_mode: self.variables.sql_mode(), ..ParseOptions::default() }
@@ -215,7 +237,7 @@ impl Session {
 
     fn begin(&self, statement: &ParsedStatement, query_id: QueryId) {
         // A kill that came between statements was for a statement that is over.
-        self.info.kill.send_replace(None);
+        self.info.signals.kill.send_replace(None);
         let mut state = self.info.state.write();
         state.command = "Query";
         state.statement.clone_from(&statement.text);
@@ -274,8 +296,14 @@ impl Session {
         }
     }
 
+    /// The active roles: the administrator's own, which cannot be taken away; others cannot be granted yet.
+    pub fn role(&self) -> &'static str {
+        if self.user == "root" { "root" } else { "NONE" }
+    }
+
     fn function_variables(&self) -> Vec<(String, String)> {
         let mut variables = self.variables.for_functions();
+        variables.push(("current_role".to_owned(), self.role().to_owned()));
         variables.push(("session_id".to_owned(), self.uuid.clone()));
         variables
     }

@@ -10,7 +10,13 @@ fn texts(row: &[&str]) -> Vec<Scalar> {
 }
 
 /// Rows of SHOW ENGINES and information_schema.engines.
-pub const ENGINES: &[[&str; 6]] = &[["OLAP", "YES", "Default storage engine of StarRocks", "NO", "NO", "NO"]];
+pub const ENGINES: &[[&str; 6]] = &[
+    ["OLAP", "YES", "Default storage engine of StarRocks", "NO", "NO", "NO"],
+    ["MySQL", "NO", "Tables of a MySQL server", "NO", "NO", "NO"],
+    ["ELASTICSEARCH", "NO", "Indexes of an Elasticsearch cluster", "NO", "NO", "NO"],
+    ["HIVE", "NO", "Tables of a Hive metastore", "NO", "NO", "NO"],
+    ["ICEBERG", "NO", "Tables of an Iceberg catalog", "NO", "NO", "NO"],
+];
 
 /// SHOW ENGINES.
 pub fn engines() -> Table {

@@ -12,7 +12,7 @@ pub fn create_view(session: &Session, name: &sql::ObjectName) -> Result<Table> {
     let (db, name) = names::qualified(session, name)?;
     let table = names::find_table(&session.engine.meta.snapshot(), &db, &name)?;
     if !matches!(table.kind, TableKind::View(_)) {
-        bail!(User, "'{db}.{name}' is not 'VIEW'");
+        bail!(WrongObject, "'{db}.{name}' is not 'VIEW'");
     }
     Ok(view_row(&table))
 }

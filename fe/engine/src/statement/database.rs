@@ -75,9 +75,22 @@ pub async fn alter(session: &mut Session, statement: &AlterDatabase) -> Result<S
 
 /// USE.
 pub fn use_(session: &mut Session, statement: &Use) -> Result<StatementResult> {
-    let Use::Database(name) = statement else { bail!(NotSupported, "there is one catalog: default_catalog") };
-    let name = names::database_name(name)?;
-    session.use_database(&name)?;
+    match statement {
+        Use::Database(name) => {
+            let name = names::database_name(name)?;
+            session.use_database(&name)?;
+            Ok(StatementResult::ok())
+        }
+        Use::Catalog(name) => set_catalog(session, name),
+    }
+}
+
+/// SET CATALOG and `USE 'CATALOG name'`: there is one, the internal catalog.
+pub fn set_catalog(session: &mut Session, name: &str) -> Result<StatementResult> {
+    if !name.eq_ignore_ascii_case("default_catalog") {
+        bail!(Analysis, "Unknown catalog '{name}'");
+    }
+    session.leave_database();
     Ok(StatementResult::ok())
 }
 

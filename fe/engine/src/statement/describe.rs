@@ -5,7 +5,7 @@ use fe_parser::ast::{Describe, DescribeTarget};
 
 use super::names;
 use crate::{
-    result::{ResultColumn, StatementResult, text, text_columns},
+    result::{ResultColumn, StatementResult, TableField, text, text_columns},
     session::Session,
     show::columns::{column_type_text, default_scalar, extra_text},
 };
@@ -46,9 +46,13 @@ pub async fn run(session: &Session, statement: &Describe) -> Result<StatementRes
 
 impl Session {
     /// The columns of a table of the current database (COM_FIELD_LIST).
-    pub fn table_columns(&self, table: &str) -> Result<Vec<ResultColumn>> {
+    pub fn table_columns(&self, table: &str) -> Result<Vec<TableField>> {
         let Some(db) = &self.database else { bail!(NoDatabaseSelected, "No database selected") };
         let table = names::find_table(&self.catalog(), db, table)?;
-        Ok(table.columns.iter().map(|c| ResultColumn { name: c.name.clone(), ty: c.ty.clone() }).collect())
+        let field = |c: &fe_catalog::model::Column| TableField {
+            column: ResultColumn { name: c.name.clone(), ty: c.ty.clone() },
+            default: Some(default_scalar(c)).filter(|d| !d.is_null()).map(|d| d.to_string()),
+        };
+        Ok(table.columns.iter().map(field).collect())
     }
 }

@@ -57,7 +57,9 @@ fn explain_delete(session: &Session, delete: &Delete, mode: ExplainMode, paramet
 }
 
 /// The plan of a statement that writes rows.
-fn explain_rows(session: &Session, rows: insert::Rows, mode: ExplainMode) -> Result<String> {
+fn explain_rows(session: &Session, mut rows: insert::Rows, mode: ExplainMode) -> Result<String> {
+    // There is no load to name: the sink goes by its table.
+    rows.label.clone_from(&rows.table.name);
     let planned = rows.plan(session, TxnId(0), std::time::Duration::ZERO, sink::Into::All)?;
     Ok(explain(&planned.fragments, level_of(mode)).join("\n"))
 }

@@ -35,3 +35,5 @@ pub mod view;
 
 #[cfg(test)]
 mod ddl_tests;
+#[cfg(test)]
+mod session_tests;

@@ -56,7 +56,10 @@ async fn apply(session: &mut Session, item: &SetItem) -> Result<()> {
             if crate::session::variables::definition(name).is_none() {
                 return Err(unknown(session, name));
             }
-            let text = value_text(session, value)?;
+            let text = match value {
+                sql::Expr::Subquery(_) => text_of(&evaluate(session, value).await?.0),
+                _ => value_text(session, value)?,
+            };
             let (definition, text) = Variables::check(name, &text, global)?;
             if global {
                 session.change(Op::SetGlobalVariable { name: definition.name.to_owned(), value: text }).await?;
@@ -108,12 +111,15 @@ fn value_text(session: &Session, value: &sql::Expr) -> Result<String> {
     if let sql::Expr::Identifier(ident) = value {
         return Ok(ident.value.clone());
     }
-    let (value, _) = constant(session, value)?;
-    Ok(match value {
+    constant(session, value).map(|(value, _)| text_of(&value))
+}
+
+fn text_of(value: &Scalar) -> String {
+    match value {
         Scalar::Boolean(v) => v.to_string(),
         Scalar::Null => String::new(),
         other => other.to_string(),
-    })
+    }
 }
 
 /// A value that needs no table.

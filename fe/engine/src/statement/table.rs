@@ -301,7 +301,7 @@ pub async fn drop(session: &mut Session, statement: &DropTable) -> Result<Statem
         return Err(names::unknown_table(&name));
     };
     if table.as_olap().is_none() {
-        bail!(User, "'{db_name}.{name}' is not 'TABLE'. Hint: Use DROP VIEW to remove a view");
+        bail!(WrongObject, "'{db_name}.{name}' is not 'TABLE'. Hint: Use DROP VIEW to remove a view");
     }
     let id = table.id;
     if !statement.force {

@@ -103,7 +103,7 @@ fn find_view(session: &Session, name: &fe_parser::ast::sql::ObjectName) -> Resul
     let (db, name) = names::qualified(session, name)?;
     let table = names::find_table(&session.engine.meta.snapshot(), &db, &name)?;
     if !matches!(table.kind, TableKind::View(_)) {
-        bail!(User, "'{db}.{name}' is not 'VIEW'");
+        bail!(WrongObject, "'{db}.{name}' is not 'VIEW'");
     }
     Ok(table)
 }

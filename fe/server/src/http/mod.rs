@@ -53,8 +53,9 @@ async fn health(State(state): State<HttpState>) -> impl IntoResponse {
     let catalog = state.engine.meta.snapshot();
     let alive = state.engine.nodes.alive(&catalog).len();
     // Load balancers send nobody any more.
-    let (code, status) = if state.leaving.is_triggered() { (StatusCode::INTERNAL_SERVER_ERROR, "shutting down") } else { (StatusCode::OK, "OK") };
-    (code, json_body(&json!({ "total_backend_num": catalog.backends.len(), "online_backend_num": alive, "status": status })))
+    let leaving = state.leaving.is_triggered();
+    let (http, status, code, msg) = if leaving { (StatusCode::INTERNAL_SERVER_ERROR, "shutting down", "1", "shutting down") } else { (StatusCode::OK, "OK", "0", "Success") };
+    (http, json_body(&json!({ "total_backend_num": catalog.backends.len(), "online_backend_num": alive, "status": status, "code": code, "msg": msg })))
 }
 
 async fn metrics_text(State(state): State<HttpState>) -> impl IntoResponse {

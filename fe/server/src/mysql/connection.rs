@@ -3,7 +3,7 @@
 //! Packets are read by a task of their own, so that a client that leaves is noticed while its query runs: the query is cancelled at
 //! once. One command at a time; pipelined ones wait in a short queue.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use bytes::BytesMut;
 use common_base::{Error, Result, bail, err, net::BoxedStream};
@@ -11,7 +11,7 @@ use common_types::LogicalType;
 use fe_engine::{Engine, ResultColumn, Session, StatementResult, session::Prepared};
 use tokio::{
     io::{ReadHalf, WriteHalf},
-    sync::mpsc,
+    sync::{mpsc, watch},
 };
 
 use super::{
@@ -26,9 +26,6 @@ const QUIT: u8 = 0x01;
 const INIT_DB: u8 = 0x02;
 const QUERY: u8 = 0x03;
 const FIELD_LIST: u8 = 0x04;
-const STATISTICS: u8 = 0x09;
-const PROCESS_INFO: u8 = 0x0a;
-const PROCESS_KILL: u8 = 0x0c;
 const PING: u8 = 0x0e;
 const CHANGE_USER: u8 = 0x11;
 const STMT_PREPARE: u8 = 0x16;
@@ -38,6 +35,27 @@ const STMT_CLOSE: u8 = 0x19;
 const STMT_RESET: u8 = 0x1a;
 const SET_OPTION: u8 = 0x1b;
 const RESET_CONNECTION: u8 = 0x1f;
+
+const STATISTICS: u8 = 0x09;
+
+/// Commands of the protocol that are refused, with their names. KILL, SHOW PROCESSLIST and the like are statements.
+const REFUSED: &[(u8, &str)] = &[
+    (0x00, "Sleep"),
+    (0x05, "Create DB"),
+    (0x06, "Drop DB"),
+    (0x07, "Refresh"),
+    (0x08, "Shutdown"),
+    (0x0a, "Processlist"),
+    (0x0b, "Connect"),
+    (0x0c, "Kill"),
+    (0x0d, "Debug"),
+    (0x0f, "Time"),
+    (0x10, "Delayed insert"),
+    (0x1d, "Daemon"),
+];
+
+/// A killed client's statement has this long to end and to say so.
+const KILL_GRACE: Duration = Duration::from_secs(5);
 
 /// Statements longer than this are refused, whatever max_allowed_packet says.
 const COMMAND_BYTES_MAX: usize = 1 << 30;
@@ -89,8 +107,11 @@ pub async fn serve(engine: Arc<Engine>, metrics: Arc<Metrics>, stream: BoxedStre
     let mut killed = session.info.disconnected();
     let mut connection = Connection { session, metrics, packets: Packets { queue, failure: None }, writer, statements: HashMap::new(), next_statement: 1 };
     let ended = tokio::select! {
-        ended = connection.run() => ended,
-        _ = killed.wait_for(|k| *k) => Ok(()),
+        ended = connection.run(killed.clone()) => ended,
+        () = async {
+            let _ = killed.wait_for(|k| *k).await;
+            tokio::time::sleep(KILL_GRACE).await;
+        } => Ok(()),
     };
     reading.abort();
     ended
@@ -111,8 +132,15 @@ async fn read_packets(mut reader: ReadHalf<BoxedStream>, sender: mpsc::Sender<Re
 }
 
 impl Connection {
-    async fn run(&mut self) -> Result<()> {
-        while let Some((sequence, payload)) = self.packets.next_packet().await {
+    /// Answers commands until the client leaves or is killed; a killed client's running statement ends with its error first.
+    async fn run(&mut self, mut killed: watch::Receiver<bool>) -> Result<()> {
+        loop {
+            let packet = tokio::select! {
+                biased;
+                _ = killed.wait_for(|k| *k) => return Ok(()),
+                packet = self.packets.next_packet() => packet,
+            };
+            let Some((sequence, payload)) = packet else { break };
             self.writer.set_sequence(sequence.wrapping_add(1));
             if payload.first() == Some(&QUIT) {
                 return Ok(());
@@ -140,23 +168,18 @@ impl Connection {
 
     /// Answers one command; an error goes out as an ERR packet.
     async fn command(&mut self, payload: &[u8]) -> Result<()> {
-        let Some((command, body)) = payload.split_first() else { bail!(UnknownCommand, "Unknown command") };
+        let Some((command, body)) = payload.split_first() else { bail!(UnknownCommand, "Unknown command(null)") };
         match *command {
             INIT_DB => {
                 self.session.use_database(utf8(body)?)?;
                 encode::ok(&mut self.writer, 0, "", false).await
             }
-            QUERY => self.query(utf8(body)?).await,
+            QUERY => self.query(utf8(without_trailing_zeros(body))?).await,
             FIELD_LIST => self.field_list(body).await,
             PING => encode::ok(&mut self.writer, 0, "", false).await,
             STATISTICS => {
                 let sessions = self.session.engine.sessions.all().len();
                 self.writer.packet(|out| out.extend_from_slice(format!("Threads: {sessions}").as_bytes())).await
-            }
-            PROCESS_KILL => {
-                let id = Reader::new(body).int(4)? as u32;
-                let text = format!("KILL {id}");
-                self.query(&text).await
             }
             CHANGE_USER => {
                 self.session = handshake::change_user(&mut self.packets, &mut self.writer, &self.session, body).await?;
@@ -181,8 +204,10 @@ impl Connection {
             }
             STMT_SEND_LONG_DATA => Ok(()), // no answer by the protocol; the execute that needs it fails
             SET_OPTION => encode::eof(&mut self.writer, false).await, // several statements in one packet are always on
-            PROCESS_INFO => bail!(UnknownCommand, "COM_PROCESS_INFO is not supported, use SHOW PROCESSLIST"),
-            other => bail!(UnknownCommand, "Unknown command {other}"),
+            other => match REFUSED.iter().find(|(code, _)| *code == other) {
+                Some((_, name)) => bail!(NotSupported, "Unsupported command({name})"),
+                None => bail!(UnknownCommand, "Unknown command(null)"),
+            },
         }
     }
 
@@ -228,14 +253,9 @@ impl Connection {
     async fn field_list(&mut self, body: &[u8]) -> Result<()> {
         let table = utf8(Reader::new(body).until_zero())?.to_owned();
         let columns = self.session.table_columns(&table)?;
+        let database = self.session.database.clone().unwrap_or_default();
         for column in &columns {
-            let writer = &mut self.writer;
-            writer
-                .packet(|out| {
-                    encode::definition(out, column);
-                    out.push(0xfb); // no default shown
-                })
-                .await?;
+            self.writer.packet(|out| encode::field(out, &database, &table, column)).await?;
         }
         encode::eof(&mut self.writer, false).await
     }
@@ -283,6 +303,12 @@ impl Connection {
         let result = self.session.execute_with(&parsed, &values).await?;
         self.answer(result, true, false).await
     }
+}
+
+/// Some clients end the text of a query with zero bytes.
+fn without_trailing_zeros(body: &[u8]) -> &[u8] {
+    let end = body.iter().rposition(|b| *b != 0).map_or(0, |last| last + 1);
+    &body[..end]
 }
 
 fn utf8(bytes: &[u8]) -> Result<&str> {

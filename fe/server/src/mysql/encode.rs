@@ -2,7 +2,7 @@
 
 use common_base::{Error, Result};
 use common_types::{Chunk, Column, LogicalType, display::TextEncoder, for_ints};
-use fe_engine::ResultColumn;
+use fe_engine::{ResultColumn, TableField};
 use opensrv_mysql::ColumnType;
 use tokio::io::AsyncWrite;
 
@@ -14,14 +14,13 @@ use super::{
 /// utf8_general_ci.
 pub const CHARSET_UTF8: u8 = 33;
 const CHARSET_BINARY: u8 = 63;
-/// SERVER_STATUS_AUTOCOMMIT.
-pub const STATUS_AUTOCOMMIT: u16 = 2;
+/// The only status a server of this kind ever reports.
 const STATUS_MORE_RESULTS: u16 = 8;
 /// Length shown for strings without one.
 const UNKNOWN_STRING_LENGTH: u32 = 64;
 
 fn status(more: bool) -> u16 {
-    STATUS_AUTOCOMMIT | if more { STATUS_MORE_RESULTS } else { 0 }
+    if more { STATUS_MORE_RESULTS } else { 0 }
 }
 
 /// An OK packet; `more`: another result follows.
@@ -74,18 +73,28 @@ pub async fn columns<W: AsyncWrite + Unpin>(writer: &mut PacketWriter<W>, column
 /// Column definitions and EOF.
 pub async fn definitions<W: AsyncWrite + Unpin>(writer: &mut PacketWriter<W>, columns: &[ResultColumn]) -> Result<()> {
     for column in columns {
-        writer.packet(|out| definition(out, column)).await?;
+        writer.packet(|out| definition(out, column, None)).await?;
     }
     eof(writer, false).await
 }
 
-/// One ColumnDefinition41.
-pub fn definition(out: &mut Vec<u8>, column: &ResultColumn) {
+/// The answer to COM_FIELD_LIST for one column: its definition with where it is from, and its default value.
+pub fn field(out: &mut Vec<u8>, database: &str, table: &str, column: &TableField) {
+    definition(out, &column.column, Some((database, table)));
+    match &column.default {
+        Some(text) => put_lenenc_bytes(out, text.as_bytes()),
+        None => out.push(0xfb),
+    }
+}
+
+/// One ColumnDefinition41. Only COM_FIELD_LIST says which database and table a column is from.
+fn definition(out: &mut Vec<u8>, column: &ResultColumn, origin: Option<(&str, &str)>) {
     let meta = Meta::of(&column.ty);
+    let (database, table) = origin.unwrap_or_default();
     put_lenenc_bytes(out, b"def");
-    put_lenenc_bytes(out, b""); // database
-    put_lenenc_bytes(out, b""); // table
-    put_lenenc_bytes(out, b"");
+    put_lenenc_bytes(out, database.as_bytes());
+    put_lenenc_bytes(out, table.as_bytes());
+    put_lenenc_bytes(out, table.as_bytes());
     put_lenenc_bytes(out, column.name.as_bytes());
     put_lenenc_bytes(out, column.name.as_bytes());
     out.push(0x0c);
@@ -206,9 +215,23 @@ fn binary_value(column: &Column, row: usize, out: &mut Vec<u8>) -> bool {
             out.extend_from_slice(&[month as u8, day as u8]);
         }
         LogicalType::Datetime => binary_datetime(int(), out),
+        LogicalType::Time => binary_time(column.floats().map_or(0.0, |f| f.get(row)), out),
         _ => return false,
     }
     true
+}
+
+/// Sign, days, hours, minutes, seconds; the values have no fraction. Zero is an empty value.
+fn binary_time(seconds: f64, out: &mut Vec<u8>) {
+    let total = seconds.abs() as u64;
+    if total == 0 {
+        out.push(0);
+        return;
+    }
+    out.push(8);
+    out.push(u8::from(seconds < 0.0));
+    out.extend_from_slice(&((total / 86_400) as u32).to_le_bytes());
+    out.extend_from_slice(&[(total / 3600 % 24) as u8, (total / 60 % 60) as u8, (total % 60) as u8]);
 }
 
 fn binary_datetime(micros: i64, out: &mut Vec<u8>) {
@@ -221,5 +244,37 @@ fn binary_datetime(micros: i64, out: &mut Vec<u8>) {
     out.extend_from_slice(&[month as u8, day as u8, (seconds / 3600) as u8, (seconds / 60 % 60) as u8, (seconds % 60) as u8]);
     if fraction != 0 {
         out.extend_from_slice(&fraction.to_le_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_sent_as_sign_days_and_clock() {
+        let cases: [(f64, &[u8]); 4] = [
+            (0.0, &[0]),
+            (3600.0, &[8, 0, 0, 0, 0, 0, 1, 0, 0]),
+            (-3723.0, &[8, 1, 0, 0, 0, 0, 1, 2, 3]),
+            (838.0 * 3600.0 + 59.0, &[8, 0, 34, 0, 0, 0, 22, 0, 59]),
+        ];
+        for (seconds, want) in cases {
+            let mut out = Vec::new();
+            binary_time(seconds, &mut out);
+            assert_eq!(out, want, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn fields_carry_their_table_and_default() {
+        let column = ResultColumn { name: "a".to_owned(), ty: LogicalType::Int };
+        let mut out = Vec::new();
+        field(&mut out, "d", "t", &TableField { column: column.clone(), default: Some("5".to_owned()) });
+        assert!(out.starts_with(b"\x03def\x01d\x01t\x01t\x01a\x01a\x0c"), "{out:?}");
+        assert!(out.ends_with(b"\x015"), "{out:?}");
+        out.clear();
+        field(&mut out, "d", "t", &TableField { column, default: None });
+        assert_eq!(out.last(), Some(&0xfb));
     }
 }

@@ -12,19 +12,15 @@ use super::{
     packet::{self, PacketWriter, Reader},
 };
 
-/// What this server can do.
+/// What this server says it can do. Several statements in one packet work whether or not a client asks for them, so neither
+/// they nor their results are announced.
 pub fn server_capabilities() -> CapabilityFlags {
-    CapabilityFlags::CLIENT_LONG_PASSWORD
-        | CapabilityFlags::CLIENT_FOUND_ROWS
-        | CapabilityFlags::CLIENT_LONG_FLAG
+    CapabilityFlags::CLIENT_LONG_FLAG
         | CapabilityFlags::CLIENT_CONNECT_WITH_DB
         | CapabilityFlags::CLIENT_PROTOCOL_41
-        | CapabilityFlags::CLIENT_TRANSACTIONS
         | CapabilityFlags::CLIENT_SECURE_CONNECTION
-        | CapabilityFlags::CLIENT_MULTI_STATEMENTS
-        | CapabilityFlags::CLIENT_MULTI_RESULTS
-        | CapabilityFlags::CLIENT_PS_MULTI_RESULTS
         | CapabilityFlags::CLIENT_PLUGIN_AUTH
+        | CapabilityFlags::CLIENT_CONNECT_ATTRS
         | CapabilityFlags::CLIENT_PLUGIN_AUTH_LENENC_CLIENT_DATA
 }
 
@@ -57,7 +53,7 @@ where
         if login.plugin != NATIVE {
             (login.answer, ()) = (switch_plugin(reader, writer, &challenge).await?, ());
         }
-        log_in(engine, id, &login, &challenge, client_host)
+        log_in(engine, &login, &challenge, client_host, |user, host| Session::open(engine.clone(), id, user, host, client_host))
     }
     .await;
     match result {
@@ -92,7 +88,7 @@ where
     let Some((sequence, answer)) = reader.next_packet().await else { bail!(NetworkError, "the client left while changing its user") };
     writer.set_sequence(sequence.wrapping_add(1));
     let login = Login { user, database: (!database.is_empty()).then_some(database), answer: answer.to_vec(), plugin: NATIVE.to_vec() };
-    log_in(&engine, session.info.id, &login, &challenge, &session.client_host)
+    log_in(&engine, &login, &challenge, &session.client_host, |user, host| Session::open_over(session, user, host))
 }
 
 /// Where packets of an open connection come from.
@@ -101,7 +97,7 @@ pub trait PacketSource {
     fn next_packet(&mut self) -> impl Future<Output = Option<(u8, bytes::BytesMut)>> + Send;
 }
 
-fn log_in(engine: &Arc<Engine>, id: u32, login: &Login, challenge: &[u8; 20], client_host: &str) -> Result<Session> {
+fn log_in(engine: &Engine, login: &Login, challenge: &[u8; 20], client_host: &str, open: impl FnOnce(&str, &str) -> Session) -> Result<Session> {
     let using = if login.answer.is_empty() { "NO" } else { "YES" };
     let denied = || err!(AccessDenied, "Access denied for user '{}' (using password: {using})", login.user);
     let catalog = engine.meta.snapshot();
@@ -109,7 +105,7 @@ fn log_in(engine: &Arc<Engine>, id: u32, login: &Login, challenge: &[u8; 20], cl
     if !auth::check_native(&account.password_hash, challenge, &login.answer) {
         return Err(denied());
     }
-    let mut session = Session::open(engine.clone(), id, &login.user, &account.host, client_host);
+    let mut session = open(&login.user, &account.host);
     if let Some(database) = login.database.as_deref().filter(|d| !d.is_empty()) {
         session.use_database(database)?;
     }
@@ -157,7 +153,7 @@ fn greeting(out: &mut Vec<u8>, id: u32, challenge: &[u8; 20]) {
     out.push(0);
     out.extend_from_slice(&capabilities[..2]);
     out.push(encode::CHARSET_UTF8);
-    out.extend_from_slice(&encode::STATUS_AUTOCOMMIT.to_le_bytes());
+    out.extend_from_slice(&[0, 0]); // status
     out.extend_from_slice(&capabilities[2..4]);
     out.push(challenge.len() as u8 + 1);
     out.extend_from_slice(&[0; 10]);
