@@ -35,6 +35,8 @@ if [[ $end_to_end == true ]]; then
         bash "$setup"
     done
     python="$target_dir/venv/bin/python"
+    # Random histories are the same ones in every run of the suite; SEED and DURATION choose others.
+    export SEED="${SEED:-20261121}"
     for test in tests/python/test_*.py; do
         [[ -f $test ]] || continue
         "$python" "$test" 2>&1 | tee -a "$log" || result=1
