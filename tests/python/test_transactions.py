@@ -308,7 +308,7 @@ class MergeCommit(Transactions):
         self.assertLess(len({a["TxnId"] for a in answers}), 5)
         self.assertEqual(self.sql("SELECT count(*), sum(k) FROM m"), ((20, 190),))
         self.assertEqual(self.state(answers[0]["Label"]), "VISIBLE")
-        metrics = self.cluster.http(self.cluster.backends[0]["ports"]["http"], "/metrics")
+        metrics = self.cluster.http(self.cluster.backends[0]["ports"]["webserver"], "/metrics")
         counted = dict(line.rsplit(" ", 1) for line in metrics.splitlines() if "merge_commit_" in line and not line.startswith("#"))
         self.assertGreaterEqual(int(float(counted["starrocks_be_merge_commit_success_total"])), 20, counted)
 
