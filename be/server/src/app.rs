@@ -44,6 +44,24 @@ pub struct Seams {
     pub memory: u64,
     /// Worker threads for queries; false = run them on the calling runtime (simulations).
     pub threads: bool,
+    /// What the kernel says of the process.
+    pub process: fn() -> ProcessFacts,
+}
+
+/// What the kernel counts of a process; nothing in a simulation.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ProcessFacts {
+    pub resident: Option<u64>,
+    pub open_files: usize,
+    pub threads: usize,
+}
+
+impl ProcessFacts {
+    /// Of this process.
+    pub fn real() -> Self {
+        use common_base::machine::{open_files, resident_bytes, threads};
+        Self { resident: resident_bytes(), open_files: open_files(), threads: threads() }
+    }
 }
 
 /// Ports this backend listens on.
@@ -85,6 +103,8 @@ pub struct Parts {
     pub report_now: tokio::sync::Notify,
     /// A pass over all files is to begin.
     pub scrub_now: std::sync::atomic::AtomicBool,
+    /// See [`Seams::process`].
+    pub process: fn() -> ProcessFacts,
     /// Where load error logs are kept.
     pub error_logs: PathBuf,
     /// Where bodies of loads are that must be here as a whole, and how large they may be.
@@ -127,7 +147,7 @@ impl App {
 
 /// Starts a backend; returns when it serves.
 pub async fn start(set: &Arc<ConfigSet>, home: &Path, seams: Seams, shutdown: Shutdown) -> Result<App> {
-    let Seams { clock, rng, fs, net, kv, memory: machine_memory, threads } = seams;
+    let Seams { clock, rng, fs, net, kv, memory: machine_memory, threads, process } = seams;
     let bind = |name: &'static str, port: u16| {
         let net = net.clone();
         async move { net.bind(&format!("0.0.0.0:{port}")).await.map_err(|e| err!(Unavailable, "{name} {port} cannot be used: {}", e.message())) }
@@ -233,6 +253,7 @@ pub async fn start(set: &Arc<ConfigSet>, home: &Path, seams: Seams, shutdown: Sh
         leaving: Shutdown::new(),
         report_now: tokio::sync::Notify::new(),
         scrub_now: false.into(),
+        process,
         error_logs: first.join("error_log"),
         spool: first.join("load_spool"),
         spool_max: set.get(&config::STREAMING_LOAD_MAX_MB).saturating_mul(1 << 20),

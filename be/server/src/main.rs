@@ -46,6 +46,7 @@ fn run(started: Started) -> Result<()> {
         kv: Arc::new(|path| RocksStore::open_shared(path)),
         memory: common_base::machine::memory_bytes()?,
         threads: true,
+        process: app::ProcessFacts::real,
     };
     let runtime = common_base::runtime::build_runtime("be", common_base::runtime::cores().max(2))?;
     runtime.block_on(async {

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Weak};
 
-use common_base::{machine, metrics::{Counter, Gauge, Histogram, Registry, Sample, SampleKind}};
+use common_base::{metrics::{Counter, Gauge, Histogram, Registry, Sample, SampleKind}};
 
 use crate::app::Parts;
 
@@ -61,17 +61,17 @@ pub fn watch(parts: &Arc<Parts>) {
 
 fn collect(parts: &Parts, out: &mut Vec<Sample>) {
     let mut gauge = |name: &str, help: &str, labels: &[(&str, &str)], value: f64| out.push(Sample::new(name, help, SampleKind::Gauge, labels, value));
-    let rows = parts.memory.rows();
+    let (process, rows) = ((parts.process)(), parts.memory.rows());
     let consumed = |label: &str| rows.iter().filter(|r| r.label == label).map(|r| r.consumed as f64).sum::<f64>();
     let queries: f64 = rows.iter().filter(|r| r.label.starts_with("query ")).map(|r| r.consumed as f64).sum();
-    gauge("process_mem_bytes", "Memory of the process", &[], machine::resident_bytes().map_or(parts.memory.consumed() as f64, |b| b as f64));
+    gauge("process_mem_bytes", "Memory of the process", &[], process.resident.map_or(parts.memory.consumed() as f64, |b| b as f64));
     gauge("query_mem_bytes", "Memory of queries", &[], queries);
     gauge("load_mem_bytes", "Memory of loads", &[], consumed("load"));
     gauge("storage_page_cache_mem_bytes", "Decoded pages in memory", &[], consumed("page_cache"));
     gauge("plan_fragment_count", "Queries that run now", &[], parts.queries.lock().len() as f64);
     gauge("transaction_stream_load_num", "Loads in two phases that are open here", &[], parts.transactions.count() as f64);
-    gauge("process_fd_num_used", "Open files of the process", &[], machine::open_files() as f64);
-    gauge("process_thread_num", "Threads of the process", &[], machine::threads() as f64);
+    gauge("process_fd_num_used", "Open files of the process", &[], process.open_files as f64);
+    gauge("process_thread_num", "Threads of the process", &[], process.threads as f64);
     gauge("tablet_num", "Tablets here", &[], parts.storage.tablets().len() as f64);
     let compactions = parts.storage.compaction_state();
     gauge("tablet_cumulative_max_compaction_score", "Score of the tablet that needs compaction most", &[], compactions.max_score);

@@ -117,6 +117,7 @@ async fn run_be(machine: Machine, trace: Trace) -> turmoil::Result {
         kv: Arc::new(move |path: &Path| Ok(stores.kv(path))),
         memory: 4 << 30,
         threads: false,
+        process: Default::default,
     };
     let _app = be_server::app::start(&set, Path::new("/be"), seams, Shutdown::new()).await?;
     std::future::pending().await

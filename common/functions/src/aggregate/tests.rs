@@ -108,7 +108,7 @@ fn ways_of_feeding_agree() {
             other.update(&groups, &narrow).unwrap();
             about(&finish(&mut other), "narrow");
             if want[6] != Scalar::Null {
-                assert!(!call.function.nullable || name.starts_with("hll"), "{name}({ty}) of nothing is {}", want[6]);
+                assert!(!call.function.nullable || name.starts_with("hll") || name == "bool_or" || name == "boolor_agg", "{name}({ty}) of nothing is {}", want[6]);
             }
         }
     }
