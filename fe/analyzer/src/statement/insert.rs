@@ -12,7 +12,7 @@ use fe_catalog::model::{Column, KeysModel, OlapTable, Table};
 use fe_parser::ast::{Insert, InsertPartitions, InsertSource, InsertTarget, PartitionNames, Properties, encoding, sql};
 use fe_plan::{ColumnFactory, LogicalNode, LogicalOp, logical::LogicalValues};
 
-use super::{lost::{LOST_MARK, lost_mark, may_lose}, stored_only};
+use super::stored_only;
 use crate::{
     AnalyzeContext, TableUse,
     binder::{Binder, BoundQuery, Clause},
@@ -86,7 +86,7 @@ pub fn analyze_insert(ctx: &AnalyzeContext<'_>, insert: &Insert) -> Result<Analy
                     } else {
                         target_columns(&table, insert.columns.as_deref())?
                     };
-                    Source { targets, bound, lost: None }
+                    Source { targets, bound }
                 }
             }
         };
@@ -133,8 +133,6 @@ pub fn analyze_insert(ctx: &AnalyzeContext<'_>, insert: &Insert) -> Result<Analy
 pub(super) struct Source {
     pub targets: Vec<usize>,
     pub bound: BoundQuery,
-    /// The mark of values that conversions lost already.
-    pub lost: Option<ColumnId>,
 }
 
 /// The ids of named partitions.
@@ -246,23 +244,15 @@ impl Binder<'_> {
         rows: &[&Vec<sql::Expr>],
     ) -> Result<Source> {
         let targets = target_columns(table, columns)?;
-        let strict = self.ctx.session.flag("enable_insert_strict");
-        let mut marks = Vec::new();
-        let (mut rows, frame) = self.with_frame(Scope::default(), Clause::Values, |b| {
+        let (rows, frame) = self.with_frame(Scope::default(), Clause::Values, |b| {
             let mut out = Vec::with_capacity(rows.len());
             for row in rows {
                 check_count(targets.len(), row.len())?;
-                let mut bound = Vec::with_capacity(row.len() + 1);
-                let mut taken = Vec::new();
+                let mut bound = Vec::with_capacity(row.len());
                 for (value, at) in row.iter().zip(&targets) {
                     let column = &table.columns[*at];
-                    let (before, after) = b.insert_value(value, column)?;
-                    if strict && may_lose(&before.ty, &column.ty) {
-                        taken.push((column.uid, before, after.clone()));
-                    }
-                    bound.push(after);
+                    bound.push(b.insert_value(value, column)?);
                 }
-                marks.push((!taken.is_empty()).then(|| lost_mark(taken.into_iter())));
                 out.push(bound);
             }
             Ok(out)
@@ -278,25 +268,14 @@ impl Binder<'_> {
             ids.push(id);
             output.push(crate::OutputColumn { name: column.name.clone(), id, ty: column.ty.clone(), nullable: true });
         }
-        let mut lost = None;
-        if marks.iter().any(Option::is_some) {
-            let id = self.columns.computed(String::new(), LogicalType::BigInt, false);
-            ids.push(id);
-            lost = Some(id);
-            for (row, mark) in rows.iter_mut().zip(marks) {
-                row.push(mark.unwrap_or_else(|| lost_mark(std::iter::empty())));
-            }
-        }
         let plan =
             LogicalNode::leaf(LogicalOp::Values(LogicalValues { columns: ids, rows, chunks: Arc::new(Vec::new()) }));
-        Ok(Source { targets, bound: BoundQuery { plan, output }, lost })
+        Ok(Source { targets, bound: BoundQuery { plan, output } })
     }
 
-    /// A value before and after its conversion to the column's type.
-    fn insert_value(&mut self, value: &sql::Expr, column: &Column) -> Result<(Expr, Expr)> {
+    fn insert_value(&mut self, value: &sql::Expr, column: &Column) -> Result<Expr> {
         if encoding::is_default(value) {
-            let value = self.required_default(column)?;
-            return Ok((value.clone(), value));
+            return self.required_default(column);
         }
         let bound = self.bind_expr(value)?;
         if column.auto_increment && matches!(bound.ty, LogicalType::Null) {
@@ -306,7 +285,7 @@ impl Binder<'_> {
                 column.name
             );
         }
-        Ok((bound.clone(), self.implicit_cast(bound, &column.ty)?))
+        self.implicit_cast(bound, &column.ty)
     }
 
     /// Projects a source to the table's columns: given values cast, the rest defaults, then generated columns.
@@ -316,9 +295,7 @@ impl Binder<'_> {
         source: Source,
         partial: bool,
     ) -> Result<(LogicalNode, Vec<(ColumnUid, ColumnId)>)> {
-        let Source { targets, bound, lost } = source;
-        let strict = self.ctx.session.flag("enable_insert_strict");
-        let mut taken = Vec::new();
+        let Source { targets, bound } = source;
         check_count(targets.len(), bound.output.len())?;
         let mut exprs = Vec::with_capacity(table.columns.len());
         let mut ids: Vec<Option<ColumnId>> = vec![None; table.columns.len()];
@@ -329,11 +306,7 @@ impl Binder<'_> {
             let value = match targets.iter().position(|t| *t == i) {
                 Some(at) => {
                     let reference = self.columns.reference(bound.output[at].id);
-                    let value = self.implicit_cast(reference.clone(), &column.ty)?;
-                    if strict && may_lose(&reference.ty, &column.ty) {
-                        taken.push((column.uid, reference, value.clone()));
-                    }
-                    value
+                    self.implicit_cast(reference, &column.ty)?
                 }
                 None => match self.default_of(column)? {
                     Some(value) => value,
@@ -356,16 +329,6 @@ impl Binder<'_> {
             ids[i] = Some(id);
             exprs.push((id, value));
         }
-        let mark = match lost {
-            Some(id) if taken.is_empty() => Some(self.columns.reference(id)),
-            _ if taken.is_empty() => None,
-            _ => Some(lost_mark(taken.into_iter())),
-        };
-        let mark = mark.map(|mark| {
-            let id = mark.as_column().unwrap_or_else(|| self.columns.computed(String::new(), LogicalType::BigInt, false));
-            exprs.push((id, mark));
-            (LOST_MARK, id)
-        });
         let mut plan = LogicalNode::unary(LogicalOp::Project { exprs }, bound.plan);
         if table.columns.iter().any(|c| c.generated.is_some()) {
             let fields: Vec<Field> = table
@@ -387,7 +350,7 @@ impl Binder<'_> {
             plan = self.project_more(plan, computed);
         }
         let output =
-            table.columns.iter().zip(ids).map(|(c, id)| (c.uid, id.expect("every column got a value"))).chain(mark).collect();
+            table.columns.iter().zip(ids).map(|(c, id)| (c.uid, id.expect("every column got a value"))).collect();
         Ok((plan, output))
     }
 }

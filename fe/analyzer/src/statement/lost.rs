@@ -1,12 +1,10 @@
-//! Values that conversions lose on their way into a table: strict loads refuse rows that have one. A row's mark is 0, or the id
+//! Values that conversions lose on their way into a table: loads with `strict_mode` refuse rows that have one (an INSERT stores NULL,
+//! as its users know it). A row's mark is 0, or the id
 //! of the first column whose value was there before its conversion and is NULL after it.
 
 use common_base::ids::ColumnUid;
 use common_expr::expr::{Expr, ExprKind};
-use common_types::{LogicalType, Scalar, coercion::lossless_cast};
-
-/// Stands for the mark where plans name the columns they write.
-pub const LOST_MARK: ColumnUid = ColumnUid(u64::MAX);
+use common_types::{LogicalType, Scalar};
 
 /// The mark of a row: `taken` are columns with the value before and after its conversion.
 pub fn lost_mark(taken: impl Iterator<Item = (ColumnUid, Expr, Expr)>) -> Expr {
@@ -17,9 +15,4 @@ pub fn lost_mark(taken: impl Iterator<Item = (ColumnUid, Expr, Expr)>) -> Expr {
         return number(0);
     }
     Expr { kind: ExprKind::Case { branches, otherwise: Some(Box::new(number(0))) }, ty: LogicalType::BigInt, nullable: false }
-}
-
-/// Whether a conversion can make NULL of a value.
-pub(super) fn may_lose(from: &LogicalType, to: &LogicalType) -> bool {
-    !lossless_cast(from, to) && !(to.is_string() && !from.is_string())
 }

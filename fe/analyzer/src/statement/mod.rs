@@ -28,7 +28,7 @@ pub use delete::{AnalyzedDelete, DeleteForm, analyze_delete};
 pub use index_columns::{IndexRows, RowsAre, bind_index_rows};
 pub use insert::{AnalyzedInsert, analyze_insert};
 pub use load::{AnalyzedLoad, LoadField, LoadRequest, analyze_load, field_of};
-pub use lost::{LOST_MARK, lost_mark};
+pub use lost::lost_mark;
 pub use partition::{analyze_add_partition, batch_names, check_replacement, partitions_intersect, partition_values};
 pub use rollup::{IndexDraft, analyze_rollup, analyze_sync_view};
 pub use secondary_index::{adjust_properties, check_bloom_filter_columns, index_clause};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use common_base::{Result, bail, err, ids::{ColumnUid, NodeId, QueryId}};
 use common_expr::expr::{ColumnId, Expr};
 use common_types::{LogicalType, Scalar};
-use fe_analyzer::{AnalyzeContext, AnalyzedQuery, analyze_query, statement::{LOST_MARK, lost_mark}};
+use fe_analyzer::{AnalyzeContext, AnalyzedQuery, analyze_query, statement::lost_mark};
 use fe_catalog::CatalogState;
 use fe_optimizer::{BackendView, ClusterView, FragmentedPlan, OptimizeInput, Options, RootSink, fragment::explain::{Level, explain}};
 use fe_parser::ast::{ExplainMode, QueryStatement, sql};
@@ -58,14 +58,10 @@ pub fn result_columns(session: &Session, query: &sql::Query, parameters: &[(Scal
 }
 
 /// Plans the query of an INSERT into a sink. Columns of the table come in the sink's order.
-pub fn load(session: &Session, logical: LogicalNode, written: &[(ColumnUid, ColumnId)], columns: ColumnFactory, mut sink: TableSink) -> Result<Planned> {
+pub fn load(session: &Session, logical: LogicalNode, written: &[(ColumnUid, ColumnId)], columns: ColumnFactory, sink: TableSink) -> Result<Planned> {
     let facts = Facts::of(session);
     let catalog = session.catalog();
-    let mut output = sink_output(&sink, written)?;
-    if let Some((_, mark)) = written.iter().find(|(uid, _)| *uid == LOST_MARK).filter(|_| sink.strict_mode) {
-        sink.lost_mark = true;
-        output.push(*mark);
-    }
+    let output = sink_output(&sink, written)?;
     plan(session, &catalog, &facts, Vec::new(), logical, output, columns, RootSink::Table(Box::new(sink)))
 }
 
