@@ -115,10 +115,10 @@ fn publish_group(dir: &crate::data_dir::DataDir, txn: TxnId, group: &[(Arc<Table
         }
     }
     let written = dir.check().and_then(|()| fail_point!("storage.publish").map(|_| ())).and_then(|()| dir.meta().commit(batch));
-    for (tablet, mut pending, next, version, applied) in ready {
+    for (tablet, mut pending, next, version, mut applied) in ready {
         if written.is_ok() {
             pending.remove(&txn);
-            if let Some(applied) = applied {
+            if let Some(applied) = &mut applied {
                 applied.settle(version);
             }
             tablet.set_versions(next);

@@ -23,9 +23,11 @@ pub(crate) fn swap_in(tablet: &Arc<Tablet>, inputs: &[Arc<Rowset>], pending: Pen
     let now = tablet.versions().max();
     let meta = RowsetMeta { valid_from: now, ..pending.meta().clone() };
     let rowset = Rowset::new(meta, tablet.dir().clone(), tablet.shared().clone())?;
-    let next = tablet.versions().with_replaced(inputs, rowset.clone(), tablet.shared().clock.now_ms())?;
     let outcome = (|| {
         let deletes = relocate(tablet, &mut state, inputs, &rowset)?;
+        // From what is known to what is set, nothing else changes the versions.
+        let turn = tablet.pending.lock();
+        let next = tablet.versions().with_replaced(inputs, rowset.clone(), tablet.shared().clock.now_ms())?;
         let meta = tablet.dir().meta();
         let mut batch = MetaBatch::new();
         for input in inputs {
@@ -37,10 +39,10 @@ pub(crate) fn swap_in(tablet: &Arc<Tablet>, inputs: &[Arc<Rowset>], pending: Pen
             meta.put_delete_vector(&mut batch, rowset.meta(), *segment, now, rows)?;
         }
         meta.commit(batch)?;
-        Ok(deletes)
+        Ok((deletes, turn, next))
     })();
-    let deletes = match outcome {
-        Ok(deletes) => deletes,
+    let (deletes, _turn, next) = match outcome {
+        Ok(done) => done,
         Err(e) => {
             state.invalidate();
             return Err(e);
@@ -52,7 +54,6 @@ pub(crate) fn swap_in(tablet: &Arc<Tablet>, inputs: &[Arc<Rowset>], pending: Pen
     for input in inputs {
         state.first.remove(&input.id());
     }
-    let _turn = tablet.pending.lock();
     tablet.set_versions(next);
     pending.settle();
     Ok(())

@@ -30,8 +30,9 @@ impl Applying<'_> {
         }
     }
 
-    /// The metadata is written.
-    pub fn settle(mut self, version: i64) {
+    /// The metadata is written. The state stays locked until this is dropped, which must not be before the tablet has its new
+    /// versions: a compaction that came in between would take the old ones for the newest.
+    pub fn settle(&mut self, version: i64) {
         if let Some(Ok(applied)) = self.outcome.take() {
             applied.settle(self.tablet, version);
             self.settled = true;
