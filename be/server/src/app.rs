@@ -12,7 +12,7 @@ use be_exec::{
 };
 use be_storage::{DirConfig, KvFactory, StorageEngine, StorageOptions, StorageSettings};
 use common_base::{
-    Result, SharedClock, SharedRng, bail, config::{ConfigSet, SizeOrPercent}, err, fs::SharedFs, ids::QueryId, mem::MemTracker,
+    Result, SharedClock, SharedRng, bail, config::{ConfigSet, SizeOrPercent}, err, fs::SharedFs, ids::QueryId, machine::ProcessFacts, mem::MemTracker,
     net::{Listener, Net}, runtime::Shutdown,
 };
 use common_rpc::{RpcPool, TokenSource};
@@ -44,24 +44,8 @@ pub struct Seams {
     pub memory: u64,
     /// Worker threads for queries; false = run them on the calling runtime (simulations).
     pub threads: bool,
-    /// What the kernel says of the process.
+    /// What the kernel says of the process; nothing in a simulation.
     pub process: fn() -> ProcessFacts,
-}
-
-/// What the kernel counts of a process; nothing in a simulation.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ProcessFacts {
-    pub resident: Option<u64>,
-    pub open_files: usize,
-    pub threads: usize,
-}
-
-impl ProcessFacts {
-    /// Of this process.
-    pub fn real() -> Self {
-        use common_base::machine::{open_files, resident_bytes, threads};
-        Self { resident: resident_bytes(), open_files: open_files(), threads: threads() }
-    }
 }
 
 /// Ports this backend listens on.
@@ -197,7 +181,14 @@ pub async fn start(set: &Arc<ConfigSet>, home: &Path, seams: Seams, shutdown: Sh
         0 => common_base::runtime::cores(),
         n => n,
     };
-    let spawner: Arc<dyn Spawner> = if threads { WorkerPool::new(workers)? } else { Arc::new(TokioSpawner) };
+    let metrics = Metrics::default();
+    let spawner: Arc<dyn Spawner> = if threads {
+        let pool = WorkerPool::new(workers)?;
+        pool.metrics().register(&metrics.registry);
+        pool
+    } else {
+        Arc::new(TokioSpawner)
+    };
     let runtime = tokio::runtime::Handle::current();
     let own = identity.clone();
     let local: Arc<dyn Fn(&Destination) -> bool + Send + Sync> =
@@ -243,7 +234,7 @@ pub async fn start(set: &Arc<ConfigSet>, home: &Path, seams: Seams, shutdown: Sh
         started_ms: clock.now_ms(),
         clock,
         rng,
-        metrics: Metrics::default(),
+        metrics,
         fs,
         access,
         queries: Mutex::default(),
@@ -259,6 +250,7 @@ pub async fn start(set: &Arc<ConfigSet>, home: &Path, seams: Seams, shutdown: Sh
         spool_max: set.get(&config::STREAMING_LOAD_MAX_MB).saturating_mul(1 << 20),
     });
     crate::metrics::watch(&parts);
+    common_base::runtime::spawn("metrics", crate::metrics::run(parts.clone()));
     serve(&parts, [be, heartbeat, brpc], http_listener, &token);
     common_base::runtime::spawn("report", report::run(parts.clone(), set.get(&config::REPORT_INTERVAL)));
     common_base::runtime::spawn("idle transactions", stream_load::transaction::run(parts.clone()));

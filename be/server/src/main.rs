@@ -4,7 +4,7 @@ use std::{process::ExitCode, sync::Arc};
 
 use be_server::{app, config, tool};
 use common_base::{
-    Result, SharedRng, bail, fs::LocalFs, net::TokioNet,
+    Result, SharedRng, bail, fs::LocalFs, machine::ProcessFacts, net::TokioNet,
     process::{Program, Started},
     runtime::Shutdown,
 };
@@ -46,7 +46,7 @@ fn run(started: Started) -> Result<()> {
         kv: Arc::new(|path| RocksStore::open_shared(path)),
         memory: common_base::machine::memory_bytes()?,
         threads: true,
-        process: app::ProcessFacts::real,
+        process: ProcessFacts::real,
     };
     let runtime = common_base::runtime::build_runtime("be", common_base::runtime::cores().max(2))?;
     runtime.block_on(async {

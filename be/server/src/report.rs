@@ -16,7 +16,9 @@ pub async fn run(parts: Arc<Parts>, interval: Duration) {
     let mut leader = parts.identity.watch();
     loop {
         if let Some(address) = parts.identity.leader_address() {
+            parts.metrics.reports.inc();
             if let Err(e) = report(&parts, &address).await {
+                parts.metrics.reports_failed.inc();
                 warn!("report to {address}: {e}");
             }
         }

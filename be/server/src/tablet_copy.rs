@@ -92,7 +92,7 @@ fn read(history: &History, step: Step) -> Result<(Kind, Option<Step>)> {
 pub async fn catch_up(parts: &Parts, request: CatchUpRequest) -> CatchUpReply {
     let mut reply = CatchUpReply::default();
     for tablet in request.tablets {
-        match reach(parts, &tablet).await {
+        match parts.metrics.clone_tablet.count(reach(parts, &tablet).await) {
             Ok(version) => reply.tablets.push(CaughtUpTablet { tablet_id: tablet.tablet_id, version }),
             Err(e) => {
                 tracing::debug!(tablet = tablet.tablet_id, version = tablet.version, "a replica does not catch up: {e}");

@@ -185,7 +185,7 @@ impl Cluster {
             kv: Arc::new(move |path: &Path| Ok(kvs.lock().entry(path.to_owned()).or_insert_with(|| Arc::new(MemKv::default())).clone())),
             memory: 8 << 30,
             threads: true,
-            process: crate::app::ProcessFacts::default,
+            process: Default::default,
         };
         let home = tempfile::tempdir().unwrap();
         let app = app::start(&set, home.path(), seams, shutdown.clone()).await.unwrap();

@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 
-use common_base::ids::{TabletId, TxnId};
+use common_base::ids::TabletId;
 use common_base::{Result, ResultExt, bail, ensure};
 use common_expr::eval::{CompiledExprs, Conjuncts};
 use common_expr::expr::Expr;
@@ -68,7 +68,7 @@ impl StorageEngine {
         let read = from.read(conversion.version, &spec)?;
         let exprs = CompiledExprs::compile(&conversion.exprs);
         let mut predicate = conversion.predicate.clone().map(|p| Conjuncts::compile(vec![p]));
-        let writer = DeltaWriter::new(to, TxnId(0), to.schema(), None)?;
+        let writer = DeltaWriter::converting(to)?;
         for morsel in &read.morsels {
             for chunk in morsel.scan()? {
                 let mut chunk = chunk?;

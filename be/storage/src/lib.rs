@@ -15,6 +15,7 @@ pub mod memtable;
 pub mod merge;
 mod disks;
 mod meta_store;
+pub mod metrics;
 pub mod offline;
 pub mod options;
 pub mod path_gc;

@@ -12,6 +12,7 @@ use common_expr::registry::FunctionRegistry;
 
 use crate::compaction::Compactions;
 use crate::ingest::LoadMemory;
+use crate::metrics::StorageMetrics;
 use crate::room::Watermarks;
 use crate::scrub::ScrubState;
 
@@ -105,10 +106,15 @@ pub(crate) struct Shared {
     pub loads: LoadMemory,
     /// Compactions.
     pub compaction_tracker: Arc<MemTracker>,
+    /// What rowsets are described by.
+    pub metadata_tracker: Arc<MemTracker>,
+    /// Rows that conversions write; loads and conversions share their memory.
+    pub conversion_tracker: Arc<MemTracker>,
     /// Primary indexes.
     pub index_tracker: Arc<MemTracker>,
     pub functions: Arc<FunctionRegistry>,
     pub compactions: Compactions,
+    pub metrics: StorageMetrics,
     pub watermarks: Arc<Watermarks>,
     pub scrub: ScrubState,
     /// Tablets found bad so far: a change is worth a report.
@@ -118,16 +124,20 @@ pub(crate) struct Shared {
 impl Shared {
     pub fn new(options: &StorageOptions) -> Arc<Self> {
         let cache = PageCache::new(options.settings.page_cache_bytes, options.tracker.child("page_cache", 0));
+        let loads = LoadMemory::new(options.tracker.child("load", options.settings.memtable_total_bytes), options.clock.clone());
         Arc::new(Self {
             settings: options.settings,
             clock: options.clock.clone(),
             rng: options.rng.clone(),
             segment: SegmentOptions { cache },
-            loads: LoadMemory::new(options.tracker.child("load", options.settings.memtable_total_bytes), options.clock.clone()),
+            conversion_tracker: loads.tracker().child("schema_change", 0),
+            loads,
+            metadata_tracker: options.tracker.child("metadata", 0),
             compaction_tracker: options.tracker.child("compaction", 0),
             index_tracker: options.tracker.child("primary_index", 0),
             functions: options.functions.clone(),
             compactions: Compactions::default(),
+            metrics: StorageMetrics::default(),
             watermarks: Arc::default(),
             scrub: ScrubState::default(),
             damages: AtomicU64::new(0),

@@ -55,6 +55,102 @@ pub fn threads() -> usize {
     std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count)
 }
 
+/// Soft and hard limit of open files of this process.
+fn open_files_max() -> Option<(u64, u64)> {
+    let text = std::fs::read_to_string("/proc/self/limits").ok()?;
+    let mut numbers = text.lines().find_map(|l| l.strip_prefix("Max open files"))?.split_whitespace();
+    // "unlimited" is no number.
+    let mut next = || Some(numbers.next()?.parse().unwrap_or(u64::MAX));
+    Some((next()?, next()?))
+}
+
+/// What the kernel counts of this process and its machine; nothing of what it does not tell.
+#[derive(Clone, Debug, Default)]
+pub struct ProcessFacts {
+    /// Bytes in RAM.
+    pub resident: Option<u64>,
+    pub open_files: usize,
+    /// Soft and hard limit.
+    pub open_files_max: Option<(u64, u64)>,
+    pub threads: usize,
+    /// Time of all CPUs by mode, in ticks.
+    pub cpu: Vec<(&'static str, u64)>,
+    pub disks: Vec<DiskFacts>,
+    pub networks: Vec<NetworkFacts>,
+}
+
+/// A disk's work since the machine's start.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DiskFacts {
+    pub device: String,
+    pub reads: u64,
+    pub bytes_read: u64,
+    pub read_ms: u64,
+    pub writes: u64,
+    pub bytes_written: u64,
+    pub write_ms: u64,
+    /// Time with something to do.
+    pub io_ms: u64,
+}
+
+/// A network interface's work since the machine's start.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NetworkFacts {
+    pub device: String,
+    pub received_bytes: u64,
+    pub received_packets: u64,
+    pub sent_bytes: u64,
+    pub sent_packets: u64,
+}
+
+impl ProcessFacts {
+    /// Of this process, now.
+    pub fn real() -> Self {
+        let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+        let whole = |device: &str| Path::new("/sys/block").join(device).exists();
+        Self {
+            resident: resident_bytes(),
+            open_files: open_files(),
+            open_files_max: open_files_max(),
+            threads: threads(),
+            cpu: cpu_times(&read("/proc/stat")),
+            disks: disks(&read("/proc/diskstats")).into_iter().filter(|d| whole(&d.device)).collect(),
+            networks: networks(&read("/proc/net/dev")),
+        }
+    }
+}
+
+const CPU_MODES: [&str; 9] = ["user", "nice", "system", "idle", "iowait", "irq", "soft_irq", "steal", "guest"];
+
+fn cpu_times(stat: &str) -> Vec<(&'static str, u64)> {
+    let Some(line) = stat.lines().find_map(|l| l.strip_prefix("cpu ")) else { return Vec::new() };
+    CPU_MODES.into_iter().zip(line.split_whitespace().filter_map(|n| n.parse().ok())).collect()
+}
+
+/// The sectors of `/proc/diskstats`, whatever the device's own are.
+const SECTOR_BYTES: u64 = 512;
+
+fn disks(text: &str) -> Vec<DiskFacts> {
+    let row = |line: &str| {
+        let mut words = line.split_whitespace().skip(2);
+        let device = words.next().filter(|d| !d.starts_with("loop") && !d.starts_with("ram"))?.to_owned();
+        let n: Vec<u64> = words.map_while(|w| w.parse().ok()).collect();
+        let &[reads, _, sectors_read, read_ms, writes, _, sectors_written, write_ms, _, io_ms, ..] = n.as_slice() else { return None };
+        Some(DiskFacts { device, reads, bytes_read: sectors_read * SECTOR_BYTES, read_ms, writes, bytes_written: sectors_written * SECTOR_BYTES, write_ms, io_ms })
+    };
+    text.lines().filter_map(row).collect()
+}
+
+fn networks(text: &str) -> Vec<NetworkFacts> {
+    let row = |line: &str| {
+        let (device, numbers) = line.split_once(':')?;
+        let n: Vec<u64> = numbers.split_whitespace().map_while(|w| w.parse().ok()).collect();
+        let &[received_bytes, received_packets, _, _, _, _, _, _, sent_bytes, sent_packets, ..] = n.as_slice() else { return None };
+        Some(NetworkFacts { device: device.trim().to_owned(), received_bytes, received_packets, sent_bytes, sent_packets })
+    };
+    text.lines().filter_map(row).filter(|n| n.device != "lo").collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,6 +160,17 @@ mod tests {
         let files = limit_files("4:cpu,cpuacct:/a\n3:memory:/pool/be\n0::/x\n");
         let expected = ["memory/pool/be/memory.limit_in_bytes", "memory/pool/memory.limit_in_bytes", "memory/memory.limit_in_bytes", "x/memory.max", "memory.max"];
         assert_eq!(files, expected.map(|f| Path::new("/sys/fs/cgroup").join(f)));
+    }
+
+    #[test]
+    fn what_the_kernel_counts() {
+        let cpu = cpu_times("cpu  10 2 30 400 5 0 6 7 0 0\ncpu0 1 1 1 1 1 1 1 1 1 1\n");
+        assert_eq!((cpu.len(), cpu[0], cpu[3]), (9, ("user", 10), ("idle", 400)));
+        let found = disks("   7 0 loop0 1 1 1 1 1 1 1 1 0 1 1\n 254       0 vda 11 2 30 4 15 6 70 8 0 9 10 0 0\n");
+        let vda = DiskFacts { device: "vda".to_owned(), reads: 11, bytes_read: 30 * 512, read_ms: 4, writes: 15, bytes_written: 70 * 512, write_ms: 8, io_ms: 9 };
+        assert_eq!(found, [vda]);
+        let found = networks("Inter-|   Receive\n face |bytes\n    lo: 1 2 0 0 0 0 0 0 3 4 0 0 0 0 0 0\n  eth0:854 27 0 0 0 0 0 0 173 19 0 0 0 0 0 0\n");
+        assert_eq!(found, [NetworkFacts { device: "eth0".to_owned(), received_bytes: 854, received_packets: 27, sent_bytes: 173, sent_packets: 19 }]);
     }
 
     #[test]

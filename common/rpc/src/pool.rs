@@ -71,6 +71,11 @@ impl RpcPool {
         Ok(InterceptedService::new(channel, AddToken(self.token.clone())))
     }
 
+    /// Addresses there is a channel to.
+    pub fn channel_count(&self) -> usize {
+        self.channels.lock().len()
+    }
+
     /// Forgets an address (a dropped node).
     pub fn forget(&self, address: &str) {
         self.channels.lock().remove(address);

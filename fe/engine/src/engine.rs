@@ -8,7 +8,7 @@ use common_expr::registry::FunctionRegistry;
 use common_rpc::RpcPool;
 use fe_meta::MetaHandle;
 
-use crate::{cluster, load::LoadService, session::Sessions, statistics::StatisticsCache};
+use crate::{cluster, load::LoadService, metrics::EngineMetrics, session::Sessions, statistics::StatisticsCache};
 
 /// Settings of an engine, from `fe.conf`.
 #[derive(Clone, Debug)]
@@ -47,6 +47,8 @@ pub struct Engine {
     pub loads: LoadService,
     /// Whether overwrites may have left partitions to take away; not known after a start.
     pub overwrites: std::sync::atomic::AtomicBool,
+    /// What the engine itself counts.
+    pub counts: EngineMetrics,
     /// What this FE counts, for information_schema.fe_metrics; set by the process that counts.
     pub metrics: std::sync::OnceLock<MetricSource>,
     /// Held while partitions are made for loads.
@@ -81,6 +83,7 @@ impl Engine {
             suspects: cluster::report::Suspects::default(),
             loads: LoadService::default(),
             overwrites: true.into(),
+            counts: EngineMetrics::default(),
             metrics: std::sync::OnceLock::new(),
             partition_making: tokio::sync::Mutex::default(),
             partition_rounds: Default::default(),

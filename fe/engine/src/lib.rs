@@ -12,6 +12,7 @@ pub mod engine;
 mod files;
 pub mod info_schema;
 pub mod load;
+mod metrics;
 pub mod result;
 pub mod session;
 pub mod settings;
@@ -23,5 +24,6 @@ mod test_engine;
 pub mod view;
 
 pub use engine::{Engine, EngineOptions};
+pub use metrics::EngineMetrics;
 pub use result::{ResultColumn, Rows, StatementResult, TableField};
 pub use session::Session;

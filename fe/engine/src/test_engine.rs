@@ -80,6 +80,7 @@ async fn engine() -> Arc<Engine> {
     let options = MetaOptions {
         node_id: 1,
         address: "127.0.0.1:9010".to_owned(),
+        clock: clock.clone(),
         fs: MemFs::shared(),
         image_dir: PathBuf::from("/meta/image"),
         log: MemKv::shared(),

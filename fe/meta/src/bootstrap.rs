@@ -2,19 +2,20 @@
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
-use common_base::{Result, err, fs::SharedFs, ids::NodeId, kv::SharedKv};
+use common_base::{Result, SharedClock, err, fs::SharedFs, ids::NodeId, kv::SharedKv};
 use common_rpc::RpcPool;
 use fe_catalog::{Op, model::{Frontend, User}};
 use openraft::{BasicNode, Config, SnapshotPolicy};
 use tracing::info;
 
-use crate::{handle::MetaHandle, id_gen::IdGenerator, log_store::LogStore, network::Network, state_machine::StateMachine, types::Raft};
+use crate::{handle::MetaHandle, id_gen::IdGenerator, log_store::LogStore, metrics::MetaMetrics, network::Network, state_machine::StateMachine, types::Raft};
 
 /// How an FE opens its catalog.
 pub struct MetaOptions {
     pub node_id: u64,
     /// `host:edit_log_port`: where other members reach this one.
     pub address: String,
+    pub clock: SharedClock,
     pub fs: SharedFs,
     /// Directory of the images.
     pub image_dir: PathBuf,
@@ -49,12 +50,13 @@ pub async fn open(options: MetaOptions) -> Result<MetaHandle> {
         ..Config::default()
     };
     let config = Arc::new(config.validate().map_err(|e| err!(InvalidArgument, "raft settings: {e}"))?);
-    let machine = StateMachine::open(options.fs, &options.image_dir)?;
+    let metrics = MetaMetrics::default();
+    let machine = StateMachine::open(options.fs, &options.image_dir, metrics.clone())?;
     let published = machine.published();
-    let network = Network { pool: options.pool.clone() };
-    let raft = Raft::new(options.node_id, config, network, LogStore::new(options.log), machine).await;
+    let network = Network { pool: options.pool.clone(), metrics: metrics.clone() };
+    let raft = Raft::new(options.node_id, config, network, LogStore::new(options.log, options.clock.clone(), metrics.clone()), machine).await;
     let raft = raft.map_err(|e| err!(Unavailable, "the catalog cannot start: {e}"))?;
-    let handle = MetaHandle { raft: raft.clone(), published, pool: options.pool, ids: Arc::new(IdGenerator::default()), node_id: options.node_id };
+    let handle = MetaHandle { raft: raft.clone(), published, pool: options.pool, ids: Arc::new(IdGenerator::default()), node_id: options.node_id, clock: options.clock, metrics };
 
     let initialized = raft.is_initialized().await.map_err(|e| err!(Unavailable, "the catalog cannot start: {e}"))?;
     if !initialized {

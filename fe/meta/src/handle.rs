@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use common_base::{Result, bail, err};
+use common_base::{Result, SharedClock, bail, err};
 use common_rpc::{RpcPool, status};
 use fe_catalog::{CatalogSnapshot, Op, Reply, image};
 use openraft::error::{ClientWriteError, RaftError};
@@ -10,7 +10,7 @@ use proto_services::fe_peer::ProposeRequest;
 use serde_bytes::ByteBuf;
 use tokio::sync::watch;
 
-use crate::{id_gen::IdGenerator, state_machine::Published, types::{Answer, OpRecord, Raft}};
+use crate::{id_gen::IdGenerator, metrics::MetaMetrics, state_machine::Published, types::{Answer, OpRecord, Raft}};
 
 /// A proposal is not waited for longer than this.
 const PROPOSE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -23,6 +23,8 @@ pub struct MetaHandle {
     pub(crate) pool: Arc<RpcPool>,
     pub(crate) ids: Arc<IdGenerator>,
     pub(crate) node_id: u64,
+    pub(crate) clock: SharedClock,
+    pub(crate) metrics: MetaMetrics,
 }
 
 impl MetaHandle {
@@ -33,9 +35,11 @@ impl MetaHandle {
 
     /// Proposes an op and waits until it is applied; a refusal is the op's own error. The index is where it stands in the log.
     pub async fn propose(&self, op: &Op) -> Result<(Reply, u64)> {
+        let begun = self.clock.monotonic();
         let record = image::encode_op(op)?;
         let (answer, index) = self.propose_record(record).await?;
         self.wait_applied(index, PROPOSE_TIMEOUT).await?;
+        self.metrics.propose_ms.observe_ms(self.clock.monotonic().saturating_sub(begun));
         answer.into_result().map(|reply| (reply, index))
     }
 
@@ -83,6 +87,17 @@ impl MetaHandle {
     /// Highest log index applied here.
     pub fn applied_index(&self) -> u64 {
         self.published.applied()
+    }
+
+    /// What the log and the images of this FE count.
+    pub fn metrics(&self) -> &MetaMetrics {
+        &self.metrics
+    }
+
+    /// Log entries since the newest image: what a restart replays.
+    pub fn entries_since_image(&self) -> u64 {
+        let state = self.raft.metrics().borrow().clone();
+        state.last_log_index.unwrap_or(0).saturating_sub(state.snapshot.map_or(0, |id| id.index))
     }
 
     /// Follows the applied index: a change means a new snapshot.

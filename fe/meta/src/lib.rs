@@ -10,6 +10,7 @@ pub mod bootstrap;
 pub mod handle;
 mod id_gen;
 mod log_store;
+mod metrics;
 mod network;
 pub mod service;
 mod state_machine;
@@ -17,3 +18,4 @@ mod types;
 
 pub use bootstrap::{MetaOptions, open};
 pub use handle::MetaHandle;
+pub use metrics::MetaMetrics;

@@ -4,14 +4,14 @@
 
 use std::{fmt::Debug, ops::{Bound, RangeBounds}};
 
-use common_base::kv::{Batch, KvRange, SharedKv};
+use common_base::{SharedClock, kv::{Batch, KvRange, SharedKv}};
 use openraft::{
     Entry, ErrorSubject, ErrorVerb, LogId, LogState, OptionalSend, RaftLogReader, StorageError, StorageIOError, Vote,
     storage::{LogFlushed, RaftLogStorage},
 };
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::types::TypeConfig;
+use crate::{metrics::MetaMetrics, types::TypeConfig};
 
 const ENTRY: u8 = b'l';
 const VOTE: &[u8] = b"v";
@@ -24,6 +24,8 @@ type Stored<T> = Result<T, StorageError<u64>>;
 #[derive(Clone)]
 pub struct LogStore {
     kv: SharedKv,
+    clock: SharedClock,
+    metrics: MetaMetrics,
 }
 
 fn entry_key(index: u64) -> Vec<u8> {
@@ -38,8 +40,8 @@ fn failed(subject: ErrorSubject<u64>, verb: ErrorVerb, e: impl std::error::Error
 
 impl LogStore {
     /// A log on a store.
-    pub fn new(kv: SharedKv) -> Self {
-        Self { kv }
+    pub fn new(kv: SharedKv, clock: SharedClock, metrics: MetaMetrics) -> Self {
+        Self { kv, clock, metrics }
     }
 
     fn read<T: DeserializeOwned>(&self, key: &[u8]) -> Stored<Option<T>> {
@@ -81,6 +83,7 @@ impl RaftLogReader<TypeConfig> for LogStore {
             let (_, bytes) = item.map_err(|e| failed(ErrorSubject::Logs, ErrorVerb::Read, e))?;
             entries.push(rmp_serde::from_slice(&bytes).map_err(|e| failed(ErrorSubject::Logs, ErrorVerb::Read, e))?);
         }
+        self.metrics.log_read.add(entries.len() as u64);
         Ok(entries)
     }
 }
@@ -125,10 +128,22 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         I::IntoIter: OptionalSend,
     {
         let mut batch = Batch::new();
+        let (mut count, mut bytes) = (0, 0);
         for entry in entries {
-            batch.put(entry_key(entry.log_id.index), Self::encode(&entry)?);
+            let encoded = Self::encode(&entry)?;
+            count += 1;
+            bytes += encoded.len() as u64;
+            batch.put(entry_key(entry.log_id.index), encoded);
         }
+        let begun = self.clock.monotonic();
         let written = self.kv.write(batch, true);
+        if written.is_ok() {
+            self.metrics.write_ms.observe_ms(self.clock.monotonic().saturating_sub(begun));
+            self.metrics.write_batch.observe(count);
+            self.metrics.write_bytes.observe(bytes);
+            self.metrics.log_written.add(count);
+            self.metrics.log_bytes.add(bytes);
+        }
         callback.log_io_completed(written.as_ref().map(|_| ()).map_err(|e| std::io::Error::other(e.to_string())));
         written.map_err(|e| failed(ErrorSubject::Logs, ErrorVerb::Write, e))
     }

@@ -12,11 +12,12 @@ use openraft::{
 use proto_services::fe_peer::RaftMessage;
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::types::TypeConfig;
+use crate::{metrics::MetaMetrics, types::TypeConfig};
 
 /// Makes connections to members.
 pub struct Network {
     pub pool: Arc<RpcPool>,
+    pub metrics: MetaMetrics,
 }
 
 /// One member.
@@ -24,6 +25,7 @@ pub struct Member {
     pool: Arc<RpcPool>,
     target: u64,
     address: String,
+    metrics: MetaMetrics,
 }
 
 #[derive(Clone, Copy)]
@@ -37,7 +39,7 @@ impl RaftNetworkFactory<TypeConfig> for Network {
     type Network = Member;
 
     async fn new_client(&mut self, target: u64, node: &BasicNode) -> Member {
-        Member { pool: self.pool.clone(), target, address: node.addr.clone() }
+        Member { pool: self.pool.clone(), target, address: node.addr.clone(), metrics: self.metrics.clone() }
     }
 }
 
@@ -80,7 +82,11 @@ impl RaftNetwork<TypeConfig> for Member {
         rpc: InstallSnapshotRequest<TypeConfig>,
         option: RPCOption,
     ) -> Result<InstallSnapshotResponse<u64>, RPCError<u64, BasicNode, RaftError<u64, InstallSnapshotError>>> {
-        self.call(Kind::Install, &rpc, &option).await
+        let installed = self.call(Kind::Install, &rpc, &option).await;
+        if rpc.done && installed.is_ok() {
+            self.metrics.image_pushed.inc();
+        }
+        installed
     }
 
     async fn vote(&mut self, rpc: VoteRequest<u64>, option: RPCOption) -> Result<VoteResponse<u64>, RPCError<u64, BasicNode, RaftError<u64>>> {

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
-use crate::types::{Answer, TypeConfig};
+use crate::{metrics::MetaMetrics, types::{Answer, TypeConfig}};
 
 const IMAGES_KEPT: usize = 2;
 
@@ -61,6 +61,7 @@ struct Inner {
     dir: PathBuf,
     published: Arc<Published>,
     position: Mutex<Position>,
+    metrics: MetaMetrics,
 }
 
 /// The state machine; clones share it.
@@ -75,7 +76,7 @@ fn failed(verb: ErrorVerb, e: &common_base::Error) -> StorageError<u64> {
 
 impl StateMachine {
     /// Opens the newest readable image of a directory, or starts empty.
-    pub fn open(fs: SharedFs, dir: &Path) -> Result<Self> {
+    pub fn open(fs: SharedFs, dir: &Path, metrics: MetaMetrics) -> Result<Self> {
         fs.mkdir_all(dir)?;
         let mut position = Position::default();
         let mut state = CatalogState::default();
@@ -91,7 +92,7 @@ impl StateMachine {
         }
         let applied = position.last_applied.map_or(0, |id| id.index);
         let published = Arc::new(Published { state: RwLock::new(Arc::new(state)), index: watch::Sender::new(applied) });
-        Ok(Self { inner: Arc::new(Inner { fs, dir: dir.to_owned(), published, position: Mutex::new(position) }) })
+        Ok(Self { inner: Arc::new(Inner { fs, dir: dir.to_owned(), published, position: Mutex::new(position), metrics }) })
     }
 
     /// What readers see.
@@ -114,6 +115,7 @@ impl StateMachine {
         let bytes = encode_file(&ImageFile { position: position.clone(), catalog })?;
         let index = position.last_applied.map_or(0, |id| id.index);
         self.inner.fs.write_atomic(&self.inner.dir.join(format!("image.{index:020}")), &bytes)?;
+        self.inner.metrics.image_written.inc();
         let all = images(&self.inner.fs, &self.inner.dir)?;
         for (_, old) in all.iter().take(all.len().saturating_sub(IMAGES_KEPT)) {
             self.inner.fs.remove(old)?;

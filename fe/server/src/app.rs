@@ -9,7 +9,7 @@ use be_exec::{
     sink::{FileSource, FileSourceProvider, TableSinkProvider, TableWriter},
 };
 use common_base::{
-    Result, SharedClock, SharedRng, config::ConfigSet, err, fs::SharedFs, ids::{NodeId, QueryId}, kv::SharedKv, mem::MemTracker,
+    Result, SharedClock, SharedRng, config::ConfigSet, err, fs::SharedFs, ids::{NodeId, QueryId}, kv::SharedKv, machine::ProcessFacts, mem::MemTracker,
     net::{Listener, Net}, runtime::Shutdown,
 };
 use common_rpc::{RpcPool, TokenSource};
@@ -30,6 +30,10 @@ pub struct Seams {
     pub log_store: SharedKv,
     /// Worker threads for local queries; false = run them on the calling runtime (simulations).
     pub threads: bool,
+    /// What the kernel says of the process.
+    pub process: fn() -> ProcessFacts,
+    /// Bytes the process may use.
+    pub memory: u64,
 }
 
 /// A running frontend.
@@ -71,7 +75,7 @@ struct Ports {
 
 /// Starts a frontend; returns when it serves.
 pub async fn start(set: &Arc<ConfigSet>, meta_dir: &Path, seams: Seams, shutdown: Shutdown) -> Result<App> {
-    let Seams { clock, rng, fs, net, log_store, threads } = seams;
+    let Seams { clock, rng, fs, net, log_store, threads, process, memory } = seams;
     let bind = |name: &'static str, port: u16| {
         let net = net.clone();
         async move { net.bind(&format!("0.0.0.0:{port}")).await.map_err(|e| err!(Unavailable, "{name} {port} cannot be used: {}", e.message())) }
@@ -101,6 +105,7 @@ pub async fn start(set: &Arc<ConfigSet>, meta_dir: &Path, seams: Seams, shutdown
     let meta = fe_meta::open(MetaOptions {
         node_id: 1,
         address: format!("{host}:{}", set.get(&config::EDIT_LOG_PORT)),
+        clock: clock.clone(),
         fs,
         image_dir: meta_dir.join("image"),
         log: log_store,
@@ -145,7 +150,8 @@ pub async fn start(set: &Arc<ConfigSet>, meta_dir: &Path, seams: Seams, shutdown
     let engine = Engine::new(options, meta, registry, pool, local, clock, rng);
     engine.start(&shutdown);
     let metrics = Arc::new(Metrics::default());
-    metrics::watch(&metrics, &engine);
+    metrics::watch(&metrics, &engine, process, memory);
+    common_base::runtime::spawn("metrics", metrics::run(metrics.clone(), engine.clock.clone(), shutdown.clone()));
     let source = metrics.registry.clone();
     // Set once, here: the engine was made just above.
     let _ = engine.metrics.set(Box::new(move || source.samples()));

@@ -3,7 +3,7 @@
 use std::{process::ExitCode, sync::Arc};
 
 use common_base::{
-    Result, SharedRng, fs::LocalFs, net::TokioNet,
+    Result, SharedRng, fs::LocalFs, machine::ProcessFacts, net::TokioNet,
     process::{Program, Started},
     runtime::Shutdown,
 };
@@ -36,6 +36,8 @@ fn run(started: Started) -> Result<()> {
         net: Arc::new(TokioNet),
         log_store: RocksStore::open_shared(&meta_dir.join("log"))?,
         threads: true,
+        process: ProcessFacts::real,
+        memory: common_base::machine::memory_bytes()?,
     };
     let runtime = common_base::runtime::build_runtime("fe", common_base::runtime::cores().max(2))?;
     runtime.block_on(async {

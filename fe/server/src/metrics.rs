@@ -1,4 +1,6 @@
-//! What the frontend counts and measures, under the names that dashboards know.
+//! What the frontend counts and measures, under the names that dashboards know (docs/metrics.md lists them).
+//!
+//! What connections raise is a row of [`Statements`]; what is read from the catalog and the process is a row of [`TABLE`].
 
 use std::{
     collections::BTreeMap,
@@ -7,119 +9,188 @@ use std::{
 };
 
 use common_base::{
-    Error, ErrorCode,
-    metrics::{Counter, Histogram, Registry, Sample, SampleKind},
+    Error, ErrorCode, SharedClock,
+    machine::ProcessFacts,
+    metrics::{Rates, Registry, Row, Values},
+    runtime::Shutdown,
 };
-use fe_catalog::model::{LoadSource, TxnState};
+use fe_catalog::{CatalogSnapshot, CatalogState, model::{AlterKind, LoadSource, TxnState}};
 use fe_engine::Engine;
 
 /// Statements that take longer are slow.
 const SLOW_QUERY: Duration = Duration::from_secs(5);
 
-/// Counters that connections raise.
+common_base::metrics! {
+    /// What connections raise.
+    pub struct Statements {
+        requests: Counter = "request_total" {} "Commands of clients";
+        queries: Counter = "query_total" {} "Statements";
+        succeeded: Counter = "query_success" {} "Statements that were answered";
+        failed: Counter = "query_err" {} "Statements that ended with an error";
+        timed_out: Counter = "query_timeout" {} "Statements whose time was up";
+        not_understood: Counter = "query_analysis_err" {} "Statements with an error of the user's";
+        internal: Counter = "query_internal_err" {} "Statements with an error of the system's";
+        slow: Counter = "slow_query" {} "Statements of more than five seconds";
+        latency_ms: Histogram = "query_latency_ms" {} "Duration of statements";
+    }
+}
+
+/// The metrics of this process.
 pub struct Metrics {
     pub registry: Registry,
-    /// Commands of the MySQL protocol.
-    pub requests: Counter,
-    queries: Counter,
-    succeeded: Counter,
-    failed: Counter,
-    timed_out: Counter,
-    not_understood: Counter,
-    internal: Counter,
-    slow: Counter,
-    latency_ms: Histogram,
+    pub statements: Statements,
+    rates: Rates,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
-        let registry = Registry::new("starrocks_fe_");
-        let counter = |name, help| registry.counter(name, help, &[]);
-        Self {
-            requests: counter("request_total", "Commands of clients"),
-            queries: counter("query_total", "Statements"),
-            succeeded: counter("query_success", "Statements that were answered"),
-            failed: counter("query_err", "Statements that ended with an error"),
-            timed_out: counter("query_timeout", "Statements whose time was up"),
-            not_understood: counter("query_analysis_err", "Statements with an error of the user's"),
-            internal: counter("query_internal_err", "Statements with an error of the system's"),
-            slow: counter("slow_query", "Statements of more than five seconds"),
-            latency_ms: registry.histogram("query_latency_ms", "Duration of statements", &[]),
-            registry,
-        }
+        let (registry, statements) = (Registry::new("starrocks_fe_"), Statements::default());
+        statements.register(&registry);
+        Self { registry, statements, rates: Rates::default() }
     }
 }
 
 impl Metrics {
     /// A command with statements has ended.
     pub fn query_ended(&self, took: Duration, failure: Option<&Error>) {
-        self.queries.inc();
-        self.latency_ms.observe_ms(took);
+        let count = &self.statements;
+        count.queries.inc();
+        count.latency_ms.observe_ms(took);
         if took > SLOW_QUERY {
-            self.slow.inc();
+            count.slow.inc();
         }
-        let Some(e) = failure else { return self.succeeded.inc() };
-        self.failed.inc();
+        let Some(e) = failure else { return count.succeeded.inc() };
+        count.failed.inc();
         match e.code() {
-            ErrorCode::Timeout => self.timed_out.inc(),
+            ErrorCode::Timeout => count.timed_out.inc(),
             ErrorCode::Internal | ErrorCode::IoError | ErrorCode::Corruption | ErrorCode::NetworkError | ErrorCode::Unavailable | ErrorCode::MemoryLimit => {
-                self.internal.inc();
+                count.internal.inc();
             }
-            _ => self.not_understood.inc(),
+            _ => count.not_understood.inc(),
         }
     }
 }
 
-/// Values that are read when somebody asks.
-pub fn watch(metrics: &Metrics, engine: &Arc<Engine>) {
-    let weak: Weak<Engine> = Arc::downgrade(engine);
-    metrics.registry.collector(move |out| {
-        if let Some(engine) = weak.upgrade() {
-            collect(&engine, out);
+/// Totals whose growth per second is shown.
+type Total = (&'static str, fn(&Statements) -> u64);
+const QUERIES: Total = ("queries", |s| s.queries.get());
+const REQUESTS: Total = ("requests", |s| s.requests.get());
+const FAILURES: Total = ("failures", |s| s.failed.get());
+
+/// Remembers totals, so that rates can be told. Runs until shutdown.
+pub async fn run(metrics: Arc<Metrics>, clock: SharedClock, shutdown: Shutdown) {
+    loop {
+        for (name, total) in [QUERIES, REQUESTS, FAILURES] {
+            metrics.rates.note(name, clock.monotonic(), total(&metrics.statements) as f64);
         }
+        if !shutdown.sleep(Rates::INTERVAL).await {
+            return;
+        }
+    }
+}
+
+/// Adds what other parts count, and what is read when somebody asks.
+pub fn watch(metrics: &Arc<Metrics>, engine: &Arc<Engine>, process: fn() -> ProcessFacts, memory: u64) {
+    engine.counts.register(&metrics.registry);
+    engine.meta.metrics().register(&metrics.registry);
+    let (engine, own): (Weak<Engine>, Weak<Metrics>) = (Arc::downgrade(engine), Arc::downgrade(metrics));
+    metrics.registry.table(TABLE, move || {
+        let (engine, metrics) = (engine.upgrade()?, own.upgrade()?);
+        Some(View { catalog: engine.meta.snapshot(), leads: engine.meta.is_leader(), process: process(), memory, engine, metrics })
     });
 }
 
-fn collect(engine: &Engine, out: &mut Vec<Sample>) {
-    let catalog = engine.meta.snapshot();
-    let mut gauge = |name: &str, help: &str, labels: &[(&str, &str)], value: usize| {
-        out.push(Sample::new(name, help, SampleKind::Gauge, labels, value as f64));
-    };
-    let alive = engine.nodes.alive(&catalog).len();
-    let nodes = [
-        ("fe_node_num", "total", catalog.frontends.len()),
-        ("be_node_num", "total", catalog.backends.len()),
-        ("be_node_num", "alive", alive),
-        ("be_node_num", "dead", catalog.backends.len() - alive.min(catalog.backends.len())),
-    ];
-    for (kind, state, count) in nodes {
-        gauge("node_info", "Processes of the cluster", &[("type", kind), ("state", state)], count);
-    }
-    gauge("max_journal_id", "Last change of the catalog that this frontend has applied", &[], engine.meta.applied_index() as usize);
-    gauge("is_leader", "1 when this frontend leads", &[], usize::from(engine.meta.is_leader()));
+/// What the rows read.
+struct View {
+    engine: Arc<Engine>,
+    metrics: Arc<Metrics>,
+    catalog: CatalogSnapshot,
+    leads: bool,
+    process: ProcessFacts,
+    /// Bytes the process may use.
+    memory: u64,
+}
 
-    let mut connections: BTreeMap<String, usize> = BTreeMap::new();
-    for session in engine.sessions.all() {
-        *connections.entry(session.user.clone()).or_default() += 1;
-    }
-    for (user, count) in &connections {
-        gauge("connection_total", "Connections of clients", &[("user", user)], *count);
-    }
+const TABLE: &[Row<View>] = &[
+    Row::gauges("node_info", "Processes of the cluster", nodes),
+    Row::gauge("is_leader", "1 when this frontend leads", |v| f64::from(u8::from(v.leads))),
+    Row::gauge("qps", "Statements per second", |v| v.per_second(QUERIES)),
+    Row::gauge("rps", "Commands of clients per second", |v| v.per_second(REQUESTS)),
+    Row::gauge("query_err_rate", "Statements per second that ended with an error", |v| v.per_second(FAILURES)),
+    Row::gauges("query_latency", "Duration of statements in milliseconds", query_latency),
+    Row::gauge("unfinished_query", "Statements that run now", |v| v.engine.sessions.busy() as f64),
+    Row::gauges("connection_total", "Connections of clients", connections),
+    Row::gauge("txn_running", "Load transactions that have begun and not ended", |v| {
+        v.catalog.txns.values().filter(|t| matches!(t.state, TxnState::Prepare | TxnState::Prepared)).count() as f64
+    }),
+    Row::gauges("job", "Loads and changes of tables that are remembered", jobs),
+    Row::gauge("max_journal_id", "Last change of the catalog that this frontend has applied", |v| v.engine.meta.applied_index() as f64),
+    Row::gauge("meta_log_count", "Changes of the catalog since its newest image", |v| v.engine.meta.entries_since_image() as f64),
+    Row::gauges("tablet_num", "Replicas of tablets on a backend", tablets),
+    Row::gauges("tablet_max_compaction_score", "Score of the backend's tablet that needs compaction most", |v, out| {
+        compaction_scores(v).into_iter().for_each(|(name, score)| out.add(&[("backend", &name)], score));
+    }),
+    Row::gauge("max_tablet_compaction_score", "Score of the tablet that needs compaction most", |v| {
+        compaction_scores(v).into_iter().map(|(_, score)| score).fold(0.0, f64::max)
+    }),
+    Row::gauges("db_size_bytes", "Bytes of a database by the last statistics, one replica counted", |v, out| {
+        let mut sizes: BTreeMap<&str, u64> = v.catalog.databases.values().map(|d| (d.name.as_str(), 0)).collect();
+        table_sizes(&v.catalog).for_each(|(db, _, bytes)| *sizes.entry(db).or_default() += bytes);
+        sizes.into_iter().for_each(|(db, bytes)| out.add(&[("db_name", db)], bytes as f64));
+    }),
+    Row::gauges("table_size_bytes", "Bytes of a table by the last statistics, one replica counted", |v, out| {
+        table_sizes(&v.catalog).for_each(|(db, table, bytes)| out.add(&[("db_name", db), ("tbl_name", table)], bytes as f64));
+    }),
+    Row::gauges("memory_usage", "Bytes in use: of the whole process, and of fragments that run here", |v, out| {
+        out.add(&[("module", "process")], v.process.resident.unwrap_or(0) as f64);
+        out.add(&[("module", "local_queries")], v.engine.local.memory.consumed() as f64);
+    }),
+    Row::gauges("jvm_heap_size_bytes", "Bytes of the process in memory, and what it may use at most; the name is the one dashboards know", |v, out| {
+        out.add(&[("type", "used")], v.process.resident.unwrap_or(0) as f64);
+        out.add(&[("type", "max")], v.memory as f64);
+    }),
+    Row::gauges("jvm_thread", "Threads of the process; the name is the one dashboards know", |v, out| out.add(&[("type", "count")], v.process.threads as f64)),
+    Row::gauge("process_fd_num_used", "Open files of the process", |v| v.process.open_files as f64),
+];
 
-    let mut tablets: BTreeMap<u64, usize> = catalog.backends.keys().map(|id| (id.0, 0)).collect();
-    let partitions = catalog.tables.values().filter_map(|t| t.as_olap()).flat_map(|t| t.partitions.values());
-    for tablet in partitions.flat_map(|p| &p.indexes).flat_map(|i| &i.tablets) {
-        for replica in &tablet.replicas {
-            *tablets.entry(replica.node.0).or_default() += 1;
+impl View {
+    fn per_second(&self, (name, total): Total) -> f64 {
+        self.metrics.rates.per_second(name, self.engine.clock.monotonic(), total(&self.metrics.statements) as f64)
+    }
+}
+
+fn nodes(v: &View, out: &mut Values) {
+    let (own, leader) = (v.engine.meta.node_id(), v.engine.meta.leader());
+    // What this frontend knows first-hand: itself, and a leader it hears from.
+    let frontends = v.catalog.frontends.values().filter(|f| f.id.0 == own || leader == Some(f.id.0)).count();
+    let backends = v.engine.nodes.alive(&v.catalog).len();
+    for (kind, total, alive) in [("fe_node_num", v.catalog.frontends.len(), frontends), ("be_node_num", v.catalog.backends.len(), backends)] {
+        for (state, count) in [("total", total), ("alive", alive), ("dead", total.saturating_sub(alive))] {
+            out.add(&[("type", kind), ("state", state)], count as f64);
         }
     }
-    for (node, count) in &tablets {
-        let name = catalog.backends.values().find(|b| b.id.0 == *node).map_or_else(|| node.to_string(), |b| format!("{}:{}", b.host, b.heartbeat_port));
-        gauge("tablet_num", "Replicas of tablets on a backend", &[("backend", &name)], *count);
-    }
+}
 
-    let mut loads: BTreeMap<(&str, &str), usize> = BTreeMap::new();
-    for txn in catalog.txns.values() {
+fn query_latency(v: &View, out: &mut Values) {
+    let latency = &v.metrics.statements.latency_ms;
+    out.add(&[("type", "mean")], latency.sum() as f64 / latency.count().max(1) as f64);
+    let quantiles = [("50_quantile", 0.5), ("75_quantile", 0.75), ("90_quantile", 0.9), ("95_quantile", 0.95), ("99_quantile", 0.99), ("999_quantile", 0.999)];
+    for (name, q) in quantiles {
+        out.add(&[("type", name)], latency.quantile(q) as f64);
+    }
+}
+
+fn connections(v: &View, out: &mut Values) {
+    let mut of_user: BTreeMap<String, usize> = BTreeMap::new();
+    for session in v.engine.sessions.all() {
+        *of_user.entry(session.user.clone()).or_default() += 1;
+    }
+    of_user.iter().for_each(|(user, count)| out.add(&[("user", user)], *count as f64));
+}
+
+fn jobs(v: &View, out: &mut Values) {
+    let mut count: BTreeMap<(&str, &str, &str), usize> = BTreeMap::new();
+    for txn in v.catalog.txns.values() {
         let kind = match txn.source {
             LoadSource::StreamLoad => "STREAM",
             LoadSource::Insert => "INSERT",
@@ -131,13 +202,45 @@ fn collect(engine: &Engine, out: &mut Vec<Sample>) {
             TxnState::Visible => "FINISHED",
             TxnState::Aborted { .. } => "CANCELLED",
         };
-        *loads.entry((kind, state)).or_default() += 1;
+        *count.entry(("load", kind, state)).or_default() += 1;
     }
-    let running = loads.iter().filter(|((_, state), _)| *state == "LOADING").map(|(_, n)| n).sum();
-    gauge("txn_running", "Load transactions that have begun and not ended", &[], running);
-    for ((kind, state), count) in &loads {
-        gauge("job", "Loads that are remembered", &[("job", "load"), ("type", kind), ("state", state)], *count);
+    for job in v.catalog.alter_jobs.values() {
+        let kind = match job.kind {
+            AlterKind::Column => "SCHEMA_CHANGE",
+            AlterKind::Rollup => "ROLLUP",
+            AlterKind::Optimize => "OPTIMIZE",
+        };
+        *count.entry(("alter", kind, job.state_name())).or_default() += 1;
     }
+    count.into_iter().for_each(|((job, kind, state), count)| out.add(&[("job", job), ("type", kind), ("state", state)], count as f64));
+}
+
+/// Only the leader hears of backends: elsewhere what comes from them is 0.
+fn tablets(v: &View, out: &mut Values) {
+    let mut replicas: BTreeMap<u64, usize> = BTreeMap::new();
+    if v.leads {
+        let partitions = v.catalog.tables.values().filter_map(|t| t.as_olap()).flat_map(|t| t.partitions.values());
+        for replica in partitions.flat_map(|p| &p.indexes).flat_map(|i| &i.tablets).flat_map(|t| &t.replicas) {
+            *replicas.entry(replica.node.0).or_default() += 1;
+        }
+    }
+    for backend in v.catalog.backends.values() {
+        let count = replicas.get(&backend.id.0).copied().unwrap_or(0);
+        out.add(&[("backend", &format!("{}:{}", backend.host, backend.heartbeat_port))], count as f64);
+    }
+}
+
+fn compaction_scores(v: &View) -> Vec<(String, f64)> {
+    let score = |b: &fe_catalog::model::Backend| v.engine.nodes.get(b.id).reply.and_then(|r| r.compactions).map_or(0.0, |c| c.max_score);
+    v.catalog.backends.values().map(|b| (format!("{}:{}", b.host, b.heartbeat_port), if v.leads { score(b) } else { 0.0 })).collect()
+}
+
+/// (database, table, bytes)
+fn table_sizes(catalog: &CatalogState) -> impl Iterator<Item = (&str, &str, u64)> {
+    catalog.tables.values().filter(|t| t.as_olap().is_some()).filter_map(|t| {
+        let db = catalog.databases.get(&t.db_id)?;
+        Some((db.name.as_str(), t.name.as_str(), catalog.statistics_of(t.id).map_or(0, |s| s.bytes())))
+    })
 }
 
 #[cfg(test)]

@@ -101,6 +101,8 @@ async fn run_fe(machine: Machine, trace: Trace) -> turmoil::Result {
         net: Arc::new(SimNet { host: machine.name.to_owned(), trace }),
         log_store: machine.kv(Path::new("log")),
         threads: false,
+        process: Default::default,
+        memory: 4 << 30,
     };
     let _app = fe_server::app::start(&set, Path::new("/meta"), seams, Shutdown::new()).await?;
     std::future::pending().await

@@ -17,6 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use common_base::metrics::GaugeGuard;
 use parking_lot::{Condvar, Mutex};
 
 /// A driver as the pool sees it; it handles its own failures.
@@ -54,9 +55,17 @@ pub trait Spawner: Send + Sync {
 
 const LEVELS: usize = 8;
 
+common_base::metrics! {
+    /// What a pool counts.
+    pub struct PoolMetrics {
+        drivers: Gauge = "pipe_drivers" {} "Drivers of queries and loads that have not ended";
+        scheduled: Counter = "pipe_driver_schedule_count" {} "Times a driver got a thread";
+    }
+}
+
 struct Task {
-    /// Taken while it is being polled.
-    future: Mutex<Option<DriverFuture>>,
+    /// Taken while it is being polled; counted until it has ended.
+    future: Mutex<Option<(DriverFuture, GaugeGuard)>>,
     state: AtomicU8,
     clock: Arc<QueryClock>,
     pool: Weak<Shared>,
@@ -103,6 +112,7 @@ struct Queues {
 }
 
 struct Shared {
+    metrics: PoolMetrics,
     queues: Mutex<Queues>,
     available: Condvar,
 }
@@ -143,7 +153,7 @@ pub struct WorkerPool {
 impl WorkerPool {
     /// Starts `workers` threads named `exec-N`.
     pub fn new(workers: usize) -> std::io::Result<Arc<Self>> {
-        let shared = Arc::new(Shared { queues: Mutex::default(), available: Condvar::new() });
+        let shared = Arc::new(Shared { metrics: PoolMetrics::default(), queues: Mutex::default(), available: Condvar::new() });
         let mut threads = Vec::with_capacity(workers);
         for i in 0..workers.max(1) {
             let shared = shared.clone();
@@ -151,12 +161,17 @@ impl WorkerPool {
         }
         Ok(Arc::new(Self { shared, threads: Mutex::new(threads) }))
     }
+
+    /// What it counts.
+    pub fn metrics(&self) -> &PoolMetrics {
+        &self.shared.metrics
+    }
 }
 
 impl Spawner for WorkerPool {
     fn spawn(&self, clock: Arc<QueryClock>, driver: DriverFuture) {
         let task = Arc::new(Task {
-            future: Mutex::new(Some(driver)),
+            future: Mutex::new(Some((driver, self.shared.metrics.drivers.scope()))),
             state: AtomicU8::new(QUEUED),
             clock,
             pool: Arc::downgrade(&self.shared),
@@ -182,7 +197,8 @@ impl Drop for WorkerPool {
 fn work(shared: &Shared) {
     while let Some(task) = shared.pop() {
         task.state.store(RUNNING, Ordering::Release);
-        let Some(mut future) = task.future.lock().take() else { continue };
+        let Some((mut future, counted)) = task.future.lock().take() else { continue };
+        shared.metrics.scheduled.inc();
         let waker: Waker = task.clone().into();
         let started = Instant::now();
         let done = future.as_mut().poll(&mut Context::from_waker(&waker)).is_ready();
@@ -190,7 +206,7 @@ fn work(shared: &Shared) {
         if done {
             continue;
         }
-        *task.future.lock() = Some(future);
+        *task.future.lock() = Some((future, counted));
         if task.state.compare_exchange(RUNNING, IDLE, Ordering::AcqRel, Ordering::Acquire).is_err() {
             task.state.store(QUEUED, Ordering::Release);
             shared.push(task);

@@ -60,6 +60,8 @@ pub struct ScanMetrics {
     pub pages_pruned: AtomicU64,
     pub rows_pruned: AtomicU64,
     pub rows_read: AtomicU64,
+    /// Stored bytes of the pages that were needed, wherever they came from.
+    pub bytes_read: AtomicU64,
     pub rows_returned: AtomicU64,
     /// Rows that need no reading as bloom filters, ngram bloom filters and bitmap indexes say; zone maps were asked before.
     pub bloom_rows: AtomicU64,
@@ -478,6 +480,7 @@ impl SegmentScan {
                 let sequential = self.last_page[column] == usize::MAX || self.last_page[column] + 1 == page;
                 let end = if sequential { self.end_row.div_ceil(self.segment.page_rows()) } else { page + 1 };
                 self.last_page[column] = page;
+                self.spec.metrics.bytes_read.fetch_add(self.segment.columns()[*at].page_len(page) as u64, Ordering::Relaxed);
                 relabel(self.segment.page_ahead(*at, page, end, &mut self.ahead[column])?, ty)?
             }
         };

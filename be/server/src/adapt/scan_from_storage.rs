@@ -54,7 +54,7 @@ impl ScanProvider for StorageScans {
         let bounds = spec.output.iter().map(|c| union_bounds(&reads, *c)).collect();
         let rows = reads.iter().map(|r| r.rows).sum();
         let morsels = reads.into_iter().flat_map(|r| r.morsels).collect();
-        Ok(Arc::new(StorageScan { morsels, bounds, rows, metrics }))
+        Ok(Arc::new(StorageScan { engine: self.engine.clone(), morsels, bounds, rows, metrics }))
     }
 }
 
@@ -68,6 +68,7 @@ fn union_bounds(reads: &[TabletRead], column: usize) -> Option<Bounds> {
 }
 
 struct StorageScan {
+    engine: Arc<StorageEngine>,
     morsels: Vec<Morsel>,
     bounds: Vec<Option<Bounds>>,
     rows: u64,
@@ -95,7 +96,7 @@ impl ScanSource for StorageScan {
 
     fn open_morsel(&self, index: usize) -> Result<Box<dyn MorselReader>> {
         let morsel = &self.morsels[index];
-        Ok(Box::new(Reader { scan: morsel.scan()?, rows: morsel.rows() as u64, _metrics: self.metrics.clone() }))
+        Ok(Box::new(Reader { scan: morsel.scan()?, rows: morsel.rows() as u64, metrics: self.metrics.clone(), engine: self.engine.clone() }))
     }
 
     fn bounds(&self, output: usize) -> Option<Bounds> {
@@ -110,7 +111,16 @@ impl ScanSource for StorageScan {
 struct Reader {
     scan: MorselScan,
     rows: u64,
-    _metrics: Arc<ScanMetrics>,
+    metrics: Arc<ScanMetrics>,
+    engine: Arc<StorageEngine>,
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        let totals = self.engine.metrics();
+        totals.scan_rows.add(self.metrics.rows_read.swap(0, Ordering::Relaxed));
+        totals.scan_bytes.add(self.metrics.bytes_read.swap(0, Ordering::Relaxed));
+    }
 }
 
 impl MorselReader for Reader {

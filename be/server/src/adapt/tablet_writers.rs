@@ -56,6 +56,12 @@ impl TabletWriters {
         self.expected.lock().remove(&txn).unwrap_or(1)
     }
 
+    /// Loads that are open, and the tablets they write to.
+    pub fn open_counts(&self) -> (usize, usize) {
+        let loads: Vec<_> = self.loads.lock().values().cloned().collect();
+        (loads.len(), loads.iter().map(|load| load.writers.read().len()).sum())
+    }
+
     /// A load has ended elsewhere: a sender that never came is not waited for.
     pub fn forget(&self, txn: TxnId) {
         self.expected.lock().remove(&txn);

@@ -81,13 +81,13 @@ impl BeService for Service {
     async fn create_tablets(&self, request: Request<CreateTabletsRequest>) -> Answer<BeReply> {
         let storage = self.parts.storage.clone();
         let tablets = request.into_inner().tablets;
-        reply(common_base::runtime::blocking("create tablets", move || storage.create_tablets(&tablets)).await)
+        reply(self.parts.metrics.create_tablet.count(common_base::runtime::blocking("create tablets", move || storage.create_tablets(&tablets)).await))
     }
 
     async fn drop_tablets(&self, request: Request<DropTabletsRequest>) -> Answer<BeReply> {
         let storage = self.parts.storage.clone();
         let ids: Vec<TabletId> = request.into_inner().tablet_ids.into_iter().map(TabletId).collect();
-        reply(common_base::runtime::blocking("drop tablets", move || storage.drop_tablets(&ids)).await)
+        reply(self.parts.metrics.drop_tablet.count(common_base::runtime::blocking("drop tablets", move || storage.drop_tablets(&ids)).await))
     }
 
     async fn publish_version(&self, request: Request<PublishRequest>) -> Answer<PublishReply> {
@@ -95,7 +95,8 @@ impl BeService for Service {
         let request = request.into_inner();
         let published = common_base::runtime::blocking("publish", move || Ok(publish(&storage, &request))).await;
         self.parts.metrics.publish_total.inc();
-        if published.as_ref().map_or(true, |reply| !reply.failed_tablets.is_empty()) {
+        let failed = published.as_ref().map_or(true, |reply| !reply.failed_tablets.is_empty());
+        if self.parts.metrics.publish.count(if failed { Err(()) } else { Ok(()) }).is_err() {
             self.parts.metrics.publish_failed.inc();
         }
         Ok(Response::new(published.unwrap_or_else(|e| PublishReply { status: Some(status::to_message(&e)), ..PublishReply::default() })))
@@ -121,7 +122,7 @@ impl BeService for Service {
             Ok(conversion) => conversion,
             Err(e) => return reply(Err(e)),
         };
-        reply(common_base::runtime::blocking("convert tablet", move || storage.convert(&conversion)).await)
+        reply(self.parts.metrics.schema_change.count(common_base::runtime::blocking("convert tablet", move || storage.convert(&conversion)).await))
     }
 
     async fn compact_tablets(&self, request: Request<CompactTabletsRequest>) -> Answer<BeReply> {
@@ -145,6 +146,7 @@ impl BeService for Service {
         let storage = self.parts.storage.clone();
         let request = request.into_inner();
         let prepared = common_base::runtime::blocking("prepare delete", move || prepare_delete(&storage, &request)).await;
+        let prepared = self.parts.metrics.delete.count(prepared);
         Ok(Response::new(prepared.unwrap_or_else(|e| PrepareDeleteReply { status: Some(status::to_message(&e)), prepared: Vec::new() })))
     }
 }
@@ -216,11 +218,14 @@ fn finished_with(error: &Error) -> ExecuteReply {
 struct Running {
     parts: Arc<Parts>,
     id: QueryId,
+    started: std::time::Duration,
     _filters: Option<QueryFilters>,
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
+        let took = self.parts.clock.monotonic().saturating_sub(self.started);
+        self.parts.metrics.fragment_us.add(took.as_micros() as u64);
         self.parts.query_ended(self.id);
     }
 }
@@ -229,7 +234,7 @@ impl Drop for Running {
 fn results(parts: Arc<Parts>, run: QueryRun, filters: Option<QueryFilters>) -> impl Stream<Item = std::result::Result<ExecuteReply, Status>> {
     let id = run.context.id;
     parts.queries.lock().insert(id, run.context.cancel.clone());
-    let running = Running { parts, id, _filters: filters };
+    let running = Running { started: parts.clock.monotonic(), parts, id, _filters: filters };
     let mut ended = false;
     // The frontend counts too and is first to say so; this one ends queries whose frontend no longer counts.
     let limit = std::time::Duration::from_millis(run.context.options.timeout_ms);

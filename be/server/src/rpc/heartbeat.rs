@@ -65,8 +65,8 @@ fn compactions(state: be_storage::compaction::CompactionState) -> CompactionRepo
     CompactionReport {
         candidates: state.candidates,
         max_score: state.max_score,
-        running_base: state.running_base,
-        running_cumulative: state.running_cumulative,
+        running_base: state.base.running,
+        running_cumulative: state.cumulative.running + state.update.running,
         asked: state.asked,
     }
 }

@@ -112,6 +112,7 @@ impl Job {
         };
         let registered = self.parts.sources.register(&source, body, log.clone());
         let extras = QueryExtras { bad_rows: Some(log.clone()), seed: self.parts.rng.next_u64(), filter_sender: None };
+        self.parts.metrics.txn_exec.inc();
         let run = Arc::new(QueryRun::start(self.parts.exec.clone(), &plan, extras)?);
         let running = Running::new(self.parts.clone(), &run);
         let (draining, drained) = (run.clone(), pipe.clone());

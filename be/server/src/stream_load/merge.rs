@@ -307,8 +307,8 @@ async fn load(
         // Committed for good: its requests wait on rather than be told that they failed.
         wait_visible(job, begun).await?;
     }
-    job.parts.metrics.load_rows.add(counters.loaded_rows);
-    job.parts.metrics.load_bytes.add(bytes);
+    job.parts.metrics.stream_load_rows.add(counters.loaded_rows);
+    job.parts.metrics.stream_load_bytes.add(bytes);
     Ok(())
 }
 

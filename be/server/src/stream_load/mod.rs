@@ -184,8 +184,8 @@ impl Load {
         let step = self.now();
         outcome.visible = job.commit(begun, written, None).await?;
         outcome.commit = self.now().saturating_sub(step);
-        self.parts.metrics.load_rows.add(outcome.counters.loaded_rows);
-        self.parts.metrics.load_bytes.add(outcome.received);
+        self.parts.metrics.stream_load_rows.add(outcome.counters.loaded_rows);
+        self.parts.metrics.stream_load_bytes.add(outcome.received);
         Ok(())
     }
 

@@ -328,8 +328,8 @@ async fn commit(open: &Arc<Open>, state: &mut Progress, answer: &mut Answer) -> 
     state.over = true;
     open.job.parts.transactions.remove(open);
     let metrics = &open.job.parts.metrics;
-    metrics.load_rows.add(counters.loaded_rows);
-    metrics.load_bytes.add(state.received);
+    metrics.stream_load_rows.add(counters.loaded_rows);
+    metrics.stream_load_bytes.add(state.received);
     if !visible {
         return answer.refuse("PUBLISH_TIMEOUT", err!(Timeout, "publish timeout"));
     }

@@ -9,5 +9,5 @@ mod worker;
 
 pub use choice::choose;
 pub(crate) use state::Compactions;
-pub use state::{CompactionKind, CompactionState, CompactionTimes};
+pub use state::{CompactionKind, CompactionState, CompactionTimes, CompactionType, Workload};
 pub use view::{RowsetView, TabletView};

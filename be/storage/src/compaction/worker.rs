@@ -2,13 +2,12 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use common_base::ids::{TabletId, TxnId};
 use common_base::{Result, ResultExt, fail_point};
 
 use super::choice::{Choice, choose};
-use super::state::{CompactionKind, CompactionState};
+use super::state::{CompactionKind, CompactionState, CompactionType, Workload};
 use super::vertical;
 use super::view::{RowsetView, TabletView};
 use crate::data_dir::DataDir;
@@ -69,8 +68,10 @@ impl StorageEngine {
         let base = run.as_ref().is_some_and(|r| r.start == 0);
         let outcome = match run {
             Some(run) => {
-                let running = tablet.shared().compactions.begin(base);
-                let outcome = compact(&tablet, run).map(|()| true);
+                let of = CompactionType::of(&tablet, base);
+                let (outcomes, ..) = tablet.shared().metrics.compactions(of);
+                let running = tablet.shared().compactions.begin(of);
+                let outcome = outcomes.count(compact(&tablet, run, of)).map(|()| true);
                 drop(running);
                 tablet.note_compaction(base, outcome.is_ok());
                 outcome
@@ -125,13 +126,24 @@ impl StorageEngine {
 
     /// What is going on, for operators.
     pub fn compaction_state(&self) -> CompactionState {
-        let candidates = self.compaction_candidates();
         let compactions = &self.shared().compactions;
+        let candidates: Vec<(CompactionType, f64)> = self
+            .tablets()
+            .all()
+            .iter()
+            .filter_map(|t| self.choice_for(t).map(|c| (CompactionType::of(t, c.rowsets.start == 0), c.score)))
+            .collect();
+        let workload = |of: CompactionType| {
+            let scores = || candidates.iter().filter(|(t, _)| *t == of).map(|(_, score)| *score);
+            let running = compactions.running(of);
+            Workload { max_score: scores().fold(0.0, f64::max), waiting: (scores().count() as u64).saturating_sub(running), running }
+        };
         CompactionState {
             candidates: candidates.len() as u64,
-            max_score: candidates.first().map_or(0.0, |(_, score)| *score),
-            running_base: compactions.base.load(Ordering::Relaxed) as u64,
-            running_cumulative: compactions.cumulative.load(Ordering::Relaxed) as u64,
+            max_score: candidates.iter().map(|(_, score)| *score).fold(0.0, f64::max),
+            base: workload(CompactionType::Base),
+            cumulative: workload(CompactionType::Cumulative),
+            update: workload(CompactionType::Update),
             asked: compactions.asked.lock().len() as u64,
         }
     }
@@ -153,16 +165,20 @@ fn cumulative_run(rowsets: &[RowsetView]) -> Option<Range<usize>> {
     best
 }
 
-fn compact(tablet: &Arc<Tablet>, run: Range<usize>) -> Result<()> {
+fn compact(tablet: &Arc<Tablet>, run: Range<usize>, of: CompactionType) -> Result<()> {
     let snapshot = tablet.versions();
     let inputs: Vec<Arc<Rowset>> = snapshot.current()[run].to_vec();
     let (Some(first), Some(last)) = (inputs.first(), inputs.last()) else { return Ok(()) };
     let versions = (first.versions().0, last.versions().1);
     tablet.dir().check()?;
-    tablet.dir().check_room(inputs.iter().map(|r| r.meta().bytes).sum(), Purpose::Upkeep)?;
+    let bytes = inputs.iter().map(|r| r.meta().bytes).sum();
+    tablet.dir().check_room(bytes, Purpose::Upkeep)?;
     let schema = tablet.schema();
     let writer = RowsetWriter::new(tablet).sorted();
     vertical::merge(tablet, &schema, &inputs, snapshot.max(), &writer)?;
+    let (_, merged_bytes, merged_rowsets) = tablet.shared().metrics.compactions(of);
+    merged_bytes.add(bytes);
+    merged_rowsets.add(inputs.len() as u64);
     fail_point!("storage.compaction")?;
     let pending = writer.finish(TxnId(0), versions, None)?;
     fail_point!("storage.compaction.swap")?;

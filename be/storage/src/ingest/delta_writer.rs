@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common_base::ids::TxnId;
-use common_base::{Error, ErrorCode, Result, ResultExt, bail, ensure};
+use common_base::{Error, ErrorCode, MemTracker, Result, ResultExt, bail, ensure};
 use common_types::{Chunk, Scalar};
 use parking_lot::{Condvar, Mutex};
 use proto_messages::tablet::PrimaryLoad;
@@ -39,6 +39,8 @@ pub(crate) struct Inner {
     /// Types of the columns that come.
     columns: Vec<TabletColumn>,
     state: Mutex<State>,
+    /// What memtables count under.
+    memory: Arc<MemTracker>,
     /// Bytes of the memtable.
     held: AtomicUsize,
     idle: Condvar,
@@ -54,6 +56,15 @@ struct State {
 impl DeltaWriter {
     /// A load that writes the columns of `schema`: what the load's plan knew. Columns added since read as their default.
     pub(crate) fn new(tablet: &Arc<Tablet>, txn: TxnId, schema: Arc<TabletSchema>, load: Option<PrimaryLoad>) -> Result<Self> {
+        Self::with_memory(tablet, txn, schema, load, tablet.shared().loads.tracker())
+    }
+
+    /// Rows of another tablet, converted to this one's schema.
+    pub(crate) fn converting(tablet: &Arc<Tablet>) -> Result<Self> {
+        Self::with_memory(tablet, TxnId(0), tablet.schema(), None, &tablet.shared().conversion_tracker)
+    }
+
+    fn with_memory(tablet: &Arc<Tablet>, txn: TxnId, schema: Arc<TabletSchema>, load: Option<PrimaryLoad>, memory: &Arc<MemTracker>) -> Result<Self> {
         tablet.check()?;
         tablet.dir().check()?;
         tablet.dir().check_room(0, Purpose::Load)?;
@@ -70,12 +81,12 @@ impl DeltaWriter {
             let op = TabletColumn { uid: 0, name: "__op".to_owned(), ty: OP_TYPE, nullable: true, key: false, default: Scalar::Null, aggregation: String::new(), indexes: Vec::new() };
             columns.push(op);
         }
-        let loads = &tablet.shared().loads;
         let inner = Arc::new(Inner {
             rowset: RowsetWriter::new(tablet).with_primary_load(load),
             shape,
             columns,
-            state: Mutex::new(State { memtable: Memtable::new(loads.tracker()), flushing: 0, failure: None }),
+            state: Mutex::new(State { memtable: Memtable::new(memory), flushing: 0, failure: None }),
+            memory: memory.clone(),
             held: AtomicUsize::new(0),
             idle: Condvar::new(),
             tablet: tablet.clone(),
@@ -83,7 +94,7 @@ impl DeltaWriter {
             schema,
             txn,
         });
-        loads.add_writer(&inner);
+        tablet.shared().loads.add_writer(&inner);
         Ok(Self { inner })
     }
 
@@ -179,11 +190,13 @@ impl Inner {
         state.flushing += 1;
         self.held.store(0, Ordering::Relaxed);
         let ordinal = self.rowset.reserve(if self.shape.is_some() { SEGMENTS_PER_FLUSH } else { 1 });
-        (std::mem::replace(&mut state.memtable, Memtable::new(self.tablet.shared().loads.tracker())), ordinal)
+        (std::mem::replace(&mut state.memtable, Memtable::new(&self.memory)), ordinal)
     }
 
     fn flush(&self, mut memtable: Memtable, ordinal: u32, threads: usize) -> Result<()> {
-        let flushing = self.tablet.shared().loads.flush_begins(memtable.bytes());
+        let shared = self.tablet.shared();
+        let (bytes, begun) = (memtable.bytes(), shared.clock.monotonic());
+        let flushing = shared.loads.flush_begins(bytes);
         let mut write = || -> Result<()> {
             self.tablet.dir().check_room(memtable.bytes() as u64, Purpose::Load)?;
             if let Some(shape) = &self.shape {
@@ -196,6 +209,9 @@ impl Inner {
             Ok(())
         };
         let outcome = write().with_context(|| format!("writing to tablet {}", self.tablet.id()));
+        shared.metrics.memtable_flushes.inc();
+        shared.metrics.memtable_flush_bytes.add(bytes as u64);
+        shared.metrics.memtable_flush_us.add(shared.clock.monotonic().saturating_sub(begun).as_micros() as u64);
         if let Err(e) = &outcome
             && matches!(e.code(), ErrorCode::IoError | ErrorCode::DiskFull)
         {

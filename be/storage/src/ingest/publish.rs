@@ -117,7 +117,11 @@ fn publish_group(dir: &crate::data_dir::DataDir, txn: TxnId, group: &[(Arc<Table
     let written = dir.check().and_then(|()| fail_point!("storage.publish").map(|_| ())).and_then(|()| dir.meta().commit(batch));
     for (tablet, mut pending, next, version, mut applied) in ready {
         if written.is_ok() {
-            pending.remove(&txn);
+            if let Some(rowset) = pending.remove(&txn) {
+                let metrics = &tablet.shared().metrics;
+                metrics.load_rows.add(rowset.meta().rows);
+                metrics.load_bytes.add(rowset.meta().bytes);
+            }
             if let Some(applied) = &mut applied {
                 applied.settle(version);
             }

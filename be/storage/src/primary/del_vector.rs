@@ -42,6 +42,12 @@ impl SegmentDeletes {
         self.state.read().count
     }
 
+    /// Bytes of memory it takes, about; 0 when nothing was ever deleted.
+    pub fn memory_size(&self) -> usize {
+        let state = self.state.read();
+        state.live.as_ref().map_or(0, |l| l.inner().len()) + state.deltas.iter().map(|d| d.rows.serialized_size()).sum::<usize>()
+    }
+
     /// The rows that are live at a version; `None` = all.
     pub fn live_at(&self, version: i64) -> Option<BooleanBuffer> {
         let state = self.state.read();

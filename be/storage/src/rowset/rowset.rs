@@ -8,10 +8,11 @@ use std::sync::{Arc, OnceLock};
 use be_segment::Segment;
 use common_base::hll::HllSketch;
 use common_base::ids::{TabletId, TxnId};
-use common_base::{Result, ensure};
+use common_base::metrics::GaugeGuard;
+use common_base::{MemGuard, Result, ensure};
 use common_expr::predicate::order::compare_scalars;
 use common_types::Scalar;
-use proto_messages::tablet::RowsetMeta;
+use proto_messages::{Message, tablet::RowsetMeta};
 
 use super::id::RowsetId;
 use crate::data_dir::DataDir;
@@ -93,6 +94,22 @@ pub struct Rowset {
     /// Deleted rows of each segment (primary keys).
     deletes: Vec<SegmentDeletes>,
     discarded: AtomicBool,
+    _counted: Counted,
+}
+
+/// A rowset in the figures of the engine: one more, and the memory of what describes it.
+#[derive(Debug)]
+struct Counted {
+    _one: GaugeGuard,
+    _metadata: MemGuard,
+}
+
+impl Counted {
+    fn new(meta: &RowsetMeta, shared: &Shared) -> Self {
+        let mut metadata = shared.metadata_tracker.empty_guard();
+        metadata.force(meta.encoded_len());
+        Self { _one: shared.metrics.rowsets.scope(), _metadata: metadata }
+    }
 }
 
 impl Rowset {
@@ -107,6 +124,7 @@ impl Rowset {
             delete,
             statistics: OnceLock::new(),
             discarded: AtomicBool::new(false),
+            _counted: Counted::new(&meta, &shared),
             meta,
             dir,
             shared,
@@ -135,6 +153,7 @@ impl Rowset {
             statistics: self.statistics.clone(),
             deletes: self.meta.segments.iter().map(|s| SegmentDeletes::new(s.rows)).collect(),
             discarded: AtomicBool::new(false),
+            _counted: Counted::new(&self.meta, &self.shared),
         })
     }
 

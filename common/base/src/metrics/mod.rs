@@ -1,5 +1,7 @@
 //! Metrics: counters, gauges and histograms as cheap handles, a registry that names them, and text for scrapers.
-//! A subsystem keeps its handles in a struct; the registry is passed in, never global.
+//!
+//! A metric is one row: of a struct declared with [`crate::metrics!`] when somebody raises it, of a table of [`Row`]s when its value
+//! is read from elsewhere. The registry is passed in, never global.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,9 +11,15 @@ use std::time::Duration;
 
 use parking_lot::RwLock;
 
+mod declare;
+mod rate;
 mod render;
+mod table;
 
-pub use render::{Sample, SampleKind};
+pub use declare::{Outcomes, Register};
+pub use rate::Rates;
+pub use render::{Family, Sample, SampleKind};
+pub use table::{Row, Values};
 
 /// A number that only grows.
 #[derive(Clone, Debug, Default)]
@@ -184,26 +192,29 @@ enum Metric {
     Counter(Counter),
     Gauge(Gauge),
     Histogram(Histogram),
-    Read(SampleKind, Arc<dyn Fn() -> f64 + Send + Sync>),
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Labels(Vec<(String, String)>);
-
-impl Labels {
-    fn new(labels: &[(&str, &str)]) -> Self {
-        Self(labels.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect())
+impl Metric {
+    fn kind(&self) -> SampleKind {
+        match self {
+            Self::Counter(_) => SampleKind::Counter,
+            Self::Gauge(_) => SampleKind::Gauge,
+            Self::Histogram(_) => SampleKind::Summary,
+        }
     }
 }
 
-struct Family {
+type Labels = Vec<(String, String)>;
+
+struct Kept {
     help: String,
+    kind: SampleKind,
     metrics: BTreeMap<Labels, Metric>,
 }
 
-type Collector = Arc<dyn Fn(&mut Vec<Sample>) + Send + Sync>;
+type Table = Arc<dyn Fn(&str, &mut Vec<Family>) + Send + Sync>;
 
-/// Names metrics; clones share the names. Asking twice for the same name and labels gives the same metric.
+/// Names metrics; clones share the names.
 #[derive(Clone)]
 pub struct Registry {
     inner: Arc<RegistryInner>,
@@ -211,8 +222,8 @@ pub struct Registry {
 
 struct RegistryInner {
     prefix: String,
-    families: RwLock<BTreeMap<String, Family>>,
-    collectors: RwLock<Vec<Collector>>,
+    kept: RwLock<BTreeMap<String, Kept>>,
+    tables: RwLock<Vec<Table>>,
 }
 
 impl fmt::Debug for Registry {
@@ -224,107 +235,62 @@ impl fmt::Debug for Registry {
 impl Registry {
     /// A registry whose names all begin with `prefix` (`starrocks_fe_`).
     pub fn new(prefix: impl Into<String>) -> Self {
-        let inner = RegistryInner { prefix: prefix.into(), families: RwLock::default(), collectors: RwLock::default() };
+        let inner = RegistryInner { prefix: prefix.into(), kept: RwLock::default(), tables: RwLock::default() };
         Self { inner: Arc::new(inner) }
     }
 
-    /// The counter of that name and labels.
-    pub fn counter(&self, name: &str, help: &str, labels: &[(&str, &str)]) -> Counter {
-        match self.metric(name, help, labels, || Metric::Counter(Counter::default())) {
-            Metric::Counter(c) => c,
-            _ => Counter::default(),
-        }
+    fn put(&self, name: &str, help: &str, labels: &[(&str, &str)], metric: Metric) {
+        let labels = labels.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let mut kept = self.inner.kept.write();
+        let family = kept.entry(name.to_owned()).or_insert_with(|| Kept { help: help.to_owned(), kind: metric.kind(), metrics: BTreeMap::new() });
+        family.metrics.insert(labels, metric);
     }
 
-    /// The gauge of that name and labels.
-    pub fn gauge(&self, name: &str, help: &str, labels: &[(&str, &str)]) -> Gauge {
-        match self.metric(name, help, labels, || Metric::Gauge(Gauge::default())) {
-            Metric::Gauge(g) => g,
-            _ => Gauge::default(),
-        }
-    }
-
-    /// The histogram of that name and labels; rendered as a summary with quantiles.
-    pub fn histogram(&self, name: &str, help: &str, labels: &[(&str, &str)]) -> Histogram {
-        match self.metric(name, help, labels, || Metric::Histogram(Histogram::default())) {
-            Metric::Histogram(h) => h,
-            _ => Histogram::default(),
-        }
-    }
-
-    /// A gauge whose value is computed when it is read.
-    pub fn gauge_fn(
-        &self,
-        name: &str,
-        help: &str,
-        labels: &[(&str, &str)],
-        read: impl Fn() -> f64 + Send + Sync + 'static,
-    ) {
-        self.metric(name, help, labels, || Metric::Read(SampleKind::Gauge, Arc::new(read)));
-    }
-
-    /// A counter whose value is kept elsewhere and read when asked for.
-    pub fn counter_fn(
-        &self,
-        name: &str,
-        help: &str,
-        labels: &[(&str, &str)],
-        read: impl Fn() -> f64 + Send + Sync + 'static,
-    ) {
-        self.metric(name, help, labels, || Metric::Read(SampleKind::Counter, Arc::new(read)));
-    }
-
-    /// A source of samples whose labels change at run time (per table, per node).
-    pub fn collector(&self, collect: impl Fn(&mut Vec<Sample>) + Send + Sync + 'static) {
-        self.inner.collectors.write().push(Arc::new(collect));
-    }
-
-    /// Forgets the metric of that name and labels (a dropped table, a removed node).
-    pub fn remove(&self, name: &str, labels: &[(&str, &str)]) {
-        let mut families = self.inner.families.write();
-        if let Some(family) = families.get_mut(name) {
-            family.metrics.remove(&Labels::new(labels));
-        }
+    /// A table of metrics over a view that is taken for each reading; nothing is shown when there is none (any more).
+    pub fn table<V>(&self, rows: &'static [Row<V>], view: impl Fn() -> Option<V> + Send + Sync + 'static) {
+        let read = move |prefix: &str, out: &mut Vec<Family>| {
+            if let Some(view) = view() {
+                out.extend(rows.iter().map(|row| row.family(prefix, &view)));
+            }
+        };
+        self.inner.tables.write().push(Arc::new(read));
     }
 
     /// Prometheus text of everything.
     pub fn render(&self) -> String {
-        render::prometheus(&self.samples())
+        render::prometheus(&self.families())
     }
 
-    /// Every value now, sorted by name, then labels; histograms as quantiles, sum and count.
+    /// Every value now, sorted by name; histograms as quantiles, sum and count.
     pub fn samples(&self) -> Vec<Sample> {
-        let mut out = Vec::new();
-        for (name, family) in self.inner.families.read().iter() {
-            for (labels, metric) in &family.metrics {
-                let name = format!("{}{name}", self.inner.prefix);
-                render::sample_metric(&mut out, &name, &family.help, &labels.0, metric);
-            }
-        }
-        let collectors: Vec<_> = self.inner.collectors.read().clone();
-        for collect in collectors {
-            let start = out.len();
-            collect(&mut out);
-            for sample in &mut out[start..] {
-                sample.name.insert_str(0, &self.inner.prefix);
-                sample.family.insert_str(0, &self.inner.prefix);
-            }
-        }
-        // Stable: the order inside one metric (quantiles, sum, count) is kept.
-        out.sort_by(|a, b| a.family.cmp(&b.family));
-        out
+        self.families().into_iter().flat_map(|family| family.samples).collect()
     }
 
-    fn metric(&self, name: &str, help: &str, labels: &[(&str, &str)], make: impl FnOnce() -> Metric) -> Metric {
-        let labels = Labels::new(labels);
-        if let Some(found) = self.inner.families.read().get(name).and_then(|f| f.metrics.get(&labels)) {
-            return found.clone();
+    /// Every metric with its values now, sorted by name.
+    pub fn families(&self) -> Vec<Family> {
+        let mut out = Vec::new();
+        for (name, kept) in self.inner.kept.read().iter() {
+            let name = format!("{}{name}", self.inner.prefix);
+            let mut samples = Vec::new();
+            for (labels, metric) in &kept.metrics {
+                render::sample_metric(&mut samples, &name, labels, metric);
+            }
+            out.push(Family { help: kept.help.clone(), kind: kept.kind, samples, name });
         }
-        let mut families = self.inner.families.write();
-        let family = families
-            .entry(name.to_owned())
-            .or_insert_with(|| Family { help: help.to_owned(), metrics: BTreeMap::new() });
-        family.metrics.entry(labels).or_insert_with(make).clone()
+        let tables: Vec<_> = self.inner.tables.read().clone();
+        for table in tables {
+            table(&self.inner.prefix, &mut out);
+        }
+        out.sort_by(|a, b| a.name.cmp(&b.name));
+        // Rows of one name in two places are one metric with several labels.
+        out.dedup_by(|later, first| {
+            let same = later.name == first.name;
+            if same {
+                first.samples.append(&mut later.samples);
+            }
+            same
+        });
+        out
     }
 }
 

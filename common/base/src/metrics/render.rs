@@ -23,32 +23,25 @@ impl SampleKind {
     }
 }
 
-/// One line of a scrape.
+/// A metric with its values.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Sample {
-    /// Name of the metric the line belongs to.
-    pub family: String,
-    /// Name on the line (`_sum` and `_count` lines differ from the family).
+pub struct Family {
     pub name: String,
     pub help: String,
     pub kind: SampleKind,
+    pub samples: Vec<Sample>,
+}
+
+/// One line of a scrape.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sample {
+    /// Name on the line (`_sum` and `_count` lines differ from the metric's).
+    pub name: String,
     pub labels: Vec<(String, String)>,
     pub value: f64,
 }
 
 impl Sample {
-    /// A line whose name is its family.
-    pub fn new(name: &str, help: &str, kind: SampleKind, labels: &[(&str, &str)], value: f64) -> Self {
-        Self {
-            family: name.to_owned(),
-            name: name.to_owned(),
-            help: help.to_owned(),
-            kind,
-            labels: labels.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
-            value,
-        }
-    }
-
     /// The labels as text: `type="load",state="done"`.
     pub fn labels_text(&self) -> String {
         let pairs: Vec<String> = self.labels.iter().map(|(k, v)| format!("{k}=\"{}\"", escape(v))).collect();
@@ -59,45 +52,36 @@ impl Sample {
 const QUANTILES: [(&str, f64); 6] =
     [("0.50", 0.5), ("0.75", 0.75), ("0.95", 0.95), ("0.98", 0.98), ("0.99", 0.99), ("0.999", 0.999)];
 
-pub(super) fn sample_metric(
-    out: &mut Vec<Sample>,
-    name: &str,
-    help: &str,
-    labels: &[(String, String)],
-    metric: &Metric,
-) {
-    let mut push = |line: &str, kind: SampleKind, extra: Option<(&str, &str)>, value: f64| {
+pub(super) fn sample_metric(out: &mut Vec<Sample>, name: &str, labels: &[(String, String)], metric: &Metric) {
+    let mut push = |line: &str, extra: Option<(&str, &str)>, value: f64| {
         let mut labels = labels.to_vec();
         labels.extend(extra.map(|(k, v)| (k.to_owned(), v.to_owned())));
-        out.push(Sample { family: name.to_owned(), name: line.to_owned(), help: help.to_owned(), kind, labels, value });
+        out.push(Sample { name: line.to_owned(), labels, value });
     };
     match metric {
-        Metric::Counter(c) => push(name, SampleKind::Counter, None, c.get() as f64),
-        Metric::Gauge(g) => push(name, SampleKind::Gauge, None, g.get() as f64),
-        Metric::Read(kind, read) => push(name, *kind, None, read()),
+        Metric::Counter(c) => push(name, None, c.get() as f64),
+        Metric::Gauge(g) => push(name, None, g.get() as f64),
         Metric::Histogram(h) => {
             for (text, q) in QUANTILES {
-                push(name, SampleKind::Summary, Some(("quantile", text)), h.quantile(q) as f64);
+                push(name, Some(("quantile", text)), h.quantile(q) as f64);
             }
-            push(&format!("{name}_sum"), SampleKind::Summary, None, h.sum() as f64);
-            push(&format!("{name}_count"), SampleKind::Summary, None, h.count() as f64);
+            push(&format!("{name}_sum"), None, h.sum() as f64);
+            push(&format!("{name}_count"), None, h.count() as f64);
         }
     }
 }
 
 /// The text format: one `# HELP` and `# TYPE` per metric, then its lines.
-pub(super) fn prometheus(samples: &[Sample]) -> String {
+pub(super) fn prometheus(families: &[Family]) -> String {
     let mut out = String::new();
-    let mut family = "";
-    for s in samples {
+    for family in families {
         // Writing to a String does not fail.
-        if s.family != family {
-            family = &s.family;
-            let help = s.help.replace('\\', "\\\\").replace('\n', "\\n");
-            let _ = write!(out, "# HELP {family} {help}\n# TYPE {family} {}\n", s.kind.name());
+        let help = family.help.replace('\\', "\\\\").replace('\n', "\\n");
+        let _ = write!(out, "# HELP {0} {help}\n# TYPE {0} {1}\n", family.name, family.kind.name());
+        for s in &family.samples {
+            let labels = if s.labels.is_empty() { String::new() } else { format!("{{{}}}", s.labels_text()) };
+            let _ = writeln!(out, "{}{labels} {}", s.name, s.value);
         }
-        let labels = if s.labels.is_empty() { String::new() } else { format!("{{{}}}", s.labels_text()) };
-        let _ = writeln!(out, "{}{labels} {}", s.name, s.value);
     }
     out
 }
@@ -108,23 +92,33 @@ fn escape(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Registry;
-    use super::*;
+    use super::super::{Counter, Gauge, Histogram, Register, Registry, Row};
+
+    const TABLE: &[Row<u32>] = &[
+        Row::gauge("memory", "bytes", |v| f64::from(*v) / 2.0),
+        Row::counters("table_num", "tables", |v, out| out.add(&[("db", "d")], f64::from(*v))),
+        Row::gauges("empty", "nothing yet", |_, _| {}),
+    ];
 
     #[test]
     fn the_text_is_what_scrapers_expect() {
         let registry = Registry::new("starrocks_fe_");
-        registry.counter("query_total", "all queries", &[]).add(3);
-        assert_eq!(registry.counter("query_total", "all queries", &[]).get(), 3, "same name, same metric");
-        let gauge = registry.gauge("job", "jobs", &[("job", "load"), ("type", "a\"b")]);
+        let queries = Counter::default();
+        queries.register(&registry, "query_total", "all queries", &[]);
+        queries.add(3);
+        let gauge = Gauge::default();
+        gauge.register(&registry, "job", "jobs", &[("job", "load"), ("type", "a\"b")]);
         {
             let _one = gauge.scope();
             assert_eq!(gauge.get(), 1);
         }
-        registry.histogram("latency_ms", "latency", &[]).observe(5);
-        registry.gauge_fn("memory", "bytes", &[], || 1.5);
-        registry.collector(|out| out.push(Sample::new("table_num", "tables", SampleKind::Gauge, &[("db", "d")], 2.0)));
+        let latency = Histogram::default();
+        latency.register(&registry, "latency_ms", "latency", &[]);
+        latency.observe(5);
+        registry.table(TABLE, || Some(3));
         let expected = "\
+# HELP starrocks_fe_empty nothing yet
+# TYPE starrocks_fe_empty gauge
 # HELP starrocks_fe_job jobs
 # TYPE starrocks_fe_job gauge
 starrocks_fe_job{job=\"load\",type=\"a\\\"b\"} 0
@@ -145,11 +139,9 @@ starrocks_fe_memory 1.5
 # TYPE starrocks_fe_query_total counter
 starrocks_fe_query_total 3
 # HELP starrocks_fe_table_num tables
-# TYPE starrocks_fe_table_num gauge
-starrocks_fe_table_num{db=\"d\"} 2
+# TYPE starrocks_fe_table_num counter
+starrocks_fe_table_num{db=\"d\"} 3
 ";
         assert_eq!(registry.render(), expected);
-        registry.remove("query_total", &[]);
-        assert!(!registry.render().contains("query_total"));
     }
 }

@@ -93,8 +93,10 @@ async fn publish(engine: &Arc<Engine>, catalog: &CatalogState, txn: &Transaction
         return Err(err!(Unavailable, "tablet {tablet} of transaction {} has no quorum of published replicas", txn.id));
     }
     fail_point!("fe.visible")?;
-    let op = Op::MakeVisible { txn: txn.id, published: published.into_iter().collect(), now_ms: engine.clock.now_ms() };
+    let now_ms = engine.clock.now_ms();
+    let op = Op::MakeVisible { txn: txn.id, published: published.into_iter().collect(), now_ms };
     engine.meta.submit(op).await?;
+    engine.counts.txn_visible(txn, now_ms);
     let tables: BTreeSet<_> = txn.versions.iter().map(|(table, _, _)| *table).collect();
     engine.statistics.take_in(&engine.meta.snapshot(), reports);
     for table in tables {

@@ -26,6 +26,8 @@ pub async fn run(engine: Arc<Engine>, shutdown: Shutdown) {
     while shutdown.sleep(INTERVAL).await {
         if engine.meta.is_leader() {
             round(&engine).await;
+        } else {
+            engine.counts.replicas_scheduled.set(0);
         }
     }
 }
@@ -35,7 +37,9 @@ pub async fn round(engine: &Arc<Engine>) {
     let catalog = engine.meta.snapshot();
     let alive = engine.nodes.alive(&catalog);
     let mut calls = Vec::new();
-    for (node, tablets) in lagging(&catalog, &alive) {
+    let lagging = lagging(&catalog, &alive);
+    engine.counts.replicas_scheduled.set(lagging.values().map(|tablets| tablets.len() as i64).sum());
+    for (node, tablets) in lagging {
         calls.push(async move { (node, catch_up(engine, node, tablets).await) });
     }
     let mut reached = Vec::new();

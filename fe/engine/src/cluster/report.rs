@@ -20,6 +20,7 @@ pub struct Suspects {
 
 /// Takes one report in; the answer names tablets the backend should drop.
 pub async fn take_in(engine: &Arc<Engine>, report: ReportRequest) -> Result<ReportReply> {
+    let _counted = engine.counts.reports_in_hand.scope();
     let node = NodeId(report.node_id);
     let catalog = engine.meta.snapshot();
     let unknown = |id: u64| !catalog.tablets.contains_key(&TabletId(id));

@@ -67,6 +67,10 @@ impl LoadService {
 
     /// Takes the label for a transaction whose id is known already.
     pub async fn begin_as(&self, engine: &Engine, begin: Begin, id: TxnId) -> Result<TxnId> {
+        self.take_label(engine, begin, id).await.inspect_err(|_| engine.counts.txn_rejected.inc())
+    }
+
+    async fn take_label(&self, engine: &Engine, begin: Begin, id: TxnId) -> Result<TxnId> {
         check_label(&begin.label)?;
         let now = engine.clock.now_ms();
         let txn = Transaction {
@@ -95,7 +99,10 @@ impl LoadService {
         };
         match engine.meta.submit(Op::BeginTxn(txn)).await? {
             Reply::Txn(id) => {
-                self.recent.lock().insert(begin.request_id, id);
+                // The same request again begins nothing.
+                if self.recent.lock().insert(begin.request_id, id).is_none() {
+                    engine.counts.txn_began(begin.source);
+                }
                 Ok(id)
             }
             other => bail!(Internal, "begin of a load gave {other:?}"),
@@ -142,6 +149,9 @@ impl LoadService {
         let entry = engine.meta.snapshot().txns.get(&txn).cloned();
         engine.meta.submit(Op::AbortTxn { txn, reason: reason.to_owned(), now_ms: engine.clock.now_ms() }).await?;
         if let Some(entry) = entry {
+            if entry.is_running() {
+                engine.counts.txn_failed.inc();
+            }
             self.recent.lock().remove(&entry.request_id);
             clear_on_backends(engine, &entry);
         }

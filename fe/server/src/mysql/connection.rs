@@ -145,7 +145,7 @@ impl Connection {
             if payload.first() == Some(&QUIT) {
                 return Ok(());
             }
-            self.metrics.requests.inc();
+            self.metrics.statements.requests.inc();
             let clock = self.session.engine.clock.clone();
             let begun = clock.monotonic();
             let answered = self.command(&payload).await;
