@@ -2,20 +2,20 @@
 
 mod loads;
 
-use std::sync::{Arc, atomic::AtomicUsize};
+use std::{collections::HashMap, sync::{Arc, atomic::AtomicUsize}};
 
 use axum::{
     Router,
-    extract::State,
+    extract::{Query, State},
     http::{HeaderMap, StatusCode, header},
-    response::IntoResponse,
+    response::{IntoResponse, Response},
     routing::{get, post, put},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use common_base::runtime::Shutdown;
+use common_base::{metrics::Sample, runtime::Shutdown};
 use fe_engine::{Engine, auth};
 use parking_lot::Mutex;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::metrics::Metrics;
 
@@ -35,7 +35,7 @@ pub fn router(engine: Arc<Engine>, metrics: Arc<Metrics>, leaving: Shutdown) -> 
     Router::new()
         .route("/api/bootstrap", get(bootstrap))
         .route("/api/health", get(health))
-        .route("/metrics", get(metrics_text))
+        .route("/metrics", get(show_metrics))
         .route("/api/{db}/{table}/_stream_load", put(loads::stream_load))
         .route("/api/transaction/{op}", post(loads::transaction).put(loads::transaction))
         .route("/api/{db}/get_load_state", get(loads::load_state))
@@ -58,8 +58,17 @@ async fn health(State(state): State<HttpState>) -> impl IntoResponse {
     (http, json_body(&json!({ "total_backend_num": catalog.backends.len(), "online_backend_num": alive, "status": status, "code": code, "msg": msg })))
 }
 
-async fn metrics_text(State(state): State<HttpState>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], state.metrics.registry.render())
+/// Prometheus' text, or with `type=json` a list of values with their tags.
+async fn show_metrics(State(state): State<HttpState>, Query(query): Query<HashMap<String, String>>) -> Response {
+    let registry = &state.metrics.registry;
+    if query.get("type").is_some_and(|t| t == "json") {
+        let value = |s: Sample| {
+            let tags: Map<String, Value> = std::iter::once(("metric".to_owned(), json!(s.name))).chain(s.labels.into_iter().map(|(k, v)| (k, json!(v)))).collect();
+            json!({ "tags": tags, "unit": "nounit", "value": s.value })
+        };
+        return json_body(&registry.samples().into_iter().map(value).collect()).into_response();
+    }
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], registry.render()).into_response()
 }
 
 /// A JSON answer.
