@@ -130,6 +130,35 @@ class Partitions(ClusterTest):
         self.sql("ALTER TABLE timed DROP PARTITIONS WHERE dt > days_add(current_date(), 2)")
         self.assertEqual(self.names("timed"), [today(2)])
 
+    def test_pruning_by_expressions(self):
+        def scanned(query):
+            plan = "\n".join(row[0] for row in self.sql(f"EXPLAIN {query}"))
+            return plan.split("partitions=")[1].split()[0] if "partitions=" in plan else "0"
+
+        self.make("pruned", "date_trunc('month', dt), city")
+        self.sql("INSERT INTO pruned VALUES ('2024-01-31', 'Oslo', 1), ('2024-02-02', 'Oslo', 2), ('2024-02-03', 'Rome', 3), ('2024-03-01', 'Rome', 4)")
+        for condition, partitions, total in (
+            ("dt >= '2024-02-10'", "3/4", 4),
+            ("dt = '2024-02-03'", "2/4", 3),
+            ("dt < '2024-02-01'", "3/4", 1),
+            ("date_trunc('month', dt) = '2024-03-01'", "1/4", 4),
+            ("dt >= '2024-02-10' AND city = 'Rome'", "2/4", 4),
+            ("upper(city) = 'OSLO'", "2/4", 3),
+            ("city IN ('Rome') OR city LIKE 'X%'", "2/4", 7),
+        ):
+            query = f"SELECT sum(n) FROM pruned WHERE {condition}"
+            self.assertEqual((scanned(query), self.sql(query)), (partitions, ((total,),)), condition)
+        self.make("pruned", "date_trunc('day', dt)")
+        self.sql("INSERT INTO pruned VALUES ('2024-01-31 01:00:00', 'a', 1), ('2024-02-02 05:00:00', 'b', 2), ('2024-02-03', 'c', 3), ('2025-03-01', 'd', 4)")
+        for condition, partitions, total in (
+            ("date(dt) = '2024-02-02'", "1/4", 2),
+            ("year(dt) = 2024", "3/4", 6),
+            ("date_trunc('month', dt) >= '2024-02-01' AND date_trunc('month', dt) < '2025-01-01'", "2/4", 5),
+            ("days_add(dt, 1) > '2025-01-01'", "1/4", 4),
+        ):
+            query = f"SELECT sum(n) FROM pruned WHERE {condition}"
+            self.assertEqual((scanned(query), self.sql(query)), (partitions, ((total,),)), condition)
+
     def test_stream_loads_at_once(self):
         self.make("streams", "date_trunc('day', dt)")
         body = "".join(f"2024-01-{1 + i % 28:02} 0{i % 10}:00:00,city{i % 3},{i}\n" for i in range(50_000))

@@ -32,7 +32,7 @@ pub struct Kit {
     pub cluster: ClusterView,
     pub options: Options,
     pub registry: Arc<FunctionRegistry>,
-    eval: EvalContext,
+    pub eval: EvalContext,
     next_id: u64,
 }
 
@@ -160,6 +160,18 @@ impl Kit {
         if let TableKind::Olap(olap) = &mut t.kind {
             let olap = Arc::make_mut(olap);
             olap.partition_info = PartitionInfo::Range { columns: vec![uid] };
+            olap.partitions = parts.into_iter().map(|p| (p.id, Arc::new(p))).collect();
+        }
+        self.tables.insert(table.to_owned(), Arc::new(t));
+    }
+
+    /// Gives a table these partitions, one of each item.
+    pub fn partition_by(&mut self, table: &str, info: PartitionInfo, items: Vec<PartitionItem>) {
+        let mut t = (*self.tables[table]).clone();
+        let parts: Vec<Partition> = items.into_iter().enumerate().map(|(i, item)| self.partition(&format!("p{i}"), item, 6)).collect();
+        if let TableKind::Olap(olap) = &mut t.kind {
+            let olap = Arc::make_mut(olap);
+            olap.partition_info = info;
             olap.partitions = parts.into_iter().map(|p| (p.id, Arc::new(p))).collect();
         }
         self.tables.insert(table.to_owned(), Arc::new(t));

@@ -79,6 +79,8 @@ pub struct LogicalScan {
     pub tablets: Option<Vec<TabletId>>,
     /// `table` stands for these files.
     pub files: Option<Arc<FilesScan>>,
+    /// Partition keys that are expressions, over the plan's columns; empty when partitions are by columns.
+    pub partition_keys: Vec<Expr>,
     /// `table` is this rollup or synchronous materialized view of it, as a table of its own.
     pub rollup: Option<String>,
 }

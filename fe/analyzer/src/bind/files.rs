@@ -52,6 +52,7 @@ impl Binder<'_> {
                     partitions: None,
                     tablets: None,
                     files: Some(Arc::clone(scan)),
+                    partition_keys: Vec::new(),
                     rollup: None,
                     table,
                 })

@@ -3,7 +3,7 @@
 use std::{rc::Rc, sync::Arc};
 
 use common_base::{Result, bail, err, ids::TabletId};
-use fe_catalog::model::{Database, OlapTable, Table, TableKind, View};
+use fe_catalog::model::{Database, ExpressionKey, OlapTable, PartitionInfo, Table, TableKind, View};
 use fe_parser::{
     ParseOptions,
     ast::{
@@ -21,6 +21,7 @@ use crate::{
     binder::{Binder, BoundQuery},
     names,
     scope::{Field, Scope},
+    statement::bind_partition_exprs,
 };
 
 use super::from::{Relation, relation_name, rename_columns};
@@ -136,7 +137,7 @@ impl Binder<'_> {
         partitions: &[Ident],
         hints: &encoding::TableHints,
     ) -> Result<LogicalNode> {
-        let columns = table
+        let columns: Vec<(u32, common_base::ids::ColumnUid)> = table
             .columns
             .iter()
             .map(|c| {
@@ -163,6 +164,11 @@ impl Binder<'_> {
         };
         let tablets =
             (!hints.tablets.is_empty()).then(|| hints.tablets.iter().map(|id| TabletId(*id as u64)).collect());
+        let computed = matches!(olap.partition_info, PartitionInfo::Expression { key: ExpressionKey::Value | ExpressionKey::Tuple, .. });
+        // Without them everything is read.
+        let keys = if computed { bind_partition_exprs(self.ctx, table).unwrap_or_default() } else { Vec::new() };
+        let id = |ordinal: u32| columns.get(ordinal as usize).map_or(ordinal, |(id, _)| *id);
+        let partition_keys = keys.into_iter().map(|key| key.map_columns(&mut |ordinal| id(ordinal))).collect();
         Ok(LogicalNode::leaf(LogicalOp::Scan(LogicalScan {
             table: Arc::clone(table),
             db_name: db.name.clone(),
@@ -172,6 +178,7 @@ impl Binder<'_> {
             partitions,
             tablets,
             files: None,
+            partition_keys,
             rollup: None,
         })))
     }

@@ -1,11 +1,14 @@
 //! Which partitions and buckets a scan must read.
 
+pub mod keys;
 pub mod partition;
 pub mod tablet;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
-use common_expr::predicate::ColumnPredicate;
+use common_expr::{predicate::ColumnPredicate, scalar_fn::EvalContext};
 use fe_catalog::model::{OlapTable, Partition, Table};
 use fe_plan::{
     logical::LogicalScan,
@@ -13,12 +16,13 @@ use fe_plan::{
 };
 
 /// The partitions whose bounds allow a row that satisfies the predicates, temporary ones only when named.
-pub fn partitions(scan: &LogicalScan, olap: &OlapTable, predicates: &[ColumnPredicate]) -> Vec<Arc<Partition>> {
+pub fn partitions(scan: &LogicalScan, olap: &OlapTable, predicates: &[ColumnPredicate], eval: &EvalContext) -> Vec<Arc<Partition>> {
+    let conditions = partition::Conditions::of(scan, olap, predicates, eval);
     let named = |p: &Partition| match &scan.partitions {
         Some(ids) => ids.contains(&p.id),
         None => !p.temporary,
     };
-    olap.partitions.values().filter(|p| named(p) && partition::may_match(scan, olap, p, predicates)).cloned().collect()
+    olap.partitions.values().filter(|p| named(p) && conditions.may_match(p)).cloned().collect()
 }
 
 /// The buckets of a partition that can hold a wanted row.

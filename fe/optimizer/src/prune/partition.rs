@@ -3,48 +3,93 @@
 use std::cmp::Ordering;
 
 use common_base::ids::ColumnUid;
-use common_expr::predicate::{Bound, ColumnPredicate, PredicateKind, order::compare_scalars};
+use common_expr::{
+    expr::{ColumnId, Expr},
+    predicate::{Bound, ColumnPredicate, PredicateKind, extract_all, order::compare_scalars},
+    scalar_fn::EvalContext,
+};
 use common_types::Scalar;
 use fe_catalog::model::{ExpressionKey, OlapTable, Partition, PartitionBound, PartitionInfo, PartitionItem};
 use fe_plan::logical::LogicalScan;
 
-/// Whether the partition can hold a row that satisfies the predicates.
-pub fn may_match(scan: &LogicalScan, olap: &OlapTable, partition: &Partition, predicates: &[ColumnPredicate]) -> bool {
-    let tuple: Vec<ColumnUid>;
-    let columns: &[ColumnUid] = match &olap.partition_info {
-        PartitionInfo::Unpartitioned => return true,
-        // Bounds of an expression's values say nothing of its column by themselves.
-        PartitionInfo::Expression { key: ExpressionKey::Value, .. } => return true,
-        PartitionInfo::Expression { exprs, key: ExpressionKey::Tuple, .. } => {
-            tuple = exprs.iter().map(|text| plain_column(scan, text).unwrap_or(COMPUTED)).collect();
-            &tuple
-        }
-        PartitionInfo::Range { columns } | PartitionInfo::List { columns } | PartitionInfo::Expression { columns, .. } => columns,
-    };
-    let predicate = |uid: ColumnUid| {
-        let id = scan.columns.iter().find(|(_, u)| *u == uid).map(|(id, _)| *id)?;
-        predicates.iter().find(|p| p.column == id)
-    };
-    match &partition.item {
-        PartitionItem::All => true,
-        PartitionItem::Range { lower, upper } => range(columns, lower, upper, &predicate),
-        PartitionItem::List(tuples) => tuples.iter().any(|tuple| {
-            columns.iter().zip(tuple).all(|(uid, value)| match predicate(*uid) {
-                Some(p) if value.is_null() => p.accepts_null(),
-                Some(p) => p.may_match(value, value, 0, 1),
-                None => true,
-            })
-        }),
-    }
+use super::keys::{FunctionFilter, KeyFilter, tuples_may_pass};
+
+/// What a scan's conditions say of its table's partitions.
+pub struct Conditions<'a> {
+    scan: &'a LogicalScan,
+    olap: &'a OlapTable,
+    predicates: &'a [ColumnPredicate],
+    eval: &'a EvalContext,
+    /// One of each partition expression.
+    keys: Vec<KeyFilter>,
+    functions: Vec<FunctionFilter>,
+    /// Plan columns of the partition columns; of partitions by tuples of expressions those that are columns.
+    columns: Vec<ColumnId>,
+    /// Conditions that are no predicates of one column.
+    rest: Vec<Expr>,
 }
 
-/// A value of a tuple that is not a column as it is; no column has this number.
-const COMPUTED: ColumnUid = ColumnUid(u64::MAX);
+impl<'a> Conditions<'a> {
+    /// Collects them; nothing is computed without conditions.
+    pub fn of(scan: &'a LogicalScan, olap: &'a OlapTable, predicates: &'a [ColumnPredicate], eval: &'a EvalContext) -> Self {
+        let conjuncts = &scan.predicates;
+        let own: &[ColumnUid] = match &olap.partition_info {
+            PartitionInfo::Range { columns } | PartitionInfo::List { columns } => columns,
+            PartitionInfo::Expression { columns, key: ExpressionKey::Unit, .. } => columns,
+            _ => &[],
+        };
+        let of_key = |key: &Expr| key.as_column().unwrap_or(ColumnId::MAX);
+        let in_plan = |uid: &ColumnUid| scan.columns.iter().find(|(_, u)| u == uid).map_or(ColumnId::MAX, |(id, _)| *id);
+        let columns: Vec<ColumnId> = own.iter().map(in_plan).chain(scan.partition_keys.iter().map(of_key)).collect();
+        let rest = if olap.partition_info.is_list() { extract_all(conjuncts).1 } else { Vec::new() };
+        let keys = if conjuncts.is_empty() { Vec::new() } else { scan.partition_keys.iter().map(|k| KeyFilter::of(k, conjuncts, predicates)).collect() };
+        let functions = match columns.as_slice() {
+            [column] if !conjuncts.is_empty() && scan.partition_keys.is_empty() && !olap.partition_info.is_list() => FunctionFilter::among(conjuncts, *column),
+            _ => Vec::new(),
+        };
+        Self { scan, olap, predicates, eval, keys, functions, columns, rest }
+    }
 
-/// The column that a partition expression is.
-fn plain_column(scan: &LogicalScan, text: &str) -> Option<ColumnUid> {
-    let name = text.trim_matches('`');
-    scan.table.columns.iter().find(|c| c.name.eq_ignore_ascii_case(name)).map(|c| c.uid)
+    /// Whether the partition can hold a row that satisfies the conditions.
+    pub fn may_match(&self, partition: &Partition) -> bool {
+        let columns: &[ColumnUid] = match &self.olap.partition_info {
+            PartitionInfo::Unpartitioned => return true,
+            PartitionInfo::Expression { key: ExpressionKey::Value | ExpressionKey::Tuple, .. } => return self.may_hold(&partition.item),
+            PartitionInfo::Range { columns } | PartitionInfo::List { columns } | PartitionInfo::Expression { columns, .. } => columns,
+        };
+        let predicate = |uid: ColumnUid| {
+            let id = self.scan.columns.iter().find(|(_, u)| *u == uid).map(|(id, _)| *id)?;
+            self.predicates.iter().find(|p| p.column == id)
+        };
+        match &partition.item {
+            PartitionItem::All => true,
+            PartitionItem::Range { lower, upper } => {
+                range(columns, lower, upper, &predicate) && self.functions.iter().all(|f| f.may_match(&partition.item))
+            }
+            PartitionItem::List(tuples) => {
+                let simple = tuples.iter().any(|tuple| {
+                    columns.iter().zip(tuple).all(|(uid, value)| match predicate(*uid) {
+                        Some(p) if value.is_null() => p.accepts_null(),
+                        Some(p) => p.may_match(value, value, 0, 1),
+                        None => true,
+                    })
+                });
+                simple && tuples_may_pass(&self.columns, tuples, &self.rest, self.eval)
+            }
+        }
+    }
+
+    /// The same for partitions by expressions.
+    fn may_hold(&self, item: &PartitionItem) -> bool {
+        match (item, self.keys.as_slice()) {
+            (_, []) | (PartitionItem::All, _) => true,
+            (PartitionItem::List(tuples), keys) => {
+                tuples.iter().any(|tuple| keys.iter().zip(tuple).all(|(key, value)| key.may_be(value))) && tuples_may_pass(&self.columns, tuples, &self.rest, self.eval)
+            }
+            (PartitionItem::Range { lower, upper }, [key]) => key.may_be_within(lower, upper),
+            (PartitionItem::Range { .. }, _) => true,
+        }
+    }
 }
 
 /// Walks the columns of the bounds while the partition holds exactly one value of each; the first that varies decides.
@@ -79,7 +124,7 @@ fn range<'p>(
     true
 }
 
-fn overlaps(p: &ColumnPredicate, low: Option<&Scalar>, high: Option<&Scalar>, high_included: bool) -> bool {
+pub(super) fn overlaps(p: &ColumnPredicate, low: Option<&Scalar>, high: Option<&Scalar>, high_included: bool) -> bool {
     // NULLs live in the lowest partition.
     if low.is_none_or(Scalar::is_null) && p.accepts_null() {
         return true;

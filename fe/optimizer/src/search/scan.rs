@@ -30,7 +30,7 @@ pub(super) fn plan(ctx: &mut Context<'_>, scan: LogicalScan) -> Plans {
         return empty(scan, columns);
     };
     let (predicates, _) = extract_all(&scan.predicates);
-    let partitions = prune::partitions(&scan, olap, &predicates);
+    let partitions = prune::partitions(&scan, olap, &predicates, ctx.eval);
     let total_rows = derive::scan(ctx, &scan, partitions.iter().map(|p| p.id));
     let selected: Vec<SelectedPartition> = partitions.iter().map(|p| prune::tablets(&scan, &table, olap, p, &predicates)).collect();
     let total_tablets: usize = partitions.iter().map(|p| p.indexes.first().map_or(0, |i| i.tablets.len())).sum();
