@@ -50,6 +50,8 @@ pub enum Op {
     /// Replaces the definition of a view (ALTER VIEW, CREATE OR REPLACE VIEW).
     ReplaceView(Arc<Table>),
     AlterTableProperties { table: TableId, properties: Vec<(String, String)> },
+    /// Partitions made later have so many buckets; 0 = automatic.
+    SetDefaultBuckets { table: TableId, buckets: u32 },
     AlterTableComment { table: TableId, comment: String },
     SwapTables { a: TableId, b: TableId },
     /// Gives away numbers of the table's AUTO_INCREMENT column; the reply is the first.

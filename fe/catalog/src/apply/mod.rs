@@ -50,6 +50,7 @@ impl CatalogState {
             Op::RenamePartition { table, from, to } => self.rename_partition(table, &from, &to),
             Op::ReplaceView(view) => self.replace_view(&view),
             Op::AlterTableProperties { table, properties } => self.alter_table_properties(table, properties),
+            Op::SetDefaultBuckets { table, buckets } => self.set_default_buckets(table, buckets),
             Op::AlterTableComment { table, comment } => self.alter_table_comment(table, comment),
             Op::SwapTables { a, b } => self.swap_tables(a, b),
             Op::TakeNumbers { table, count } => self.take_numbers(table, count),

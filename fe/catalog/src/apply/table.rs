@@ -5,7 +5,7 @@ use std::sync::Arc;
 use common_base::{Result, bail, err, ids::{ColumnUid, PartitionId, TableId}};
 
 use super::database::merge_properties;
-use crate::{Reply, model::{ColumnSource, OlapTable, Partition, PartitionInfo, RecycledObject, Table, TableKind}, state::CatalogState};
+use crate::{Reply, model::{ColumnSource, Distribution, OlapTable, Partition, PartitionInfo, RecycledObject, Table, TableKind}, state::CatalogState};
 
 impl CatalogState {
     fn existing(&self, id: TableId) -> Result<&Arc<Table>> {
@@ -165,7 +165,23 @@ impl CatalogState {
 
     pub(super) fn alter_table_properties(&mut self, id: TableId, properties: Vec<(String, String)>) -> Result<Reply> {
         self.existing_olap(id)?;
-        self.change_olap(id, |o| merge_properties(&mut o.properties, properties));
+        self.change_olap(id, |o| {
+            // No group is the group without a name.
+            if let Some((_, group)) = properties.iter().find(|(k, _)| k == "colocate_with") {
+                o.colocate_group = Some(group.clone()).filter(|g| !g.is_empty());
+            }
+            merge_properties(&mut o.properties, properties);
+            o.properties.retain(|(k, v)| k != "colocate_with" || !v.is_empty());
+        });
+        Ok(Reply::Done)
+    }
+
+    /// Bucket number of partitions to come.
+    pub(super) fn set_default_buckets(&mut self, id: TableId, count: u32) -> Result<Reply> {
+        self.existing_olap(id)?;
+        self.change_olap(id, |o| match &mut o.distribution {
+            Distribution::Hash { buckets, .. } | Distribution::Random { buckets } => *buckets = count,
+        });
         Ok(Reply::Done)
     }
 

@@ -1,6 +1,7 @@
 //! The cluster as the FE keeps it: who is alive, tablets on backends, publishing of committed loads, repair of replicas.
 
 pub mod alter;
+pub mod colocate;
 pub mod dynamic_partition;
 pub mod heartbeat;
 pub mod nodes;

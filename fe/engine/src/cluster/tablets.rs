@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use common_base::{Result, bail, err, ids::{IndexId, NodeId, PartitionId, ReplicaId, TableId, TabletId}};
+use common_base::{Result, bail, err, ids::{DbId, IndexId, NodeId, PartitionId, ReplicaId, TableId, TabletId}};
 use common_rpc::status;
 use common_types::wire;
 use fe_catalog::model::{Aggregation, Column, KeysModel, Partition, PartitionItem, Replica, TableIndex, Tablet, TabletIndex};
@@ -10,6 +10,7 @@ use proto_messages::tablet as pb;
 use proto_services::be_service::{CompactTabletsRequest, CreateTabletsRequest, DropTabletsRequest};
 use tracing::warn;
 
+use super::colocate;
 use crate::engine::Engine;
 
 /// The version an empty partition starts at.
@@ -17,6 +18,7 @@ pub const INITIAL_VERSION: i64 = 1;
 
 /// What tablets of a table look like.
 pub struct TabletTemplate<'a> {
+    pub db: DbId,
     pub table: TableId,
     pub index: IndexId,
     pub keys: KeysModel,
@@ -86,11 +88,18 @@ pub async fn create_partitions(engine: &Arc<Engine>, template: &TabletTemplate<'
     let mut made = Vec::with_capacity(plans.len());
     for plan in plans {
         let id = PartitionId(take());
+        // A group that has buckets says where they are, as long as the backends are there.
+        let of_group = template.colocate_group.and_then(|group| colocate::placed(&catalog, template.db, group, plan.buckets, plan.replication_num));
+        let of_group = of_group.filter(|buckets| buckets.iter().flatten().all(|node| alive.iter().any(|b| b.id == *node)));
         let tablets: Vec<Tablet> = (0..plan.buckets)
             .map(|bucket| {
                 let turn = first % alive.len() + bucket as usize;
                 let replicas = (0..usize::from(plan.replication_num))
-                    .map(|r| Replica { id: ReplicaId(take()), node: alive[(turn + r) % alive.len()].id, version: INITIAL_VERSION, bad: false })
+                    .map(|r| {
+                        let fixed = of_group.as_ref().and_then(|buckets| buckets.get(bucket as usize)?.get(r).copied());
+                        let node = fixed.unwrap_or_else(|| alive[(turn + r) % alive.len()].id);
+                        Replica { id: ReplicaId(take()), node, version: INITIAL_VERSION, bad: false }
+                    })
                     .collect();
                 Tablet { id: TabletId(take()), replicas }
             })

@@ -6,7 +6,7 @@ use common_base::{Result, bail, err};
 use fe_catalog::model::{Database, OlapTable, PartitionInfo, Table as CatalogTable};
 
 use super::{Table, columns, loads, nodes, partitions, processlist, tables, time};
-use crate::{info_schema, result::text, session::Session, statement::names};
+use crate::{cluster::colocate, info_schema, result::text, session::Session, statement::names};
 
 const ROOT: &[&str] = &["backends", "brokers", "catalog", "compute_nodes", "current_queries", "dbs", "frontends", "statistic", "transactions"];
 
@@ -53,6 +53,7 @@ pub fn proc(session: &Session, path: &str) -> Result<Table> {
             let names = ["IndexId", "IndexName", "State", "LastConsistencyCheckTime", "TabletBalanceStat", "Tablets"];
             Table::new(&names, found.indexes.iter().map(row).collect())
         }
+        ["colocation_group"] => colocation_groups(session),
         ["statistic"] => statistic(session),
         ["transactions"] => {
             let rows = catalog.databases.values().map(|d| vec![text(d.id.to_string()), text(d.name.clone())]).collect();
@@ -69,11 +70,38 @@ pub fn proc(session: &Session, path: &str) -> Result<Table> {
             loads::transactions_of(session, &db, |t| t.is_running() == (*state == "running"))
         }
         ["meta_recovery"] => Table::empty(&["Database", "Table", "Partition", "PartitionId", "Reason", "Advise"]),
-        ["jobs" | "tasks" | "routine_loads" | "stream_loads" | "colocation_group" | "resources" | "monitor" | "cluster_balance" | "compactions", ..] => {
+        ["jobs" | "tasks" | "routine_loads" | "stream_loads" | "resources" | "monitor" | "cluster_balance" | "compactions", ..] => {
             bail!(NotSupported, "SHOW PROC '{path}' is not supported yet")
         }
         _ => return Err(unknown()),
     })
+}
+
+/// Groups of all databases; a group is called by the id of the table that made it.
+fn colocation_groups(session: &Session) -> Table {
+    let catalog = session.engine.meta.snapshot();
+    let mut seen = std::collections::BTreeSet::new();
+    let mut rows = Vec::new();
+    for table in catalog.tables.values() {
+        let Some((olap, group)) = table.as_olap().and_then(|o| Some((o, o.colocate_group.as_deref()?))) else { continue };
+        if !seen.insert((table.db_id, group.to_owned())) {
+            continue;
+        }
+        let members: Vec<_> = colocate::members(&catalog, table.db_id, group).map(|(t, _)| t).collect();
+        let join = |items: Vec<String>| text(items.join(", "));
+        let shape = colocate::shape_of(table, olap);
+        rows.push(vec![
+            text(format!("{}.{}", table.db_id, table.id)),
+            text(format!("{}_{group}", table.db_id)),
+            join(members.iter().map(|t| t.id.to_string()).collect()),
+            join(members.iter().map(|t| t.name.clone()).collect()),
+            text(shape.as_ref().map_or(0, |s| s.buckets).to_string()),
+            text(shape.as_ref().map_or(0, |s| s.replication_num).to_string()),
+            join(shape.map(|s| s.types.iter().map(ToString::to_string).collect()).unwrap_or_default()),
+            text(colocate::is_stable(&catalog, table.db_id, group).to_string()),
+        ]);
+    }
+    Table::new(&["GroupId", "GroupName", "TableIds", "TableNames", "BucketsNum", "ReplicationNum", "DistCols", "IsStable"], rows)
 }
 
 fn find_db(session: &Session, name: &str) -> Option<Arc<Database>> {

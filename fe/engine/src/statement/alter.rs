@@ -4,9 +4,9 @@ use common_base::{Result, bail, err, ids::PartitionId};
 use fe_analyzer::statement::{analyze_add_partition, batch_names, changes_columns, check_bloom_filter_columns, names_column, rename_in_text};
 use fe_catalog::{
     Op,
-    model::{ColumnSource, OlapTable, Partition, PartitionInfo, Table},
+    model::{self, ColumnSource, OlapTable, Partition, PartitionInfo, Table},
 };
-use fe_parser::ast::{AddPartition, AlterTable, AlterTableClause, CompactionKind, PartitionSelection, Properties, sql};
+use fe_parser::ast::{AddPartition, AlterTable, AlterTableClause, CompactionKind, Distribution, DistributionKind, PartitionSelection, Properties, sql};
 
 use super::{
     alter_columns, names, optimize, partition_filter, recover, replace_partition, rollup,
@@ -15,7 +15,7 @@ use super::{
 };
 use fe_jobs::dynamic_partition::{PREFIX, Rule};
 
-use crate::{cluster::{dynamic_partition, tablets}, result::StatementResult, session::Session};
+use crate::{cluster::{colocate, dynamic_partition, tablets}, result::StatementResult, session::Session};
 
 /// Properties that are only remembered, or read where they act; the others need work on tablets.
 const SETTABLE: &[&str] = &[
@@ -41,7 +41,6 @@ const NEEDS_WORK: &[&str] = &[
     "storage_medium",
     "storage_cooldown_time",
     "storage_cooldown_ttl",
-    "colocate_with",
     "enable_persistent_index",
     "fast_schema_evolution",
     "unique_constraints",
@@ -137,6 +136,8 @@ async fn alter(
             session.change(Op::RaiseNumbers { table: table.id, next: *next as u64 }).await
         }
         AlterTableClause::DropIndex(name) => alter_columns::drop_index(session, table, olap, &name.value).await,
+        AlterTableClause::DefaultBuckets(distribution) => default_buckets(session, table, olap, distribution).await,
+        AlterTableClause::ModifyPartition { selection, properties } => modify_partitions(session, table, olap, selection, properties),
         other => bail!(NotSupported, "ALTER TABLE {} is not supported yet", clause_name(other)),
     }
 }
@@ -189,6 +190,13 @@ async fn set_properties(session: &mut Session, table: &Table, olap: &OlapTable, 
         }
         if key.starts_with(PREFIX) {
             changes.push((key, p.value.trim().to_owned()));
+        } else if key == "colocate_with" {
+            let group = p.value.trim();
+            if let (false, Some(first)) = (group.is_empty(), olap.partitions.values().next()) {
+                let mine = colocate::shape(table, olap, first.buckets, first.replication_num)?;
+                colocate::check(&session.engine.meta.snapshot(), table.db_id, group, table.id, &mine)?;
+            }
+            changes.push((key, group.to_owned()));
         } else if SETTABLE.contains(&key.as_str()) {
             check_property(&key, &p.value)?;
             changes.push((key, p.value.trim().to_owned()));
@@ -340,6 +348,52 @@ async fn add_partitions(session: &mut Session, table: &Table, olap: &OlapTable, 
             Err(e)
         }
     }
+}
+
+/// DISTRIBUTED BY … DEFAULT BUCKETS: the bucket number of partitions made later; the columns stay.
+async fn default_buckets(session: &mut Session, table: &Table, olap: &OlapTable, wanted: &Distribution) -> Result<StatementResult> {
+    let same = match (&wanted.kind, &olap.distribution) {
+        (DistributionKind::Random, model::Distribution::Random { .. }) => true,
+        (DistributionKind::Hash(names), model::Distribution::Hash { columns, .. }) => {
+            let uids: Option<Vec<_>> = names.iter().map(|n| table.column(&n.value).map(|c| c.uid)).collect();
+            uids.as_deref() == Some(columns.as_slice())
+        }
+        _ => false,
+    };
+    if !same {
+        bail!(User, "Cannot assign different distribution columns. The default distribution is that of the table");
+    }
+    if olap.colocate_group.is_some() {
+        bail!(User, "Cannot change default bucket number of colocate table.");
+    }
+    let buckets = wanted.buckets.unwrap_or(0);
+    let most = ddl_defaults(&session.engine).max_buckets;
+    if buckets > most {
+        bail!(User, "The number of buckets {buckets} exceeds the maximum limit {most}");
+    }
+    session.change(Op::SetDefaultBuckets { table: table.id, buckets }).await
+}
+
+/// MODIFY PARTITION: what partitions have already is accepted; moving their tablets is not there yet.
+fn modify_partitions(session: &Session, table: &Table, olap: &OlapTable, selection: &PartitionSelection, properties: &Properties) -> Result<StatementResult> {
+    partitioned(table, olap)?;
+    let chosen = select_partitions(session, table, olap, false, false, selection)?;
+    for p in properties {
+        let (key, value) = (p.key.trim().to_ascii_lowercase(), p.value.trim());
+        match key.as_str() {
+            "replication_num" | "default.replication_num" => match value.parse::<u16>() {
+                Ok(n) if chosen.iter().all(|c| c.replication_num == n) => {}
+                Ok(n) if n > 0 => bail!(NotSupported, "changing the replication number of partitions to {n} is not supported yet"),
+                _ => bail!(User, "Invalid replication num: {value}"),
+            },
+            // Ignored, as everywhere.
+            "in_memory" if ["true", "false"].iter().any(|b| value.eq_ignore_ascii_case(b)) => {}
+            "storage_medium" if olap.property("storage_medium").unwrap_or("HDD").eq_ignore_ascii_case(value) => {}
+            "storage_medium" | "storage_cooldown_time" | "storage_cooldown_ttl" => bail!(NotSupported, "MODIFY PARTITION SET (\"{key}\") is not supported yet"),
+            _ => bail!(User, "Unknown properties: {{{}={}}}", p.key, p.value),
+        }
+    }
+    Ok(StatementResult::ok())
 }
 
 /// Asks the backends to compact partitions, all when none is named.

@@ -22,7 +22,7 @@ use fe_parser::ast::{CreateTable, CreateTableAsSelect, CreateTableLike, DropTabl
 
 use super::{insert, names, plan, recover, secondary_index, temporary};
 use crate::{
-    cluster::{dynamic_partition, tablets::{self, PartitionPlan, TabletTemplate}},
+    cluster::{colocate, dynamic_partition, tablets::{self, PartitionPlan, TabletTemplate}},
     engine::Engine,
     info_schema,
     result::StatementResult,
@@ -191,6 +191,10 @@ async fn create_analyzed(session: &mut Session, spec: CreateTableSpec) -> Result
     };
     dynamic_partition::check(&engine, &table, &olap)?;
     let plans = partition_plans(&engine, &olap, spec.replication_num, spec.partitions, false);
+    if let (Some(group), Some(first)) = (&olap.colocate_group, plans.first()) {
+        let mine = colocate::shape(&table, &olap, first.buckets, first.replication_num)?;
+        colocate::check(&catalog, table.db_id, group, table.id, &mine)?;
+    }
     let made = if plans.is_empty() {
         Vec::new()
     } else {
@@ -223,6 +227,7 @@ pub(crate) fn template<'a>(table: &'a Table, olap: &'a OlapTable) -> TabletTempl
     let ordinal = |uid| table.columns.iter().position(|c| c.uid == uid).map(|i| i as u32);
     let compression = olap.property("compression").unwrap_or("LZ4").to_ascii_uppercase();
     TabletTemplate {
+        db: table.db_id,
         table: table.id,
         index: olap.base_index,
         keys: olap.keys,
