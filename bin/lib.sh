@@ -101,7 +101,7 @@ health_path_of() {
 
 # start_process ROLE "$@": the body of start_fe.sh and start_be.sh.
 start_process() {
-    local role="$1" home="$root" daemon=false pass=()
+    local role="$1" home="$root" daemon=false pass=() run=()
     shift
     while [[ $# -gt 0 ]]; do
         case "$1" in
@@ -117,8 +117,26 @@ start_process() {
                 pass+=(--helper "$2")
                 shift
                 ;;
+            --host_type)
+                [[ $role == fe ]] || die "--host_type is an option of start_fe.sh"
+                need_value "$@"
+                [[ ${2^^} == IP || ${2^^} == FQDN ]] || die "--host_type is IP or FQDN, not $2"
+                pass+=(--host_type "${2^^}")
+                shift
+                ;;
+            --logconsole) pass+=(--logconsole) ;;
+            --numa)
+                [[ $role == be ]] || die "--numa is an option of start_be.sh"
+                need_value "$@"
+                command -v numactl >/dev/null || die "--numa needs numactl: apt-get install numactl"
+                run=(numactl --cpunodebind "$2" --membind "$2")
+                shift
+                ;;
+            --failpoint) ;; # Fail points can always be set (ADMIN ENABLE FAILPOINT).
+            --debug) die "--debug is not supported: attach a debugger to the process instead" ;;
+            --cluster_snapshot) die "--cluster_snapshot is not supported: there are no snapshots of clusters yet" ;;
             -h | --help)
-                echo "usage: ${0##*/} [--daemon] [--home DIR]$([[ $role != fe ]] || echo ' [--helper HOST:EDIT_LOG_PORT]')"
+                echo "usage: ${0##*/} [--daemon] [--home DIR] [--logconsole]$(if [[ $role == fe ]]; then echo ' [--helper HOST:EDIT_LOG_PORT] [--host_type IP|FQDN]'; else echo ' [--numa NODE]'; fi)"
                 exit 0
                 ;;
             *) die "unknown option '$1' (--help lists them)" ;;
@@ -151,7 +169,7 @@ start_process() {
     if [[ $daemon == false ]]; then
         echo $$ >"$home/$role.pid"
         exec 9>&-
-        exec "$program" --home "$home" "${pass[@]}"
+        exec "${run[@]}" "$program" --home "$home" "${pass[@]}"
     fi
 
     local port path i
@@ -167,7 +185,7 @@ start_process() {
     echo "$(date '+%F %T') starting mirrorship-$role" >>"$out"
     local out_start
     out_start="$(stat -c %s "$out")"
-    setsid nohup "$program" --home "$home" "${pass[@]}" >>"$out" 2>&1 </dev/null 9>&- &
+    setsid nohup "${run[@]}" "$program" --home "$home" "${pass[@]}" >>"$out" 2>&1 </dev/null 9>&- &
     pid=$!
     echo "$pid" >"$home/$role.pid"
 

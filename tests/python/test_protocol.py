@@ -177,6 +177,47 @@ class ProtocolTest(ClusterTest):
         self.assertGreater(sql("SELECT VALUE FROM information_schema.be_metrics WHERE NAME LIKE '%process_mem_bytes'")[0][0], 1 << 20)
         self.assertGreater(sql("SELECT VALUE FROM information_schema.fe_metrics WHERE NAME LIKE '%request_total'")[0][0], 0)
         self.assertEqual(sql("SELECT * FROM information_schema.parameters"), ())
+        self.assertGreater(sql("SELECT count(*) FROM information_schema.be_threads WHERE BOUND_CPUS != ''")[0][0], 3)
+        self.assertGreater(sql("SELECT count(*) FROM information_schema.fe_threads")[0][0], 1)
+        self.assertEqual(sql("SELECT count(DISTINCT LEVEL) FROM information_schema.be_logs WHERE LOG LIKE '%backend is ready%'"), ((1,),))
+        self.assertEqual(sql("SELECT * FROM information_schema.fe_tablet_schedules"), ())
+        sql("CREATE TABLE p.loaded (a INT) PROPERTIES ('replication_num' = '1')")
+        sql("INSERT INTO p.loaded SELECT generate_series FROM TABLE(generate_series(1, 1000))")
+        shown = "SELECT SUM(x.NUM_ROW) FROM information_schema.be_txns x JOIN information_schema.tables_config t ON x.VERSION = 2 AND t.TABLE_NAME = 'loaded' JOIN information_schema.be_tablets b ON b.TABLET_ID = x.TABLET_ID AND b.TABLE_ID = t.TABLE_ID"
+        wait_until("the load is shown", lambda: int(sql(shown)[0][0] or 0) == 1000)
+
+    def test_settings_of_processes_that_run(self):
+        sql, name = self.cluster.sql, "streaming_load_max_mb"
+        wait_until("a heartbeat has come", lambda: sql("SELECT count(*) FROM information_schema.be_configs") != ((0,),))
+        sql(f"UPDATE information_schema.be_configs SET value = '0' WHERE name = '{name}'")
+        self.assertEqual(sql(f"SELECT VALUE FROM information_schema.be_configs WHERE NAME = '{name}'"), (("0",),))
+        sql("CREATE TABLE p.limited (a INT) PROPERTIES ('replication_num' = '1')")
+        answer = self.cluster.stream_load("p", "limited", b"1\n2\n")
+        self.assertIn("exceeds the max size", answer["Message"])
+        sql(f"UPDATE information_schema.be_configs SET value = 102400 WHERE name = '{name}'")
+        self.assertEqual(self.cluster.stream_load("p", "limited", b"1\n2\n")["Status"], "Success")
+        self.assert_error(1064, "not mutable", "UPDATE information_schema.be_configs SET value = 1 WHERE name = 'be_port'")
+        self.assert_error(1064, "be_configs takes UPDATE", "UPDATE information_schema.be_configs SET value = 1")
+
+        def change(key, value):
+            sql(f"ADMIN SET FRONTEND CONFIG ('{key}' = '{value}')")
+
+        change("mysql_server_version", "8.1.7")
+        with self.cluster.connect() as connection, connection.cursor() as cursor:
+            self.assertEqual(connection.get_server_info(), "8.1.7")
+            cursor.execute("SELECT version(), @@version")
+            self.assertEqual(cursor.fetchone(), ("8.1.7", "8.1.7"))
+        change("mysql_server_version", "8.0.33")
+        with self.cluster.connect() as held:
+            held.cursor().execute("ADMIN SET FRONTEND CONFIG ('qe_max_connection' = '1')")
+            with self.assertRaises(pymysql.Error) as refused:
+                self.cluster.connect()
+            self.assertEqual(refused.exception.args[0], 1203)
+            held.cursor().execute("ADMIN SET FRONTEND CONFIG ('qe_max_connection' = '4096')")
+        change("max_varchar_length", "100")
+        self.assert_error(1064, "Varchar size must be <= 100", "CREATE TABLE p.wide (a VARCHAR(101))")
+        change("max_varchar_length", "1048576")
+        self.assert_error(1064, "invalid", "ADMIN SET FRONTEND CONFIG ('qe_max_connection' = '0')")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ use be_exec::{
 };
 use be_storage::{DirConfig, KvFactory, StorageEngine, StorageOptions, StorageSettings};
 use common_base::{
-    Result, SharedClock, SharedRng, bail, config::{ConfigSet, SizeOrPercent}, err, fs::SharedFs, ids::QueryId, machine::ProcessFacts, mem::MemTracker,
+    Result, SharedClock, SharedRng, bail, config::{ConfigSet, SizeOrPercent}, err, fs::SharedFs, ids::QueryId, machine::{ProcessFacts, ThreadFacts}, mem::MemTracker,
     net::{Listener, Net}, runtime::Shutdown,
 };
 use common_rpc::{RpcPool, TokenSource};
@@ -46,6 +46,10 @@ pub struct Seams {
     pub threads: bool,
     /// What the kernel says of the process; nothing in a simulation.
     pub process: fn() -> ProcessFacts,
+    /// The threads of the process; none in a simulation.
+    pub thread_list: fn() -> Vec<ThreadFacts>,
+    /// The log of the process; none in a simulation.
+    pub log_file: Option<PathBuf>,
 }
 
 /// Ports this backend listens on.
@@ -89,11 +93,14 @@ pub struct Parts {
     pub scrub_now: std::sync::atomic::AtomicBool,
     /// See [`Seams::process`].
     pub process: fn() -> ProcessFacts,
+    /// See [`Seams::thread_list`].
+    pub thread_list: fn() -> Vec<ThreadFacts>,
+    /// See [`Seams::log_file`].
+    pub log_file: Option<PathBuf>,
     /// Where load error logs are kept.
     pub error_logs: PathBuf,
-    /// Where bodies of loads are that must be here as a whole, and how large they may be.
+    /// Where bodies of loads are that must be here as a whole.
     pub spool: PathBuf,
-    pub spool_max: u64,
 }
 
 /// A running backend.
@@ -102,6 +109,11 @@ pub struct App {
 }
 
 impl Parts {
+    /// Bytes the body of a load may have.
+    pub fn body_bytes_max(&self) -> u64 {
+        self.settings.get(&config::STREAMING_LOAD_MAX_MB).saturating_mul(1 << 20)
+    }
+
     /// A query has ended here.
     pub fn query_ended(&self, id: QueryId) {
         const KEPT: usize = 4096;
@@ -131,7 +143,7 @@ impl App {
 
 /// Starts a backend; returns when it serves.
 pub async fn start(set: &Arc<ConfigSet>, home: &Path, seams: Seams, shutdown: Shutdown) -> Result<App> {
-    let Seams { clock, rng, fs, net, kv, memory: machine_memory, threads, process } = seams;
+    let Seams { clock, rng, fs, net, kv, memory: machine_memory, threads, process, thread_list, log_file } = seams;
     let bind = |name: &'static str, port: u16| {
         let net = net.clone();
         async move { net.bind(&format!("0.0.0.0:{port}")).await.map_err(|e| err!(Unavailable, "{name} {port} cannot be used: {}", e.message())) }
@@ -145,7 +157,10 @@ pub async fn start(set: &Arc<ConfigSet>, home: &Path, seams: Seams, shutdown: Sh
 
     let limit = process_limit(set.get(&config::MEM_LIMIT), machine_memory);
     let memory = MemTracker::root("process", limit as i64);
-    let page_cache = set.get(&config::PAGE_CACHE_LIMIT).of(limit).unwrap_or(limit);
+    let page_cache = match set.get(&config::DISABLE_PAGE_CACHE) {
+        true => 0,
+        false => set.get(&config::PAGE_CACHE_LIMIT).of(limit).unwrap_or(limit),
+    };
     let dirs = storage_dirs(set.get(&config::STORAGE_ROOT_PATH), home)?;
     // What is no tablet lies on the first disk that works.
     let mut first = Err(err!(InvalidArgument, "storage_root_path names no directory"));
@@ -158,7 +173,7 @@ pub async fn start(set: &Arc<ConfigSet>, home: &Path, seams: Seams, shutdown: Sh
     fs.remove_dir_all(&first.join("load_spool"))?;
     let registry = common_functions::registry();
     let storage = StorageEngine::open(&StorageOptions {
-        settings: StorageSettings { trash_expire_ms: set.get(&config::TRASH_EXPIRE).as_millis() as i64, ..storage_settings(limit, page_cache) },
+        settings: storage_settings(set, limit, page_cache),
         dirs,
         fs: fs.clone(),
         kv,
@@ -217,7 +232,7 @@ pub async fn start(set: &Arc<ConfigSet>, home: &Path, seams: Seams, shutdown: Sh
         memory: memory.clone(),
         default_parallelism: workers,
         // One query may take most of the memory, never all of it.
-        default_query_memory: limit / 10 * 8,
+        default_query_memory: limit / 100 * set.get(&config::QUERY_MEMORY_PERCENT).0,
     });
     let parts = Arc::new(Parts {
         settings: set.clone(),
@@ -245,9 +260,10 @@ pub async fn start(set: &Arc<ConfigSet>, home: &Path, seams: Seams, shutdown: Sh
         report_now: tokio::sync::Notify::new(),
         scrub_now: false.into(),
         process,
+        thread_list,
+        log_file,
         error_logs: first.join("error_log"),
         spool: first.join("load_spool"),
-        spool_max: set.get(&config::STREAMING_LOAD_MAX_MB).saturating_mul(1 << 20),
     });
     crate::metrics::watch(&parts);
     common_base::runtime::spawn("metrics", crate::metrics::run(parts.clone()));
@@ -342,17 +358,21 @@ pub(crate) fn storage_dirs(roots: StorageRoots, home: &Path) -> Result<Vec<DirCo
     Ok(dirs)
 }
 
-/// Shares of the process's memory: loads get 30 %, of which one memtable takes a quarter at most; a compaction gets 10 %, primary
+/// Shares of the process's memory: of what loads get, one memtable takes a quarter at most; a compaction gets 10 %, primary
 /// indexes 20 %.
-fn storage_settings(limit: u64, page_cache: u64) -> StorageSettings {
+fn storage_settings(set: &ConfigSet, limit: u64, page_cache: u64) -> StorageSettings {
     let settings = StorageSettings::default();
-    let loads = (limit / 10 * 3).min(settings.memtable_total_bytes as u64);
+    let loads = (limit / 100 * set.get(&config::LOAD_MEMORY_PERCENT).0).min(set.get(&config::LOAD_MEMORY_BYTES).0).max(1);
     StorageSettings {
         page_cache_bytes: page_cache as usize,
         memtable_total_bytes: loads as i64,
-        memtable_bytes: settings.memtable_bytes.min(loads as usize / 4),
+        memtable_bytes: set.get(&config::WRITE_BUFFER_SIZE).0.min(loads as usize / 4),
         compaction_bytes: settings.compaction_bytes.min(limit as usize / 10),
         primary_index_bytes: settings.primary_index_bytes.min(limit as usize / 5),
+        trash_expire_ms: set.get(&config::TRASH_EXPIRE).as_millis() as i64,
+        stale_sweep_ms: set.get(&config::STALE_SWEEP).as_millis() as i64,
+        max_versions: set.get(&config::TABLET_MAX_VERSIONS),
+        compaction_min_rowsets: set.get(&config::COMPACTION_MIN_ROWSETS),
         ..settings
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use common_base::{Result, bail, config::{ConfigValue, SizeOrPercent}, config_keys, ensure, net_address::Networks};
+use common_base::{Result, bail, config::{ByteSize, ConfigValue, KeyDef, SizeOrPercent}, config_keys, ensure, net_address::Networks};
 
 config_keys! {
     pub KEYS;
@@ -22,14 +22,30 @@ config_keys! {
     pub MEM_LIMIT: SizeOrPercent = "mem_limit", "90%", fixed;
     /// Share of the memory for decoded pages of tables.
     pub PAGE_CACHE_LIMIT: SizeOrPercent = "storage_page_cache_limit", "20%", fixed;
+    /// No decoded pages of tables are kept, whatever the key above says.
+    pub DISABLE_PAGE_CACHE: bool = "disable_storage_page_cache", "false", fixed;
+    /// Bytes of a load that are gathered in memory before they are sorted and written.
+    pub WRITE_BUFFER_SIZE: WriteBuffer = "write_buffer_size", "201326592", fixed;
+    /// Share of the memory that all loads together may take (percent).
+    pub LOAD_MEMORY_PERCENT: Percent = "load_process_max_memory_limit_percent", "30", fixed;
+    /// See above (bytes): the smaller one counts.
+    pub LOAD_MEMORY_BYTES: ByteSize = "load_process_max_memory_limit_bytes", "2147483648", fixed;
+    /// Share of the memory that one query may take (percent).
+    pub QUERY_MEMORY_PERCENT: Percent = "query_max_memory_limit_percent", "80", fixed;
+    /// Versions a tablet may have that compaction has not merged yet; loads beyond it are refused.
+    pub TABLET_MAX_VERSIONS: usize = "tablet_max_versions", "1000", fixed;
+    /// Seconds that rowsets replaced by a compaction stay readable.
+    pub STALE_SWEEP: Duration = "tablet_rowset_stale_sweep_time_sec", "1800", fixed;
+    /// Rowsets of a tablet that make a compaction worthwhile.
+    pub COMPACTION_MIN_ROWSETS: usize = "min_cumulative_compaction_num_singleton_deltas", "5", fixed;
     /// Threads that run queries; 0 = one a core.
     pub EXEC_THREADS: usize = "pipeline_exec_thread_pool_thread_num", "0", fixed;
     /// Seconds between reports of tablets and disks to the frontend.
     pub REPORT_INTERVAL: Duration = "report_tablet_interval_seconds", "60", fixed;
     /// Directories whose files queries may read and write (`FILES(...)`, `INTO OUTFILE`), separated by `;`. Empty: none.
     pub FILES_ALLOWED_PATH: Vec<String> = "files_allowed_path", "", fixed;
-    /// Largest body in MB of a stream load that is kept on disk until it is loaded (Parquet).
-    pub STREAMING_LOAD_MAX_MB: u64 = "streaming_load_max_mb", "102400", fixed;
+    /// Largest body of a stream load in MB.
+    pub STREAMING_LOAD_MAX_MB: u64 = "streaming_load_max_mb", "102400", mutable;
     /// Seconds between two looks at the health of disks.
     pub DISK_INTERVAL: Duration = "disk_stat_monitor_interval", "5", mutable;
     /// Loads to a disk are refused from this share used on (percent), when less is left than the key below says too. Compactions and copies stop 5 percent earlier.
@@ -44,6 +60,99 @@ config_keys! {
     pub TRASH_EXPIRE: Duration = "trash_file_expire_time_sec", "86400", fixed;
     /// Load error logs are kept this long (hours).
     pub ERROR_LOG_HOURS: u64 = "load_error_log_reserve_hours", "48", mutable;
+}
+
+/// Every list: what acts, and what `be.conf` may hold besides.
+pub const ALL: &[&[KeyDef]] = &[KEYS, FOREIGN];
+
+/// Keys of the compatible surface that do not act here.
+#[rustfmt::skip]
+pub const FOREIGN: &[KeyDef] = &[
+    KeyDef::without_effect("be_http_num_workers", OWN_THREADS),
+    KeyDef::without_effect("brpc_num_threads", OWN_THREADS),
+    KeyDef::without_effect("create_tablet_worker_count", OWN_THREADS),
+    KeyDef::without_effect("clone_worker_count", OWN_THREADS),
+    KeyDef::without_effect("alter_tablet_worker_count", OWN_THREADS),
+    KeyDef::without_effect("transaction_publish_version_worker_count", OWN_THREADS),
+    KeyDef::without_effect("number_tablet_writer_threads", OWN_THREADS),
+    KeyDef::without_effect("flush_thread_num_per_store", OWN_THREADS),
+    KeyDef::without_effect("scanner_thread_pool_thread_num", OWN_THREADS),
+    KeyDef::without_effect("pipeline_scan_thread_pool_thread_num", OWN_THREADS),
+    KeyDef::without_effect("io_tasks_per_scan_operator", OWN_THREADS),
+    KeyDef::without_effect("max_load_dop", OWN_THREADS),
+    KeyDef::without_effect("report_task_interval_seconds", REPORTS),
+    KeyDef::without_effect("report_disk_state_interval_seconds", REPORTS),
+    KeyDef::without_effect("report_resource_usage_interval_ms", REPORTS),
+    KeyDef::without_effect("cumulative_compaction_num_threads_per_disk", COMPACTION),
+    KeyDef::without_effect("base_compaction_num_threads_per_disk", COMPACTION),
+    KeyDef::without_effect("base_compaction_check_interval_seconds", COMPACTION),
+    KeyDef::without_effect("cumulative_compaction_check_interval_seconds", COMPACTION),
+    KeyDef::without_effect("enable_size_tiered_compaction_strategy", COMPACTION),
+    KeyDef::without_effect("storage_format_version", "there is one format"),
+    KeyDef::without_effect("default_num_rows_per_data_block", "the format decides"),
+    KeyDef::without_effect("data_page_size", "the format decides"),
+    KeyDef::without_effect("dictionary_encoding_ratio", "the encoding is chosen from the values"),
+    KeyDef::without_effect("max_scan_key_num", "key ranges are read from the index without a limit"),
+    KeyDef::without_effect("ignore_broken_disk", "a broken disk is left out while others work"),
+    KeyDef::without_effect("max_percentage_of_error_disk", "a broken disk is left out while others work"),
+    KeyDef::without_effect("tc_use_memory_min", ALLOCATOR),
+    KeyDef::without_effect("chunk_reserved_bytes_limit", ALLOCATOR),
+    KeyDef::without_effect("thrift_port", "backends speak gRPC"),
+    KeyDef::without_effect("thrift_rpc_timeout_ms", "backends speak gRPC"),
+    KeyDef::not_supported("starlet_port", SHARED_DATA),
+    KeyDef::not_supported("datacache_enable", SHARED_DATA),
+    KeyDef::not_supported("datacache_mem_size", SHARED_DATA),
+    KeyDef::not_supported("datacache_disk_size", SHARED_DATA),
+    KeyDef::not_supported("max_compaction_concurrency", "one compaction runs on each disk"),
+    KeyDef::not_supported("max_cumulative_compaction_num_singleton_deltas", "compactions take what fits their memory"),
+    KeyDef::not_supported("compaction_max_memory_limit_percent", "a compaction gets a tenth of the memory"),
+    KeyDef::not_supported("update_memory_limit_percent", "primary indexes get a fifth of the memory"),
+    KeyDef::not_supported("metadata_cache_memory_limit_percent", "metadata of tablets stays in memory"),
+    KeyDef::not_supported("consistency_max_memory_limit_percent", "files are verified in small parts"),
+    KeyDef::not_supported("query_cache_capacity", "there is no query cache"),
+    KeyDef::not_supported("max_segment_file_size", "segments end by their rows"),
+    KeyDef::not_supported("tablet_max_pending_versions", "pending versions are not limited"),
+    KeyDef::not_supported("snapshot_expire_time_sec", "there are no snapshots"),
+    KeyDef::not_supported("l0_max_mem_usage", "primary indexes are in memory"),
+    KeyDef::not_supported("enable_pindex_minor_compaction", "primary indexes are in memory"),
+    KeyDef::not_supported("spill_local_storage_dir", "queries do not spill"),
+    KeyDef::not_supported("olap_string_max_length", "the length of strings is limited by the frontend (max_varchar_length)"),
+    KeyDef::not_supported("streaming_load_max_batch_size_mb", "a JSON body over 100 MB needs the header ignore_json_size"),
+    KeyDef::not_supported("enable_https", "HTTPS is not there yet"),
+    KeyDef::not_supported("sys_log_verbose_modules", "the level counts for all modules"),
+];
+
+const OWN_THREADS: &str = "work shares one pool of threads";
+const REPORTS: &str = "heartbeats and reports of tablets carry it";
+const COMPACTION: &str = "one compaction a disk runs, of what gains most";
+const ALLOCATOR: &str = "the allocator has no such limit";
+const SHARED_DATA: &str = "data is on the backends' own disks";
+
+/// A share of the memory: 1 to 100.
+#[derive(Clone, Copy, Debug)]
+pub struct Percent(pub u64);
+
+impl ConfigValue for Percent {
+    const TYPE_NAME: &'static str = "int";
+    fn parse(text: &str) -> Result<Self> {
+        match text.parse() {
+            Ok(n @ 1..=100) => Ok(Self(n)),
+            _ => bail!(InvalidArgument, "'{text}' is not a percentage between 1 and 100"),
+        }
+    }
+}
+
+/// Bytes of a memtable: at least 1 MB.
+#[derive(Clone, Copy, Debug)]
+pub struct WriteBuffer(pub usize);
+
+impl ConfigValue for WriteBuffer {
+    const TYPE_NAME: &'static str = "long";
+    fn parse(text: &str) -> Result<Self> {
+        let bytes = ByteSize::parse(text)?.0;
+        ensure!(bytes >= 1 << 20, InvalidArgument, "'{text}' is less than 1 MB");
+        Ok(Self(bytes as usize))
+    }
 }
 
 /// `storage_root_path`: directories and their media.

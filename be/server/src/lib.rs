@@ -10,6 +10,7 @@ mod disks;
 mod files;
 mod http;
 mod identity;
+mod inspect;
 mod memory_watch;
 mod metrics;
 mod report;

@@ -20,9 +20,10 @@ const PROGRAM: Program = Program {
     name: "mirrorship-be",
     version: env!("CARGO_PKG_VERSION"),
     conf: "conf/be.conf",
-    keys: config::KEYS,
+    keys: config::ALL,
     logs: ["be.INFO.log", "be.WARNING.log"],
     refused: &[],
+    valued: &[],
 };
 
 fn main() -> ExitCode {
@@ -47,6 +48,8 @@ fn run(started: Started) -> Result<()> {
         memory: common_base::machine::memory_bytes()?,
         threads: true,
         process: ProcessFacts::real,
+        thread_list: common_base::machine::thread_list,
+        log_file: Some(started.home.join(started.set.get(&common_base::process::LOG_DIR)).join(PROGRAM.logs[0])),
     };
     let runtime = common_base::runtime::build_runtime("be", common_base::runtime::cores().max(2))?;
     runtime.block_on(async {

@@ -173,7 +173,7 @@ impl Cluster {
         let routes = Routes::new(FeServiceServer::new(Frontend { seen: seen.clone(), pool: pool.clone() }));
         common_base::runtime::spawn("fe", async move { common_rpc::serve(listener, routes, async move { stop.wait().await }).await });
 
-        let set = Arc::new(ConfigSet::new(&[config::KEYS]).unwrap());
+        let set = Arc::new(ConfigSet::new(config::ALL).unwrap());
         let conf = "be_port = 0\nbe_http_port = 0\nheartbeat_service_port = 0\nbrpc_port = 0\nmem_limit = 1G\n";
         set.load(conf, "be.conf", &|_| None).unwrap();
         let kvs: Mutex<std::collections::HashMap<PathBuf, SharedKv>> = Mutex::default();
@@ -186,6 +186,8 @@ impl Cluster {
             memory: 8 << 30,
             threads: true,
             process: Default::default,
+            thread_list: Vec::new,
+            log_file: None,
         };
         let home = tempfile::tempdir().unwrap();
         let app = app::start(&set, home.path(), seams, shutdown.clone()).await.unwrap();

@@ -143,7 +143,7 @@ fn dirs(home: &Path, given: &[String]) -> Result<Vec<PathBuf>> {
     if !given.is_empty() {
         return Ok(given.iter().map(PathBuf::from).collect());
     }
-    let set = ConfigSet::new(&[config::KEYS, LOG_KEYS])?;
+    let set = ConfigSet::new(&[config::ALL, &[LOG_KEYS]].concat())?;
     set.load_file(&home.join("conf/be.conf"))?;
     Ok(app::storage_dirs(set.get(&config::STORAGE_ROOT_PATH), home)?.into_iter().map(|d| d.path).collect())
 }

@@ -33,7 +33,7 @@ mod model_tests;
 mod tests;
 
 pub use engine::StorageEngine;
-pub use ingest::{DeltaWriter, LoadMemory, RoomWait, PublishItem, PublishOutcome};
+pub use ingest::{DeltaWriter, LoadMemory, PublishItem, PublishOutcome, RoomWait, TabletLoad};
 pub use options::{DirConfig, KvFactory, StorageOptions, StorageSettings};
 pub use room::{Purpose, Watermarks};
 pub use read::{Morsel, MorselScan, ReadColumn, ReadSpec, TabletRead};

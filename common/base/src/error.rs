@@ -66,6 +66,7 @@ pub enum ErrorCode {
     LabelExists,
     TooManyFilteredRows,
     TooManyVersions,
+    TooManyConnections,
     TooLarge,
     /// A second load into a table within one explicit transaction.
     TxnSameTable,

@@ -151,6 +151,54 @@ fn networks(text: &str) -> Vec<NetworkFacts> {
     text.lines().filter_map(row).filter(|n| n.device != "lo").collect()
 }
 
+/// The name the machine goes by, as far as the kernel knows it.
+pub fn host_name() -> Option<String> {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
+    Some(name.trim().to_owned()).filter(|name| !name.is_empty())
+}
+
+/// What the kernel says of a thread.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ThreadFacts {
+    pub id: u32,
+    /// At most 15 bytes of it.
+    pub name: String,
+    /// `R` runs, `S` sleeps, `D` waits for a disk.
+    pub state: char,
+    pub user_ms: u64,
+    pub system_ms: u64,
+    /// CPUs it may run on: `0-3`.
+    pub cpus: String,
+}
+
+/// The threads of this process; those that end meanwhile are left out.
+pub fn thread_list() -> Vec<ThreadFacts> {
+    let Ok(tasks) = std::fs::read_dir("/proc/self/task") else { return Vec::new() };
+    let facts = |task: std::path::PathBuf| {
+        let mut facts = thread_facts(&std::fs::read_to_string(task.join("stat")).ok()?)?;
+        let status = std::fs::read_to_string(task.join("status")).unwrap_or_default();
+        facts.cpus = status.lines().find_map(|l| l.strip_prefix("Cpus_allowed_list:")).unwrap_or_default().trim().to_owned();
+        Some(facts)
+    };
+    tasks.flatten().filter_map(|task| facts(task.path())).collect()
+}
+
+/// A line `ID (NAME) STATE …`; times are the 14th and 15th field, in hundredths of a second.
+fn thread_facts(stat: &str) -> Option<ThreadFacts> {
+    let (id, rest) = stat.split_once(" (")?;
+    let (name, rest) = rest.rsplit_once(") ")?;
+    let fields: Vec<&str> = rest.split_whitespace().collect();
+    let ms = |i: usize| fields.get(i).and_then(|f| f.parse::<u64>().ok()).map(|ticks| ticks * 10);
+    Some(ThreadFacts {
+        id: id.trim().parse().ok()?,
+        name: name.to_owned(),
+        state: fields.first()?.chars().next()?,
+        user_ms: ms(11)?,
+        system_ms: ms(12)?,
+        cpus: String::new(),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -177,5 +225,14 @@ mod tests {
     fn the_kernel_answers() {
         assert!(memory_bytes().unwrap() > 1 << 20);
         assert!(resident_bytes().is_some_and(|b| b > 0) && open_files() > 0 && threads() > 0);
+        assert!(host_name().is_some() && thread_list().iter().any(|t| t.state == 'R'));
+    }
+
+    #[test]
+    fn lines_of_threads_are_read() {
+        let line = "77 (a) b) S 1 77 77 0 -1 4194560 11 0 0 0 250 31 0 0 20 0 1 0 100 1 1";
+        let expected = ThreadFacts { id: 77, name: "a) b".to_owned(), state: 'S', user_ms: 2500, system_ms: 310, cpus: String::new() };
+        assert_eq!(thread_facts(line), Some(expected));
+        assert_eq!(thread_facts("nonsense"), None);
     }
 }

@@ -209,8 +209,9 @@ pub fn panic_text(payload: &(dyn std::any::Any + Send)) -> &str {
     }
 }
 
-/// Analysis and optimization recurse over plans as deep as the limits of the analyzer allow; memory is taken only where it is used.
-const STACK_BYTES: usize = 8 << 20;
+/// Stack of threads that analyse, plan, send and evaluate: these recurse over expressions as deep as `expr_children_limit` allows.
+/// Memory is taken only where it is used.
+pub const STACK_BYTES: usize = 256 << 20;
 
 /// A tokio runtime with named threads; `workers` 0 takes one a core.
 pub fn build_runtime(name: &str, workers: usize) -> Result<tokio::runtime::Runtime> {

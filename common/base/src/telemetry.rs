@@ -24,6 +24,8 @@ pub struct RollPolicy {
     pub daily: bool,
     /// Rolled files kept; the oldest go first.
     pub files_max: usize,
+    /// Rolled files of days longer ago than this go too.
+    pub days_max: i64,
 }
 
 impl RollPolicy {
@@ -36,7 +38,14 @@ impl RollPolicy {
         };
         let bytes_max =
             bytes_max.ok_or_else(|| err!(InvalidArgument, "bad log roll mode '{mode}' (SIZE-MB-n or TIME-DAY)"))?;
-        Ok(Self { bytes_max, daily: bytes_max == u64::MAX, files_max })
+        Ok(Self { bytes_max, daily: bytes_max == u64::MAX, files_max, days_max: i64::MAX })
+    }
+
+    /// The same, with an age after which rolled files go; what is less than a day counts as one.
+    #[must_use]
+    pub fn delete_after(self, age: std::time::Duration) -> Self {
+        let days = age.as_millis().div_ceil(DAY_MS as u128);
+        Self { days_max: i64::try_from(days).unwrap_or(i64::MAX), ..self }
     }
 }
 
@@ -69,6 +78,8 @@ impl RollingFile {
         let len = file.metadata().with_context(what)?.len();
         let day = clock.now_ms().div_euclid(DAY_MS);
         let rolling = Rolling { path: path.to_owned(), policy, clock, file, len, day };
+        let (dir, base) = rolling.place();
+        rolling.delete_old(&dir, &base, rolled_files(&dir, &base).with_context(what)?);
         Ok(Self { inner: Arc::new(Mutex::new(rolling)) })
     }
 
@@ -95,21 +106,36 @@ impl Rolling {
     }
 
     fn roll(&mut self) -> io::Result<()> {
-        let dir = crate::fs::parent_of(&self.path).to_owned();
-        let base = self.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let (dir, base) = self.place();
         let mut rolled = rolled_files(&dir, &base)?;
         let stamp = day_stamp(self.day);
         let number = rolled.iter().filter(|(s, _)| *s == stamp).map(|(_, n)| n + 1).max().unwrap_or(1);
         std::fs::rename(&self.path, dir.join(format!("{base}.{stamp}-{number}")))?;
         rolled.push((stamp, number));
-        rolled.sort();
-        for (stamp, number) in rolled.iter().take(rolled.len().saturating_sub(self.policy.files_max)) {
-            // Somebody else may have cleaned up already; a log line must not fail for that.
-            let _ = std::fs::remove_file(dir.join(format!("{base}.{stamp}-{number}")));
-        }
+        self.delete_old(&dir, &base, rolled);
         self.file = OpenOptions::new().create(true).append(true).open(&self.path)?;
         self.len = 0;
         Ok(())
+    }
+
+    /// The directory and the name of the current file.
+    fn place(&self) -> (PathBuf, String) {
+        let dir = crate::fs::parent_of(&self.path).to_owned();
+        (dir, self.path.file_name().unwrap_or_default().to_string_lossy().into_owned())
+    }
+
+    /// Deletes rolled files that are too many or too old.
+    fn delete_old(&self, dir: &Path, base: &str, mut rolled: Vec<(String, u64)>) {
+        rolled.sort();
+        let too_many = rolled.len().saturating_sub(self.policy.files_max);
+        let today = self.clock.now_ms().div_euclid(DAY_MS);
+        let first = (self.policy.days_max < today).then(|| day_stamp(today - self.policy.days_max));
+        for (i, (stamp, number)) in rolled.iter().enumerate() {
+            if i < too_many || first.as_ref().is_some_and(|first| stamp < first) {
+                // Somebody else may have cleaned up already; a log line must not fail for that.
+                let _ = std::fs::remove_file(dir.join(format!("{base}.{stamp}-{number}")));
+            }
+        }
     }
 }
 
@@ -157,8 +183,10 @@ impl Write for RollingFile {
 /// Where logs go.
 #[derive(Clone, Debug)]
 pub enum LogTarget {
-    /// Standard error, for processes in the foreground.
+    /// Standard error, for programs that run and end.
     Stderr,
+    /// Standard output, for servers whose output something else keeps.
+    Stdout,
     /// Rolling files: everything, and what is at least a warning once more in a second file.
     Files { log: RollingFile, warnings: Option<RollingFile> },
 }
@@ -179,6 +207,7 @@ pub fn init(level: &str, target: &LogTarget) -> Result<TelemetryGuard> {
     let mut layers = Vec::new();
     match target {
         LogTarget::Stderr => layers.push(text_layer(io::stderr)),
+        LogTarget::Stdout => layers.push(text_layer(io::stdout)),
         LogTarget::Files { log, warnings } => {
             let (writer, worker) = tracing_appender::non_blocking(log.clone());
             workers.push(worker);
@@ -215,7 +244,7 @@ mod tests {
     fn files_roll_by_size_and_day_and_old_ones_go() {
         let dir = tempfile::tempdir().unwrap();
         let clock = ManualClock::new(1_714_521_600_000); // 2024-05-01
-        let policy = RollPolicy { bytes_max: 20, daily: true, files_max: 2 };
+        let policy = RollPolicy { bytes_max: 20, daily: true, files_max: 2, days_max: 7 };
         let log = RollingFile::open(&dir.path().join("fe.log"), policy, clock.clone()).unwrap();
         for i in 0..3 {
             log.write_line(&format!("record number {i}")).unwrap();
@@ -228,6 +257,10 @@ mod tests {
         assert_eq!(names, ["fe.log", "fe.log.20240501-2", "fe.log.20240501-3"]);
         assert_eq!(std::fs::read_to_string(dir.path().join("fe.log")).unwrap(), "next day\n");
         assert_eq!(std::fs::read_to_string(dir.path().join("fe.log.20240501-3")).unwrap(), "record number 2\n");
+        clock.advance(Duration::from_secs(8 * 86_400));
+        log.write_line("much later").unwrap();
+        assert!(!dir.path().join("fe.log.20240501-3").exists() && !dir.path().join("fe.log.20240501-2").exists());
+        assert!(dir.path().join("fe.log.20240502-1").exists(), "written a week ago, but rolled now");
     }
 
     #[test]

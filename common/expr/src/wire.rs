@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Deepest tree accepted from the wire; deeper ones are refused instead of overflowing the stack.
-const MAX_DEPTH: usize = 3000;
+const MAX_DEPTH: usize = 10_500;
 
 /// An expression as a message. Fails on lambdas whose parameters are not numbered consecutively.
 pub fn to_proto(expr: &Expr) -> Result<pb::Expr> {

@@ -43,6 +43,7 @@ const NAMES: &[(ErrorCode, &str)] = &[
     (ErrorCode::LabelExists, "LabelExists"),
     (ErrorCode::TooManyFilteredRows, "TooManyFilteredRows"),
     (ErrorCode::TooManyVersions, "TooManyVersions"),
+    (ErrorCode::TooManyConnections, "TooManyConnections"),
     (ErrorCode::TooLarge, "TooLarge"),
     (ErrorCode::User, "User"),
 ];

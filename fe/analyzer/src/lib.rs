@@ -78,6 +78,10 @@ pub trait SessionFacts {
     fn server_version(&self) -> String {
         "8.0.33".to_owned()
     }
+    /// The longest VARCHAR a column may have.
+    fn varchar_length_max(&self) -> u32 {
+        common_types::MAX_VARCHAR_LENGTH
+    }
     /// The id of the session's previous query.
     fn last_query_id(&self) -> Option<String> {
         None

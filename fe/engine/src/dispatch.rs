@@ -8,12 +8,13 @@ use fe_parser::{
 };
 
 use crate::{
+    cluster::inspect,
     files,
     result::StatementResult,
     session::Session,
     show,
     statement::{admin, analyze, temporary, transaction},
-    statement::{alter, alter_columns, cancel_load, cluster, database, delete, describe, explain, insert, kill, prepared, primary_dml, query, recover, rollup, set, table, truncate, user, view},
+    statement::{alter, alter_columns, cancel_load, cluster, database, delete, describe, explain, insert, kill, node_config, prepared, primary_dml, query, recover, rollup, set, table, truncate, user, view},
 };
 
 /// Runs one statement.
@@ -22,8 +23,17 @@ pub async fn run(session: &mut Session, parsed: &ParsedStatement, parameters: &[
     let before = session.variables.clone();
     set::apply_hints(session, &parsed.hints)?;
     session.files.forget();
+    let mut asked = false;
     let result = loop {
         let result = run_statement(session, &parsed.stmt, &parsed.text, parameters, id).await;
+        if let Err(e) = &result
+            && inspect::is_missing(e)
+            && !asked
+        {
+            inspect::refresh(&session.engine).await;
+            asked = true;
+            continue;
+        }
         // Analysis has met files nobody has looked for yet: once they are found it begins again.
         let Some(wanted) = session.files.take_wanted().filter(|_| result.is_err()) else { break result };
         match files::resolve(session, &wanted).await {
@@ -45,6 +55,7 @@ pub async fn run_statement(session: &mut Session, statement: &Statement, text: &
         Statement::Query(s) => query::run(session, s, parameters, id).await,
         Statement::Explain(s) => explain::run(session, s, parameters, id).await,
         Statement::Insert(s) => insert::run(session, s, parameters, id).await,
+        Statement::Update(s) if node_config::is_for(session, s) => node_config::update(session, s).await,
         Statement::Update(s) => primary_dml::update(session, s, parameters, id).await,
         Statement::Delete(s) => delete::run(session, s, parameters, id).await,
         Statement::TruncateTable(s) => truncate::run(session, s).await,

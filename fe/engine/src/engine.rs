@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use be_exec::runtime::ExecEnv;
-use common_base::{SharedClock, SharedRng, ids::QueryId, runtime::Shutdown};
+use common_base::{SharedClock, config::ConfigSet, SharedRng, ids::QueryId, machine::ThreadFacts, runtime::Shutdown};
 use common_expr::registry::FunctionRegistry;
 use common_rpc::RpcPool;
 use fe_meta::MetaHandle;
@@ -18,11 +18,12 @@ pub struct EngineOptions {
     pub query_port: u16,
     pub heartbeat_interval: Duration,
     pub heartbeat_timeout: Duration,
-    /// Finished transactions and their labels are kept this long.
-    pub label_keep: Duration,
-    pub default_replication_num: u16,
+    /// What `fe.conf` says of settings that ADMIN SET FRONTEND CONFIG has not changed.
+    pub conf: ConfigSet,
     pub version: String,
     pub started_ms: i64,
+    /// The threads of the process; none in a simulation.
+    pub thread_list: fn() -> Vec<ThreadFacts>,
 }
 
 /// Gives the samples of a process's metrics.
@@ -39,6 +40,7 @@ pub struct Engine {
     pub clock: SharedClock,
     pub rng: SharedRng,
     pub nodes: cluster::nodes::Nodes,
+    pub inspections: cluster::inspect::Inspections,
     pub sessions: Sessions,
     pub statistics: StatisticsCache,
     /// Analyses that run, and the sessions they run in.
@@ -77,6 +79,7 @@ impl Engine {
             clock,
             rng,
             nodes: cluster::nodes::Nodes::default(),
+            inspections: Default::default(),
             sessions: Sessions::default(),
             statistics: StatisticsCache::default(),
             analyses: parking_lot::Mutex::default(),

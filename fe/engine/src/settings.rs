@@ -1,9 +1,9 @@
 //! Settings of the frontends that ADMIN SET FRONTEND CONFIG changes while they run.
 //!
 //! A changed value is a catalog entry: every FE has it at once and it survives restarts, with or without WITH PERSISTENT. What was
-//! never changed comes from `fe.conf` where this FE reads the key there, else from the table below.
+//! never changed comes from this FE's `fe.conf`, else from the table below.
 
-use common_base::{Result, bail, err};
+use common_base::{Result, bail, config::{Effect, KeyDef}, err};
 use fe_catalog::CatalogState;
 
 use crate::engine::Engine;
@@ -13,6 +13,8 @@ use crate::engine::Engine;
 pub enum Kind {
     Bool,
     Int,
+    /// An integer above 0.
+    Count,
     Double,
     Text,
     List,
@@ -24,115 +26,145 @@ pub struct Setting {
     pub kind: Kind,
     pub default: &'static str,
     pub comment: &'static str,
+    /// Changing it changes something.
+    acts: bool,
+}
+
+impl Setting {
+    const fn key(&self) -> KeyDef {
+        let check: fn(&str) -> Result<()> = match self.kind {
+            Bool => |text| normalize(Bool, text).map(drop),
+            Int => |text| normalize(Int, text).map(drop),
+            Count => |text| normalize(Count, text).map(drop),
+            Double => |text| normalize(Double, text).map(drop),
+            Text | List => |_| Ok(()),
+        };
+        let effect = if self.acts { Effect::Acts } else { Effect::None("it is kept and shown, and changes nothing") };
+        KeyDef { name: self.name, default: self.default, doc: self.comment, mutable: true, type_name: self.kind.name(), aliases: &[], check, effect }
+    }
 }
 
 const fn row(name: &'static str, kind: Kind, default: &'static str, comment: &'static str) -> Setting {
-    Setting { name, kind, default, comment }
+    Setting { name, kind, default, comment, acts: true }
 }
 
-use Kind::{Bool, Double, Int, List, Text};
+/// One that is kept and shown, and changes nothing here.
+const fn kept(name: &'static str, kind: Kind, default: &'static str) -> Setting {
+    Setting { name, kind, default, comment: "Accepted for compatibility, no effect", acts: false }
+}
 
-/// Comment of a setting that is kept and shown, and changes nothing here.
-const KEPT: &str = "Accepted for compatibility, no effect";
+use Kind::{Bool, Count, Double, Int, List, Text};
 
 /// Every setting that can be changed, alphabetical.
 pub static SETTINGS: &[Setting] = &[
-    row("access_control", Text, "native", KEPT),
-    row("alter_scheduler_interval_millisecond", Int, "10000", KEPT),
-    row("audit_log_json_format", Bool, "false", KEPT),
-    row("authentication_chain", List, "native", KEPT),
+    kept("access_control", Text, "native"),
+    kept("alter_scheduler_interval_millisecond", Int, "10000"),
+    kept("audit_log_json_format", Bool, "false"),
+    kept("authentication_chain", List, "native"),
     row("auto_increment_cache_size", Int, "100000", "Values of AUTO_INCREMENT columns taken at once"),
     row("catalog_trash_expire_second", Int, "86400", "How long dropped objects can be recovered"),
-    row("consistency_tablet_meta_check_interval_ms", Int, "7200000", KEPT),
-    row("default_automatic_bucket_size", Int, "1073741824", KEPT),
-    row("default_mv_partition_refresh_number", Int, "1", KEPT),
-    row("default_replication_num", Int, "3", "Replicas of tables that do not say"),
-    row("desired_max_waiting_jobs", Int, "1024", KEPT),
-    row("disable_load_job", Bool, "false", KEPT),
+    kept("consistency_tablet_meta_check_interval_ms", Int, "7200000"),
+    kept("default_automatic_bucket_size", Int, "1073741824"),
+    kept("default_mv_partition_refresh_number", Int, "1"),
+    row("default_replication_num", Count, "3", "Replicas of tables that do not say"),
+    kept("desired_max_waiting_jobs", Int, "1024"),
+    kept("disable_load_job", Bool, "false"),
     row("dynamic_partition_check_interval_seconds", Int, "600", "Time between two looks at dynamic partitions"),
     row("dynamic_partition_enable", Bool, "true", "Whether dynamic partitions are made and dropped"),
     row("empty_load_as_error", Bool, "true", "Whether a load without rows is an error"),
-    row("enable_auto_tablet_distribution", Bool, "true", KEPT),
-    row("enable_automatic_bucket", Bool, "true", KEPT),
-    row("enable_collect_query_detail_info", Bool, "false", KEPT),
-    row("enable_display_shadow_partitions", Bool, "false", KEPT),
+    kept("enable_auto_tablet_distribution", Bool, "true"),
+    kept("enable_automatic_bucket", Bool, "true"),
+    kept("enable_collect_query_detail_info", Bool, "false"),
+    kept("enable_display_shadow_partitions", Bool, "false"),
     row("enable_experimental_gin", Bool, "false", "Whether GIN indexes may be made"),
     row("enable_experimental_rowstore", Bool, "false", "Whether tables with row storage may be made"),
     row("enable_experimental_temporary_table", Bool, "true", "Whether temporary tables may be made"),
     row("enable_experimental_vector", Bool, "false", "Whether vector indexes may be made"),
-    row("enable_fast_schema_evolution", Bool, "true", KEPT),
+    kept("enable_fast_schema_evolution", Bool, "true"),
     row("enable_manual_collect_array_ndv", Bool, "false", "Whether ANALYZE counts distinct arrays"),
-    row("enable_materialized_view", Bool, "true", KEPT),
-    row("enable_online_optimize_table", Bool, "true", KEPT),
-    row("enable_password_reuse", Bool, "true", KEPT),
-    row("enable_qe_slow_log", Bool, "true", KEPT),
-    row("enable_replicated_storage_as_default_engine", Bool, "true", KEPT),
+    kept("enable_materialized_view", Bool, "true"),
+    kept("enable_online_optimize_table", Bool, "true"),
+    kept("enable_password_reuse", Bool, "true"),
+    kept("enable_qe_slow_log", Bool, "true"),
+    kept("enable_replicated_storage_as_default_engine", Bool, "true"),
     row("enable_sql_blacklist", Bool, "false", "Whether statements that match the SQL blacklist are refused"),
-    row("enable_sql_digest", Bool, "false", KEPT),
-    row("enable_statistic_collect", Bool, "true", KEPT),
-    row("enable_statistic_collect_on_first_load", Bool, "true", KEPT),
-    row("enable_strict_storage_medium_check", Bool, "false", KEPT),
-    row("enable_sync_publish", Bool, "true", KEPT),
-    row("enable_sync_statistics_load", Bool, "false", KEPT),
-    row("enable_validate_password", Bool, "false", KEPT),
-    row("expr_children_limit", Int, "10000", KEPT),
+    kept("enable_sql_digest", Bool, "false"),
+    kept("enable_statistic_collect", Bool, "true"),
+    kept("enable_statistic_collect_on_first_load", Bool, "true"),
+    kept("enable_strict_storage_medium_check", Bool, "false"),
+    kept("enable_sync_publish", Bool, "true"),
+    kept("enable_sync_statistics_load", Bool, "false"),
+    kept("enable_validate_password", Bool, "false"),
+    row("expr_children_limit", Count, "10000", "Most operands of a chain of operators"),
     row("group_provider", List, "", "Group providers that are asked for a user's groups"),
-    row("heartbeat_retry_times", Int, "3", KEPT),
+    row("heartbeat_retry_times", Count, "3", "Heartbeats a backend misses until it counts as dead"),
     row("histogram_buckets_size", Int, "64", "Buckets of a histogram"),
     row("histogram_mcv_size", Int, "100", "Most common values of a histogram"),
-    row("histogram_sample_ratio", Double, "0.1", KEPT),
-    row("history_job_keep_max_second", Int, "604800", KEPT),
-    row("label_keep_max_num", Int, "1000", KEPT),
+    kept("histogram_sample_ratio", Double, "0.1"),
+    kept("history_job_keep_max_second", Int, "604800"),
+    row("label_keep_max_num", Int, "1000", "Finished loads of a database that are kept with their labels"),
     row("label_keep_max_second", Int, "259200", "How long finished loads and their labels are kept"),
-    row("materialized_view_min_refresh_interval", Int, "60", KEPT),
-    row("max_backend_down_time_second", Int, "3600", KEPT),
-    row("max_broker_load_job_concurrency", Int, "5", KEPT),
+    kept("materialized_view_min_refresh_interval", Int, "60"),
+    kept("max_backend_down_time_second", Int, "3600"),
+    kept("max_broker_load_job_concurrency", Int, "5"),
     row("max_bucket_number_per_partition", Int, "1024", "Most buckets of a partition"),
     row("max_column_number_per_table", Int, "10000", "Most columns of a table"),
-    row("max_create_table_timeout_second", Int, "600", KEPT),
-    row("max_dynamic_partition_num", Int, "500", KEPT),
-    row("max_get_partitions_meta_result_count", Int, "100000", KEPT),
-    row("max_load_timeout_second", Int, "259200", KEPT),
-    row("max_partition_number_per_table", Int, "100000", KEPT),
-    row("max_planner_scalar_rewrite_num", Int, "100000", KEPT),
-    row("max_query_retry_time", Int, "2", KEPT),
-    row("max_routine_load_task_concurrent_num", Int, "5", KEPT),
-    row("max_routine_load_task_num_per_be", Int, "16", KEPT),
-    row("max_running_txn_num_per_db", Int, "1000", KEPT),
-    row("max_stream_load_timeout_second", Int, "259200", KEPT),
-    row("max_task_consecutive_fail_count", Int, "10", KEPT),
-    row("max_varchar_length", Int, "1048576", KEPT),
-    row("min_bytes_per_broker_scanner", Int, "67108864", KEPT),
-    row("mv_plan_cache_max_size", Int, "1000", KEPT),
-    row("mysql_server_version", Text, "8.0.33", KEPT),
-    row("partition_recycle_retention_period_secs", Int, "1800", KEPT),
+    kept("max_create_table_timeout_second", Int, "600"),
+    kept("max_dynamic_partition_num", Int, "500"),
+    kept("max_get_partitions_meta_result_count", Int, "100000"),
+    kept("max_load_timeout_second", Int, "259200"),
+    kept("max_partition_number_per_table", Int, "100000"),
+    kept("max_planner_scalar_rewrite_num", Int, "100000"),
+    kept("max_query_retry_time", Int, "2"),
+    kept("max_routine_load_task_concurrent_num", Int, "5"),
+    kept("max_routine_load_task_num_per_be", Int, "16"),
+    row("max_running_txn_num_per_db", Count, "1000", "Most loads of a database at once"),
+    row("max_stream_load_timeout_second", Count, "259200", "The longest timeout a stream load may ask for"),
+    kept("max_task_consecutive_fail_count", Int, "10"),
+    row("max_varchar_length", Count, "1048576", "Longest VARCHAR a column may have"),
+    kept("min_bytes_per_broker_scanner", Int, "67108864"),
+    kept("mv_plan_cache_max_size", Int, "1000"),
+    row("mysql_server_version", Text, "8.0.33", "What version() and the greeting of clients say"),
+    kept("partition_recycle_retention_period_secs", Int, "1800"),
     row("prepared_transaction_default_timeout_second", Int, "86400", "How long a prepared load waits for its commit when it does not say"),
-    row("profile_info_reserved_num", Int, "500", KEPT),
-    row("qe_slow_log_ms", Int, "5000", KEPT),
-    row("query_queue_v2_concurrency_level", Int, "4", KEPT),
-    row("routine_load_task_consume_second", Int, "15", KEPT),
-    row("routine_load_task_timeout_second", Int, "60", KEPT),
-    row("slow_lock_threshold_ms", Int, "3000", KEPT),
-    row("slow_query_analyze_threshold", Int, "5000", KEPT),
-    row("statistic_auto_collect_ratio", Double, "0.8", KEPT),
-    row("statistic_collect_interval_sec", Int, "600", KEPT),
-    row("statistic_sample_collect_rows", Int, "200000", KEPT),
-    row("statistic_update_interval_sec", Int, "86400", KEPT),
+    kept("profile_info_reserved_num", Int, "500"),
+    kept("qe_slow_log_ms", Int, "5000"),
+    row("qe_max_connection", Count, "4096", "Most clients at once"),
+    kept("query_queue_v2_concurrency_level", Int, "4"),
+    kept("routine_load_task_consume_second", Int, "15"),
+    kept("routine_load_task_timeout_second", Int, "60"),
+    kept("slow_lock_threshold_ms", Int, "3000"),
+    kept("slow_query_analyze_threshold", Int, "5000"),
+    kept("statistic_auto_collect_ratio", Double, "0.8"),
+    kept("statistic_collect_interval_sec", Int, "600"),
+    kept("statistic_sample_collect_rows", Int, "200000"),
+    kept("statistic_update_interval_sec", Int, "86400"),
     row("storage_usage_soft_limit_percent", Int, "90", "Disks used to this share (percent), with less left than the next setting says, get no new tablets"),
     row("storage_usage_soft_limit_reserve_bytes", Int, "214748364800", "See storage_usage_soft_limit_percent"),
-    row("stream_load_default_timeout_second", Int, "600", KEPT),
-    row("tablet_create_timeout_second", Int, "10", KEPT),
-    row("tablet_sched_disable_balance", Bool, "false", KEPT),
-    row("tablet_sched_max_balancing_tablets", Int, "500", KEPT),
-    row("tablet_sched_max_scheduling_tablets", Int, "10000", KEPT),
-    row("tablet_sched_slot_num_per_path", Int, "8", KEPT),
-    row("task_runs_concurrency", Int, "4", KEPT),
-    row("task_runs_queue_length", Int, "500", KEPT),
-    row("task_runs_ttl_second", Int, "604800", KEPT),
+    row("stream_load_default_timeout_second", Count, "600", "How long a stream load may take that does not say"),
+    kept("tablet_create_timeout_second", Int, "10"),
+    kept("tablet_sched_disable_balance", Bool, "false"),
+    kept("tablet_sched_max_balancing_tablets", Int, "500"),
+    kept("tablet_sched_max_scheduling_tablets", Int, "10000"),
+    kept("tablet_sched_slot_num_per_path", Int, "8"),
+    kept("task_runs_concurrency", Int, "4"),
+    kept("task_runs_queue_length", Int, "500"),
+    kept("task_runs_ttl_second", Int, "604800"),
     row("task_ttl_second", Int, "86400", "How long a task that runs once is kept"),
-    row("thrift_max_message_size", Int, "1073741824", KEPT),
-    row("thrift_server_max_worker_threads", Int, "4096", KEPT),
+    kept("thrift_max_message_size", Int, "1073741824"),
+    kept("thrift_server_max_worker_threads", Int, "4096"),
 ];
+
+/// The settings as keys of `fe.conf`.
+pub static KEYS: &[KeyDef] = &{
+    let mut keys = [SETTINGS[0].key(); SETTINGS.len()];
+    let mut i = 0;
+    while i < keys.len() {
+        keys[i] = SETTINGS[i].key();
+        i += 1;
+    }
+    keys
+};
 
 /// The definition of a setting.
 pub fn definition(name: &str) -> Option<&'static Setting> {
@@ -142,22 +174,28 @@ pub fn definition(name: &str) -> Option<&'static Setting> {
 /// Checks and normalizes a new value.
 pub fn check(name: &str, value: &str) -> Result<(&'static Setting, String)> {
     let setting = definition(name).ok_or_else(|| err!(Analysis, "Config '{name}' does not exist or is not mutable"))?;
-    let wrong = || err!(Analysis, "Config '{name}' is invalid: '{value}'");
+    let value = normalize(setting.kind, value).map_err(|_| err!(Analysis, "Config '{name}' is invalid: '{value}'"))?;
+    if name == "max_varchar_length" && value.parse::<u32>().is_ok_and(|n| n > common_types::MAX_VARCHAR_LENGTH) {
+        bail!(Analysis, "Config '{name}' is invalid: '{value}' (at most {})", common_types::MAX_VARCHAR_LENGTH);
+    }
+    Ok((setting, value))
+}
+
+/// A value as it is kept.
+fn normalize(kind: Kind, value: &str) -> Result<String> {
+    let wrong = || err!(InvalidArgument, "'{value}' is not a valid {} value", kind.name());
     let value = value.trim();
-    let value = match setting.kind {
+    Ok(match kind {
         Bool => match value.to_ascii_lowercase().as_str() {
             "true" | "on" | "1" => "true".to_owned(),
             "false" | "off" | "0" => "false".to_owned(),
             _ => return Err(wrong()),
         },
         Int => value.parse::<i64>().map_err(|_| wrong())?.to_string(),
+        Count => value.parse::<i64>().ok().filter(|n| *n > 0).ok_or_else(wrong)?.to_string(),
         Double => value.parse::<f64>().map_err(|_| wrong())?.to_string(),
         Text | List => value.to_owned(),
-    };
-    if name == "default_replication_num" && !value.parse::<u16>().is_ok_and(|n| n > 0) {
-        bail!(Analysis, "Config '{name}' is invalid: '{value}'");
-    }
-    Ok((setting, value))
+    })
 }
 
 impl Engine {
@@ -171,16 +209,20 @@ impl Engine {
         if let Some(changed) = catalog.frontend_config.get(name) {
             return changed.clone();
         }
-        match name {
-            "default_replication_num" => self.options.default_replication_num.to_string(),
-            "label_keep_max_second" => self.options.label_keep.as_secs().to_string(),
-            _ => definition(name).map_or_else(String::new, |s| s.default.to_owned()),
-        }
+        let Some(setting) = definition(name) else { return String::new() };
+        let text = self.options.conf.get_text(name).unwrap_or_else(|| setting.default.to_owned());
+        // It was checked when the file was read.
+        normalize(setting.kind, &text).unwrap_or(text)
     }
 
     /// A boolean setting.
     pub fn setting_bool(&self, name: &str) -> bool {
         self.setting(name) == "true"
+    }
+
+    /// A setting that is a number of things.
+    pub fn setting_count(&self, name: &str) -> usize {
+        usize::try_from(self.setting_int(name)).unwrap_or(0)
     }
 
     /// An integer setting.
@@ -191,10 +233,10 @@ impl Engine {
 
 impl Kind {
     /// The type's name as ADMIN SHOW FRONTEND CONFIG prints it.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Bool => "boolean",
-            Int => "int",
+            Int | Count => "int",
             Double => "double",
             Text => "String",
             List => "String[]",
@@ -212,5 +254,15 @@ mod tests {
         assert!(check("enable_sql_blacklist", "2").is_err());
         assert!(check("default_replication_num", "0").is_err());
         assert!(check("query_port", "1").is_err());
+    }
+
+    #[test]
+    fn every_setting_is_a_key_of_the_conf_file() {
+        let set = common_base::config::ConfigSet::new(&[KEYS]).unwrap();
+        let warnings = set.load("qe_max_connection = 7\nauto_increment_cache_size = 5\nslow_lock_threshold_ms = 1\n", "fe.conf", &|_| None).unwrap();
+        assert_eq!(warnings, ["fe.conf:3: 'slow_lock_threshold_ms' has no effect here: it is kept and shown, and changes nothing"]);
+        assert_eq!(set.get_text("qe_max_connection").as_deref(), Some("7"));
+        let e = set.load("qe_max_connection = 0", "fe.conf", &|_| None).unwrap_err();
+        assert_eq!(e.message(), "fe.conf:1: bad value of qe_max_connection: '0' is not a valid int value");
     }
 }

@@ -110,12 +110,18 @@ async fn engine() -> Arc<Engine> {
         query_port: 9030,
         heartbeat_interval: Duration::from_secs(5),
         heartbeat_timeout: Duration::from_secs(5),
-        label_keep: Duration::from_secs(60),
-        default_replication_num: 1,
+        conf: settings(),
         version: "test".to_owned(),
         started_ms: 1,
+        thread_list: Vec::new,
     };
     Engine::new(options, meta, registry, pool, local, clock, rng)
+}
+
+fn settings() -> common_base::config::ConfigSet {
+    let set = common_base::config::ConfigSet::new(&[crate::settings::KEYS]).expect("the keys are well-formed");
+    set.set("default_replication_num", "1").expect("a number");
+    set
 }
 
 /// Runs one statement: a line per row with cells joined by tabs, `OK`, or `E: ` and the message.

@@ -19,7 +19,7 @@ use fe_meta::{MetaOptions, bootstrap::FirstStart};
 use proto_messages::{fragment::{Destination, QueryId as WireQueryId, TableSink}, plan::FileScanNode};
 use tracing::info;
 
-use crate::{config, http, metrics::{self, Metrics}, mysql, rpc};
+use crate::{config, http, metrics::{self, Metrics}, mysql, role::{self, HostType}, rpc};
 
 /// The world as this process sees it.
 pub struct Seams {
@@ -34,6 +34,10 @@ pub struct Seams {
     pub process: fn() -> ProcessFacts,
     /// Bytes the process may use.
     pub memory: u64,
+    /// What the machine calls itself.
+    pub host_name: fn() -> Option<String>,
+    /// The threads of the process; none in a simulation.
+    pub thread_list: fn() -> Vec<common_base::machine::ThreadFacts>,
 }
 
 /// A running frontend.
@@ -74,11 +78,13 @@ struct Ports {
 }
 
 /// Starts a frontend; returns when it serves.
-pub async fn start(set: &Arc<ConfigSet>, meta_dir: &Path, seams: Seams, shutdown: Shutdown) -> Result<App> {
-    let Seams { clock, rng, fs, net, log_store, threads, process, memory } = seams;
+/// `host_type`: what `--host_type` says.
+pub async fn start(set: &Arc<ConfigSet>, meta_dir: &Path, host_type: Option<&str>, seams: Seams, shutdown: Shutdown) -> Result<App> {
+    let Seams { clock, rng, fs, net, log_store, threads, process, memory, host_name, thread_list } = seams;
+    let listen = set.get(&config::FRONTEND_ADDRESS).0;
     let bind = |name: &'static str, port: u16| {
         let net = net.clone();
-        async move { net.bind(&format!("0.0.0.0:{port}")).await.map_err(|e| err!(Unavailable, "{name} {port} cannot be used: {}", e.message())) }
+        async move { net.bind(&std::net::SocketAddr::new(listen, port).to_string()).await.map_err(|e| err!(Unavailable, "{name} {port} cannot be used: {}", e.message())) }
     };
     fs.mkdir_all(meta_dir)?;
     let ports = Ports {
@@ -88,7 +94,10 @@ pub async fn start(set: &Arc<ConfigSet>, meta_dir: &Path, seams: Seams, shutdown
         edit_log: bind("edit_log_port", set.get(&config::EDIT_LOG_PORT)).await?,
     };
     let query_port = ports.query.local_addr()?.port();
-    let host = common_base::net_address::choose(&*net, &set.get(&config::PRIORITY_NETWORKS).0)?;
+    let host = match role::host_type(&*fs, meta_dir, host_type)? {
+        HostType::Ip => common_base::net_address::choose(&*net, &set.get(&config::PRIORITY_NETWORKS).0)?,
+        HostType::Name => host_name().ok_or_else(|| err!(Unavailable, "--host_type FQDN: this machine has no name"))?,
+    };
     let token = TokenSource::default();
     let pool = RpcPool::new(net.clone(), token.clone(), set.get(&config::HEARTBEAT_TIMEOUT).0);
     let frontend = Frontend {
@@ -142,10 +151,10 @@ pub async fn start(set: &Arc<ConfigSet>, meta_dir: &Path, seams: Seams, shutdown
         query_port,
         heartbeat_interval: set.get(&config::HEARTBEAT_INTERVAL).0,
         heartbeat_timeout: set.get(&config::HEARTBEAT_TIMEOUT).0,
-        label_keep: set.get(&config::LABEL_KEEP),
-        default_replication_num: set.get(&config::DEFAULT_REPLICATION_NUM),
+        conf: ConfigSet::clone(set),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started_ms: clock.now_ms(),
+        thread_list,
     };
     let engine = Engine::new(options, meta, registry, pool, local, clock, rng);
     engine.start(&shutdown);

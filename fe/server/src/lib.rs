@@ -5,4 +5,5 @@ pub mod config;
 pub mod http;
 pub mod metrics;
 pub mod mysql;
+pub mod role;
 pub mod rpc;

@@ -17,9 +17,10 @@ const PROGRAM: Program = Program {
     name: "mirrorship-fe",
     version: env!("CARGO_PKG_VERSION"),
     conf: "conf/fe.conf",
-    keys: config::KEYS,
+    keys: config::ALL,
     logs: ["fe.log", "fe.warn.log"],
     refused: &[("--helper", "joining a frontend to an existing cluster is not supported yet")],
+    valued: &["--host_type"],
 };
 
 fn main() -> ExitCode {
@@ -38,11 +39,13 @@ fn run(started: Started) -> Result<()> {
         threads: true,
         process: ProcessFacts::real,
         memory: common_base::machine::memory_bytes()?,
+        host_name: common_base::machine::host_name,
+        thread_list: common_base::machine::thread_list,
     };
     let runtime = common_base::runtime::build_runtime("fe", common_base::runtime::cores().max(2))?;
     runtime.block_on(async {
         let shutdown = Shutdown::new();
-        let app = app::start(set, &meta_dir, seams, shutdown.clone()).await?;
+        let app = app::start(set, &meta_dir, started.argument("--host_type"), seams, shutdown.clone()).await?;
         let signal = common_base::runtime::wait_for_signal().await?;
         tracing::info!("stopping: {signal}");
         if signal == "SIGTERM" {

@@ -86,14 +86,14 @@ fn clock() -> Arc<TokioClock> {
     Arc::new(TokioClock::new(START_US + elapsed.as_micros() as i64))
 }
 
-fn configuration(keys: &'static [common_base::config::KeyDef], text: &str) -> Result<Arc<ConfigSet>> {
-    let set = ConfigSet::new(&[keys])?;
+fn configuration(keys: &[&[common_base::config::KeyDef]], text: &str) -> Result<Arc<ConfigSet>> {
+    let set = ConfigSet::new(keys)?;
     set.load(text, "conf", &|_| None)?;
     Ok(Arc::new(set))
 }
 
 async fn run_fe(machine: Machine, trace: Trace) -> turmoil::Result {
-    let set = configuration(fe_server::config::KEYS, "heartbeat_interval_second = 1\nheartbeat_timeout_second = 2\n")?;
+    let set = configuration(fe_server::config::ALL, "heartbeat_interval_second = 1\nheartbeat_timeout_second = 2\n")?;
     let seams = fe_server::app::Seams {
         clock: clock(),
         rng: machine.rng(),
@@ -103,13 +103,15 @@ async fn run_fe(machine: Machine, trace: Trace) -> turmoil::Result {
         threads: false,
         process: Default::default,
         memory: 4 << 30,
+        host_name: || None,
+        thread_list: Vec::new,
     };
-    let _app = fe_server::app::start(&set, Path::new("/meta"), seams, Shutdown::new()).await?;
+    let _app = fe_server::app::start(&set, Path::new("/meta"), None, seams, Shutdown::new()).await?;
     std::future::pending().await
 }
 
 async fn run_be(machine: Machine, trace: Trace) -> turmoil::Result {
-    let set = configuration(be_server::config::KEYS, "report_tablet_interval_seconds = 10\nstorage_root_path = /storage\n")?;
+    let set = configuration(be_server::config::ALL, "report_tablet_interval_seconds = 10\nstorage_root_path = /storage\n")?;
     let stores = machine.clone();
     let seams = be_server::app::Seams {
         clock: clock(),
@@ -120,6 +122,8 @@ async fn run_be(machine: Machine, trace: Trace) -> turmoil::Result {
         memory: 4 << 30,
         threads: false,
         process: Default::default,
+        thread_list: Vec::new,
+        log_file: None,
     };
     let _app = be_server::app::start(&set, Path::new("/be"), seams, Shutdown::new()).await?;
     std::future::pending().await

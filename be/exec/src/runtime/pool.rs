@@ -157,7 +157,7 @@ impl WorkerPool {
         let mut threads = Vec::with_capacity(workers);
         for i in 0..workers.max(1) {
             let shared = shared.clone();
-            threads.push(thread::Builder::new().name(format!("exec-{i}")).spawn(move || work(&shared))?);
+            threads.push(thread::Builder::new().name(format!("exec-{i}")).stack_size(common_base::runtime::STACK_BYTES).spawn(move || work(&shared))?);
         }
         Ok(Arc::new(Self { shared, threads: Mutex::new(threads) }))
     }

@@ -11,9 +11,9 @@ use common_types::{Chunk, chunk::CHUNK_ROWS};
 use futures::Stream;
 use proto_messages::{chunk::{ChunkData, ExecuteReply, Finished, execute_reply::Kind}, fragment::{ExecuteRequest, sink::Kind as SinkKind}};
 use proto_services::be_service::{
-    BeReply, CancelRequest, CatchUpReply, CatchUpRequest, ClearTxnRequest, CompactTabletsRequest, ConvertTabletRequest, CreateTabletsRequest, DescribeFilesReply, DescribeFilesRequest, DropTabletsRequest,
+    BeReply, CancelRequest, CatchUpReply, CatchUpRequest, ClearTxnRequest, CompactTabletsRequest, ConvertTabletRequest, CreateTabletsRequest, DescribeFilesReply, DescribeFilesRequest, DropTabletsRequest, InspectReply, InspectRequest,
     PrepareDeleteReply, PrepareDeleteRequest, PublishReply,
-    PublishRequest, TabletStatsReply, TabletStatsRequest, be_service_server::BeService,
+    PublishRequest, SetConfigRequest, TabletStatsReply, TabletStatsRequest, be_service_server::BeService,
 };
 use tonic::{Request, Response, Status};
 
@@ -133,6 +133,17 @@ impl BeService for Service {
 
     async fn catch_up(&self, request: Request<CatchUpRequest>) -> Answer<CatchUpReply> {
         Ok(Response::new(tablet_copy::catch_up(&self.parts, request.into_inner()).await))
+    }
+
+    async fn inspect(&self, request: Request<InspectRequest>) -> Answer<InspectReply> {
+        let (parts, request) = (self.parts.clone(), request.into_inner());
+        let reply = common_base::runtime::blocking("inspect", move || Ok(crate::inspect::answer(&parts, &request))).await;
+        Ok(Response::new(reply.unwrap_or_else(|e| InspectReply { status: Some(status::to_message(&e)), ..InspectReply::default() })))
+    }
+
+    async fn set_config(&self, request: Request<SetConfigRequest>) -> Answer<BeReply> {
+        let SetConfigRequest { name, value } = request.into_inner();
+        reply(self.parts.settings.set(&name, &value))
     }
 
     async fn describe_files(&self, request: Request<DescribeFilesRequest>) -> Answer<DescribeFilesReply> {

@@ -16,13 +16,11 @@ use proto_messages::chunk::{LoadCounters, TabletCommit};
 use proto_services::fe_service::{Auth, LoadAbortRequest, LoadBeginRequest, LoadCommitRequest, LoadPlanRequest};
 use tokio::task::JoinHandle;
 
-use super::{bad_rows::ErrorLog, files::{LoadBody, Registered}, pipe::Pipe, spool::Spooled};
+use super::{bad_rows::ErrorLog, files::{LoadBody, Registered}, pipe::Pipe, spool::{Spooled, check_size}};
 use crate::{app::Parts, files::scan::to_local};
 
 /// A committed load is waited for at most this long.
 pub const PUBLISH_WAIT: Duration = Duration::from_secs(30);
-/// A load may take this long when it does not say.
-pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// One transaction on its way, from the side of the backend that coordinates it.
 #[derive(Clone)]
@@ -40,6 +38,8 @@ pub struct Job {
 pub struct Begun {
     pub txn: u64,
     pub db_id: u64,
+    /// How long the load may take.
+    pub timeout: Duration,
     /// What the load that has the label has come to.
     pub existing: String,
 }
@@ -67,7 +67,7 @@ impl Job {
                 if outcome.is_ok() {
                     self.parts.metrics.txn_begin.inc();
                 }
-                (Begun { txn: reply.txn_id, db_id: reply.db_id, existing: reply.existing_job_status }, outcome)
+                (Begun { txn: reply.txn_id, db_id: reply.db_id, timeout: Duration::from_secs(reply.timeout_s), existing: reply.existing_job_status }, outcome)
             }
             Err(e) => (Begun::default(), Err(e)),
         }
@@ -211,6 +211,10 @@ impl Feed {
     /// Moves a body into the load; the number of bytes.
     pub async fn push_stream(&mut self, body: &mut Body, expected: Option<u64>) -> Result<u64> {
         self.next_body();
+        let limit = self.parts.body_bytes_max();
+        if let Err(e) = check_size(expected.unwrap_or(0), limit) {
+            return self.broken(e);
+        }
         let mut received = 0;
         while let Some(frame) = body.frame().await {
             let frame = match frame {
@@ -219,6 +223,9 @@ impl Feed {
             };
             if let Ok(data) = frame.into_data() {
                 received += data.len() as u64;
+                if let Err(e) = check_size(received, limit) {
+                    return self.broken(e);
+                }
                 if !self.pipe.push(data).await {
                     return Err(self.failure().await);
                 }

@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::job::{Begun, DEFAULT_TIMEOUT, Feed, Job, Written, authorization, header, seconds};
+use super::job::{Begun, Feed, Job, Written, authorization, header, seconds};
 use crate::app::Parts;
 
 /// Requests that may wait for a batch to take them.
@@ -246,7 +246,7 @@ async fn run_batch(job: Job, key: Key, headers: HeaderMap, until: Duration, mut 
     let (begun, mut result) = job.begin(&key.table, seconds(&headers, "timeout")).await;
     if result.is_ok() {
         outcome.txn = Some(begun.txn);
-        let limit = seconds(&headers, "timeout").unwrap_or(DEFAULT_TIMEOUT);
+        let limit = begun.timeout;
         let load = load(&job, &key, &headers, &begun, until, &mut queue, &tell, &mut outcome, step);
         result = match tokio::time::timeout(limit, load).await {
             Ok(ended) => ended,

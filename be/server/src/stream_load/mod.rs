@@ -24,7 +24,7 @@ use http_body_util::BodyExt;
 use proto_messages::chunk::LoadCounters;
 use serde_json::{Map, Value, json};
 
-use self::{job::{Begun, DEFAULT_TIMEOUT, Job, seconds}, spool::Spooled};
+use self::{job::{Begun, Job, seconds}, spool::Spooled};
 use crate::app::Parts;
 
 /// What a client still sends after its load has failed is read for at most this long.
@@ -165,7 +165,7 @@ impl Load {
         let mut feed = job.start_with(begun.txn, &self.table, &self.headers, spooled).await?;
         outcome.plan = self.now().saturating_sub(step);
         let step = self.now();
-        let limit = seconds(&self.headers, "timeout").unwrap_or(DEFAULT_TIMEOUT);
+        let limit = begun.timeout;
         let both = async {
             let expected = job::header(&self.headers, "content-length").and_then(|v| v.parse().ok());
             (outcome.received, outcome.read) = match received {
@@ -196,7 +196,7 @@ impl Load {
         }
         let expected = job::header(&self.headers, "content-length").and_then(|v| v.parse().ok());
         let parts = &self.parts;
-        Spooled::receive(&parts.fs, &parts.spool, &self.id.to_string(), body, expected, parts.spool_max).await
+        Spooled::receive(&parts.fs, &parts.spool, &self.id.to_string(), body, expected, parts.body_bytes_max()).await
     }
 
     fn now(&self) -> Duration {

@@ -9,7 +9,7 @@ use std::{
 use axum::body::Body;
 use be_exec::sink::{FileReader, FileSource};
 use be_formats::{arrow_in::{FileField, ToLocal}, parquet::{GroupReader, ParquetFile}};
-use common_base::{Result, bail, err, fs::SharedFs, runtime::blocking};
+use common_base::{Result, bail, ensure, fs::SharedFs, runtime::blocking};
 use common_types::{Chunk, wire};
 use http_body_util::BodyExt;
 use proto_messages::plan::FileFormat;
@@ -28,6 +28,12 @@ pub struct Spooled {
     pub bytes: u64,
 }
 
+/// Whether a body of this size may be loaded.
+pub fn check_size(bytes: u64, limit: u64) -> Result<()> {
+    ensure!(bytes <= limit, TooLarge, "The size of this body exceeds the max size [{limit}] (streaming_load_max_mb)");
+    Ok(())
+}
+
 impl Drop for Spooled {
     fn drop(&mut self) {
         if let Err(e) = self.fs.remove(&self.path) {
@@ -39,10 +45,7 @@ impl Drop for Spooled {
 impl Spooled {
     /// Takes a body in. `expected`: its length, when the client told.
     pub async fn receive(fs: &SharedFs, dir: &Path, name: &str, body: &mut Body, expected: Option<u64>, limit: u64) -> Result<Self> {
-        let too_large = || err!(TooLarge, "The size of this body exceeds the max size [{limit}] (streaming_load_max_mb)");
-        if expected.is_some_and(|e| e > limit) {
-            return Err(too_large());
-        }
+        check_size(expected.unwrap_or(0), limit)?;
         let path = dir.join(name);
         let (making, at, dir) = (fs.clone(), path.clone(), dir.to_owned());
         let mut file = blocking("spool a load", move || {
@@ -64,9 +67,7 @@ impl Spooled {
             let ended = data.is_none();
             if let Some(data) = data {
                 spooled.bytes += data.len() as u64;
-                if spooled.bytes > limit {
-                    return Err(too_large());
-                }
+                check_size(spooled.bytes, limit)?;
                 piece.extend_from_slice(&data);
             }
             if piece.len() >= PIECE_BYTES || (ended && !piece.is_empty()) {

@@ -8,3 +8,4 @@ pub mod txn;
 pub use delta_writer::DeltaWriter;
 pub use load_memory::{LoadMemory, RoomWait};
 pub use publish::{PublishItem, PublishOutcome};
+pub use txn::TabletLoad;

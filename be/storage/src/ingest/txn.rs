@@ -82,6 +82,19 @@ impl StorageEngine {
         found.into_iter().collect()
     }
 
+    /// Rowsets of loads: those that wait, and those published that no compaction has merged yet.
+    pub fn tablet_loads(&self) -> Vec<TabletLoad> {
+        let mut found = Vec::new();
+        for tablet in self.tablets().all() {
+            let partition = tablet.create_request().partition_id;
+            let waiting: Vec<_> = tablet.pending.lock().values().cloned().collect();
+            let published = tablet.versions();
+            let rowsets = waiting.iter().chain(published.current()).filter(|r| r.txn().0 != 0);
+            found.extend(rowsets.map(|r| TabletLoad { partition, rowset: r.meta().clone() }));
+        }
+        found
+    }
+
     /// A rowset that removes rows of lower versions.
     pub fn prepare_delete(&self, txn: TxnId, tablet: TabletId, predicate: proto_messages::tablet::DeletePredicate) -> Result<PendingRowset> {
         let tablet = self.tablets().get(tablet)?;
@@ -104,6 +117,14 @@ impl StorageEngine {
         tablet.check()?;
         crate::rowset::writer::RowsetWriter::new(&tablet).finish(txn, (0, 0), None)
     }
+}
+
+/// What a load has written into a tablet.
+#[derive(Clone, Debug)]
+pub struct TabletLoad {
+    pub partition: u64,
+    /// Versions 0 while it waits for its publication.
+    pub rowset: proto_messages::tablet::RowsetMeta,
 }
 
 type DirGroup = (std::sync::Arc<crate::data_dir::DataDir>, Vec<PendingRowset>);

@@ -63,7 +63,7 @@ pub fn render_conf(title: &str, sections: &[(&str, &[KeyDef])]) -> String {
     for (section, keys) in sections {
         // Writing to a String does not fail.
         let _ = write!(out, "\n#### {section}\n");
-        for key in *keys {
+        for key in keys.iter().filter(|k| k.acts()) {
             out.push('\n');
             for line in doc_lines(key.doc) {
                 let _ = writeln!(out, "# {line}");

@@ -205,6 +205,40 @@ pub struct KeyDef {
     pub aliases: &'static [&'static str],
     /// Whether a text is a value of the key's type.
     pub check: fn(&str) -> Result<()>,
+    /// What setting it does.
+    pub effect: Effect,
+}
+
+/// What setting a key does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// It acts.
+    Acts,
+    /// It is known and means nothing here, for this reason.
+    None(&'static str),
+    /// What it would change does not exist here; the reason.
+    NotSupported(&'static str),
+}
+
+impl KeyDef {
+    /// A key of the compatible surface that means nothing here.
+    pub const fn without_effect(name: &'static str, reason: &'static str) -> Self {
+        Self::foreign(name, Effect::None(reason))
+    }
+
+    /// A key of the compatible surface whose feature does not exist here.
+    pub const fn not_supported(name: &'static str, reason: &'static str) -> Self {
+        Self::foreign(name, Effect::NotSupported(reason))
+    }
+
+    const fn foreign(name: &'static str, effect: Effect) -> Self {
+        Self { name, default: "", doc: "", mutable: false, type_name: "String", aliases: &[], check: |_| Ok(()), effect }
+    }
+
+    /// Whether setting it changes something.
+    pub fn acts(&self) -> bool {
+        self.effect == Effect::Acts
+    }
 }
 
 impl<T: ConfigValue> ConfigKey<T> {
@@ -217,7 +251,7 @@ impl<T: ConfigValue> ConfigKey<T> {
         aliases: &'static [&'static str],
     ) -> Self {
         let check = |text: &str| T::parse(text).map(|_| ());
-        let def = KeyDef { name, default, doc, mutable, type_name: T::TYPE_NAME, aliases, check };
+        let def = KeyDef { name, default, doc, mutable, type_name: T::TYPE_NAME, aliases, check, effect: Effect::Acts };
         Self { def, _type: std::marker::PhantomData }
     }
 

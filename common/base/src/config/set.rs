@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::RwLock;
 
-use super::{ConfigKey, ConfigValue, KeyDef, file};
+use super::{ConfigKey, ConfigValue, Effect, KeyDef, file};
 use crate::{ErrorCode, Result, ResultExt, ensure, err};
 
 /// The values of a process's keys; clones share them.
@@ -61,7 +61,7 @@ impl ConfigSet {
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// Reads `key = value` text over the current values. Returns warnings (unknown keys); a bad value is an error that names
+    /// Reads `key = value` text over the current values. Returns warnings (keys that are unknown or do nothing here); a bad value is an error that names
     /// file and line. `env` resolves `${NAME}`.
     pub fn load(&self, text: &str, file_name: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Vec<String>> {
         let mut warnings = Vec::new();
@@ -75,6 +75,11 @@ impl ConfigSet {
                 warnings.push(format!("{}: unknown configuration key '{}' is ignored", place(), line.key));
                 continue;
             };
+            match def.effect {
+                Effect::Acts => {}
+                Effect::None(reason) => warnings.push(format!("{}: '{}' has no effect here: {reason}", place(), line.key)),
+                Effect::NotSupported(reason) => warnings.push(format!("{}: '{}' is not supported: {reason}", place(), line.key)),
+            }
             (def.check)(&line.value)
                 .map_err(|e| err!(InvalidArgument, "{}: bad value of {}: {}", place(), line.key, e.message()))?;
             self.store(&def, line.value);
@@ -133,7 +138,7 @@ impl ConfigSet {
         self.find(name).is_some()
     }
 
-    /// All keys with their values, by name.
+    /// All keys that act with their values, by name.
     pub fn rows(&self) -> Vec<ConfigRow> {
         let row = |def: &KeyDef| ConfigRow {
             name: def.name,
@@ -144,7 +149,7 @@ impl ConfigSet {
             mutable: def.mutable,
             comment: file::doc_lines(def.doc).collect::<Vec<_>>().join(" "),
         };
-        self.inner.keys.values().map(row).collect()
+        self.inner.keys.values().filter(|def| def.acts()).map(row).collect()
     }
 
     fn find(&self, name: &str) -> Option<KeyDef> {
@@ -190,6 +195,11 @@ mod tests {
         let warnings = set.load(text, "fe.conf", &env).unwrap();
         assert_eq!(warnings, ["fe.conf:6: unknown configuration key 'no_such' is ignored"]);
         assert_eq!((set.get(&QUERY_PORT), set.get(&META_DIR), set.get(&TIMEOUT)), (9031, "/opt/fe/meta".to_owned(), 5));
+        let foreign: &[KeyDef] = &[KeyDef::without_effect("heap", "no heap"), KeyDef::not_supported("magic", "no magic")];
+        let with_foreign = ConfigSet::new(&[KEYS, foreign]).unwrap();
+        let warnings = with_foreign.load("heap = 1\nmagic = 2\n", "fe.conf", &env).unwrap();
+        assert_eq!(warnings, ["fe.conf:1: 'heap' has no effect here: no heap", "fe.conf:2: 'magic' is not supported: no magic"]);
+        assert_eq!(with_foreign.rows().len(), KEYS.len());
         let e = set.load("\nquery_port = many", "fe.conf", &env).unwrap_err();
         assert_eq!(e.message(), "fe.conf:2: bad value of query_port: 'many' is not a valid int value");
     }

@@ -105,6 +105,12 @@ impl Binder<'_> {
         let name = def.name.value.clone();
         check_name(&name)?;
         let ty = column_type(def)?;
+        let most = self.ctx.session.varchar_length_max();
+        if let LogicalType::Varchar(Some(n)) = ty
+            && n > most
+        {
+            bail!(Analysis, "Varchar size must be <= {most}: {n}");
+        }
         if ty.any(&|t| *t == LogicalType::Time) {
             bail!(Analysis, "Type:{} of column:{name} does not support", debug_text(&ty));
         }

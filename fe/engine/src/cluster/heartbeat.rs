@@ -10,9 +10,6 @@ use tracing::{info, warn};
 
 use crate::engine::Engine;
 
-/// A node that misses this many heartbeats in a row counts as dead.
-const FAILURES_UNTIL_DEAD: u32 = 3;
-
 /// Runs until shutdown; beats only while this FE leads (followers learn liveness when they ask the leader: one FE for now).
 pub async fn run(engine: Arc<Engine>, shutdown: Shutdown) {
     let mut catalog_changed = engine.meta.watch();
@@ -49,13 +46,14 @@ async fn new_backend(engine: &Engine, changed: &mut tokio::sync::watch::Receiver
 /// One round: every backend at once.
 pub async fn beat_all(engine: &Arc<Engine>) {
     let catalog = engine.meta.snapshot();
+    let until_dead = engine.setting_count("heartbeat_retry_times") as u32;
     let beats = catalog.backends.values().map(|backend| {
         let (engine, backend) = (engine.clone(), backend.clone());
         async move {
             let outcome = beat(&engine, &backend).await;
             let now = engine.clock.now_ms();
             let learned = outcome.as_ref().ok().cloned();
-            let changed = engine.nodes.record(backend.id, now, outcome.map_err(|e| e.message().to_owned()), FAILURES_UNTIL_DEAD);
+            let changed = engine.nodes.record(backend.id, now, outcome.map_err(|e| e.message().to_owned()), until_dead);
             if changed {
                 let health = engine.nodes.get(backend.id);
                 match health.alive {

@@ -4,6 +4,7 @@ pub mod alter;
 pub mod colocate;
 pub mod dynamic_partition;
 pub mod heartbeat;
+pub mod inspect;
 pub mod nodes;
 pub mod publish;
 pub mod recycle;

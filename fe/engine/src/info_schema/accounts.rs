@@ -8,6 +8,7 @@ fn grantees(cx: &Context<'_>) -> Vec<String> {
 }
 
 pub(super) const USER_PRIVILEGES: Provider = Provider {
+    asks_backends: false,
     db: "information_schema",
     name: "user_privileges",
     columns: &[("GRANTEE", Ty::Text(81)), ("TABLE_CATALOG", Ty::Text(512)), ("PRIVILEGE_TYPE", Ty::Text(64)), ("IS_GRANTABLE", Ty::Text(3))],
@@ -15,6 +16,7 @@ pub(super) const USER_PRIVILEGES: Provider = Provider {
 };
 
 pub(super) const SCHEMA_PRIVILEGES: Provider = Provider {
+    asks_backends: false,
     db: "information_schema",
     name: "schema_privileges",
     columns: &[
@@ -29,6 +31,7 @@ pub(super) const SCHEMA_PRIVILEGES: Provider = Provider {
 };
 
 pub(super) const TABLE_PRIVILEGES: Provider = Provider {
+    asks_backends: false,
     db: "information_schema",
     name: "table_privileges",
     columns: &[
@@ -43,6 +46,7 @@ pub(super) const TABLE_PRIVILEGES: Provider = Provider {
 };
 
 pub(super) const APPLICABLE_ROLES: Provider = Provider {
+    asks_backends: false,
     db: "information_schema",
     name: "applicable_roles",
     columns: &[
@@ -63,6 +67,7 @@ pub(super) const APPLICABLE_ROLES: Provider = Provider {
 };
 
 pub(super) const ROLE_EDGES: Provider = Provider {
+    asks_backends: false,
     db: "sys",
     name: "role_edges",
     columns: &[("FROM_ROLE", TEXT), ("TO_ROLE", TEXT), ("TO_USER", TEXT)],

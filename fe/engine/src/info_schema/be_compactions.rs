@@ -5,6 +5,7 @@ use common_types::Scalar;
 use super::{Provider, Ty, number};
 
 pub(super) const BE_COMPACTIONS: Provider = Provider {
+    asks_backends: false,
     db: "information_schema",
     name: "be_compactions",
     columns: &[

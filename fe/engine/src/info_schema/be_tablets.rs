@@ -6,6 +6,7 @@ use super::{Provider, TEXT, Ty, number};
 use crate::{result::text, show::{columns::keys_name, tablets::replicas}};
 
 pub(super) const BE_TABLETS: Provider = Provider {
+    asks_backends: false,
     db: "information_schema",
     name: "be_tablets",
     columns: &[

@@ -4,6 +4,7 @@ use super::{Provider, Ty, number};
 use crate::{result::text, show::charset};
 
 pub(super) const CHARACTER_SETS: Provider = Provider {
+    asks_backends: false,
     db: "information_schema",
     name: "character_sets",
     columns: &[
@@ -16,6 +17,7 @@ pub(super) const CHARACTER_SETS: Provider = Provider {
 };
 
 pub(super) const COLLATIONS: Provider = Provider {
+    asks_backends: false,
     db: "information_schema",
     name: "collations",
     columns: &[
@@ -30,6 +32,7 @@ pub(super) const COLLATIONS: Provider = Provider {
 };
 
 pub(super) const ENGINES: Provider = Provider {
+    asks_backends: false,
     db: "information_schema",
     name: "engines",
     columns: &[

@@ -9,6 +9,7 @@ use super::{Context, Provider, TEXT, Ty, number};
 use crate::{result::text, show::time};
 
 const COLUMN_STATISTICS: Provider = Provider {
+    asks_backends: false,
     db: "_statistics_",
     name: "column_statistics",
     columns: &[
@@ -59,6 +60,7 @@ const COLUMN_STATISTICS: Provider = Provider {
 };
 
 const HISTOGRAM_STATISTICS: Provider = Provider {
+    asks_backends: false,
     db: "_statistics_",
     name: "histogram_statistics",
     columns: &[
@@ -94,6 +96,7 @@ const HISTOGRAM_STATISTICS: Provider = Provider {
 };
 
 const MULTI_COLUMN_STATISTICS: Provider = Provider {
+    asks_backends: false,
     db: "_statistics_",
     name: "multi_column_statistics",
     columns: &[
@@ -122,6 +125,7 @@ const MULTI_COLUMN_STATISTICS: Provider = Provider {
 };
 
 const ANALYZE_STATUS: Provider = Provider {
+    asks_backends: false,
     db: "information_schema",
     name: "analyze_status",
     columns: &[

@@ -10,6 +10,7 @@ use crate::{
 };
 
 pub(super) const COLUMNS: Provider = Provider {
+    asks_backends: false,
     db: "information_schema",
     name: "columns",
     columns: &[

@@ -15,6 +15,7 @@ fn keyed(cx: &Context<'_>) -> Vec<(Arc<Database>, Arc<Table>)> {
 }
 
 pub(super) const TABLE_CONSTRAINTS: Provider = Provider {
+    asks_backends: false,
     db: "information_schema",
     name: "table_constraints",
     columns: &[
@@ -43,6 +44,7 @@ pub(super) const TABLE_CONSTRAINTS: Provider = Provider {
 };
 
 pub(super) const KEY_COLUMN_USAGE: Provider = Provider {
+    asks_backends: false,
     db: "information_schema",
     name: "key_column_usage",
     columns: &[

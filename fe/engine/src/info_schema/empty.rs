@@ -5,11 +5,11 @@ use super::{Provider, TEXT, Ty};
 use Ty::{BigInt, Datetime};
 
 const fn provider(name: &'static str, columns: &'static [(&'static str, Ty)]) -> Provider {
-    Provider { db: "information_schema", name, columns, rows: |_| Vec::new() }
+    Provider { db: "information_schema", name, columns, rows: |_| Vec::new(), asks_backends: false }
 }
 
 const fn sys(name: &'static str, columns: &'static [(&'static str, Ty)]) -> Provider {
-    Provider { db: "sys", name, columns, rows: |_| Vec::new() }
+    Provider { db: "sys", name, columns, rows: |_| Vec::new(), asks_backends: false }
 }
 
 /// All of them.
@@ -308,6 +308,21 @@ pub(super) fn providers() -> Vec<Provider> {
                 ("ERROR_MSG", TEXT),
                 ("ERROR_COUNT", BigInt),
                 ("ERROR_LINE", BigInt),
+            ],
+        ),
+        // There are no bvars: what processes count is in be_metrics.
+        provider("be_bvars", &[("BE_ID", BigInt), ("NAME", TEXT), ("VALUE", TEXT)]),
+        // Which columns queries use is not recorded.
+        provider(
+            "column_stats_usage",
+            &[
+                ("TABLE_CATALOG", TEXT),
+                ("TABLE_DATABASE", TEXT),
+                ("TABLE_NAME", TEXT),
+                ("COLUMN_NAME", TEXT),
+                ("USAGE", TEXT),
+                ("LAST_USED", Datetime),
+                ("CREATED", Datetime),
             ],
         ),
         sys(

@@ -17,6 +17,7 @@ const RESERVED: &[&str] = &[
 ];
 
 pub(super) const KEYWORDS: Provider = Provider {
+    asks_backends: false,
     db: "information_schema",
     name: "keywords",
     columns: &[("WORD", Ty::Text(64)), ("RESERVED", Ty::BigInt)],

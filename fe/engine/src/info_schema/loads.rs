@@ -17,6 +17,7 @@ fn names(cx: &Context<'_>, txn: &Transaction) -> (String, String) {
 }
 
 pub(super) const LOADS: Provider = Provider {
+    asks_backends: false,
     db: "information_schema",
     name: "loads",
     columns: &[
@@ -87,6 +88,7 @@ pub(super) const LOADS: Provider = Provider {
 };
 
 pub(super) const STREAM_LOADS: Provider = Provider {
+    asks_backends: false,
     db: "information_schema",
     name: "stream_loads",
     columns: &[

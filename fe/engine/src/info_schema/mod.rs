@@ -13,12 +13,14 @@ mod empty;
 mod keywords;
 mod loads;
 mod node_facts;
+mod node_work;
 mod partitions_meta;
 mod recycle_bin;
 mod schemata;
 mod statistics;
 mod tables;
 mod tables_config;
+mod tablet_schedules;
 mod variables;
 mod views;
 
@@ -61,6 +63,8 @@ pub(crate) struct Context<'a> {
     pub catalog: &'a CatalogSnapshot,
     /// Equality conditions of the query (column, text); rows that fail them need not be made.
     hints: &'a [(String, String)],
+    /// What the backends have answered, for tables that ask them.
+    pub asked: &'a [(common_base::ids::NodeId, proto_services::be_service::InspectReply)],
 }
 
 impl Context<'_> {
@@ -94,6 +98,8 @@ pub(crate) struct Provider {
     pub name: &'static str,
     pub columns: &'static [(&'static str, Ty)],
     pub rows: fn(&Context<'_>) -> Vec<Vec<Scalar>>,
+    /// Its rows come from the backends when they are read.
+    pub asks_backends: bool,
 }
 
 /// Every system table.
@@ -129,6 +135,11 @@ static PROVIDERS: LazyLock<Vec<Provider>> = LazyLock::new(|| {
         node_facts::BE_CONFIGS,
         node_facts::BE_METRICS,
         node_facts::FE_METRICS,
+        node_work::BE_THREADS,
+        node_work::BE_TXNS,
+        node_work::BE_LOGS,
+        node_work::FE_THREADS,
+        tablet_schedules::FE_TABLET_SCHEDULES,
     ];
     all.extend(column_statistics::providers());
     all.extend(empty::providers());
@@ -203,7 +214,11 @@ pub fn tables(db: &str) -> Vec<Arc<Table>> {
 pub fn rows(engine: &Engine, catalog: &CatalogSnapshot, table: &Table, hints: &[(String, String)]) -> Result<Arc<Vec<Chunk>>> {
     let index = table.id.0.checked_sub(FIRST_TABLE_ID).map(|i| i as usize);
     let Some(provider) = index.and_then(|i| PROVIDERS.get(i)) else { bail!(Internal, "'{}' is not a system table", table.name) };
-    let rows = (provider.rows)(&Context { engine, catalog, hints });
+    let asked = match provider.asks_backends {
+        true => engine.inspections.get(engine.clock.monotonic())?,
+        false => Arc::default(),
+    };
+    let rows = (provider.rows)(&Context { engine, catalog, hints, asked: &asked });
     let columns: Vec<ResultColumn> = table.columns.iter().map(|c| ResultColumn { name: c.name.clone(), ty: c.ty.clone() }).collect();
     let chunks: Vec<Chunk> = rows.chunks(common_types::CHUNK_ROWS).map(|part| rows_to_chunk(&columns, part)).collect::<Result<_>>()?;
     Ok(Arc::new(chunks))

@@ -7,6 +7,7 @@ use super::{Context, Provider, TEXT, Ty, number};
 use crate::result::text;
 
 pub(super) const BE_CONFIGS: Provider = Provider {
+    asks_backends: false,
     db: "information_schema",
     name: "be_configs",
     columns: &[("BE_ID", Ty::BigInt), ("NAME", TEXT), ("VALUE", TEXT), ("TYPE", TEXT), ("DEFAULT", TEXT), ("MUTABLE", TEXT)],
@@ -21,6 +22,7 @@ pub(super) const BE_CONFIGS: Provider = Provider {
 };
 
 pub(super) const BE_METRICS: Provider = Provider {
+    asks_backends: false,
     db: "information_schema",
     name: "be_metrics",
     columns: &[("BE_ID", Ty::BigInt), ("NAME", TEXT), ("LABELS", TEXT), ("VALUE", Ty::BigInt)],
@@ -30,6 +32,7 @@ pub(super) const BE_METRICS: Provider = Provider {
 };
 
 pub(super) const FE_METRICS: Provider = Provider {
+    asks_backends: false,
     db: "information_schema",
     name: "fe_metrics",
     columns: &[("FE_ID", TEXT), ("NAME", TEXT), ("LABELS", TEXT), ("VALUE", Ty::BigInt)],

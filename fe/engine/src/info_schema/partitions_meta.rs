@@ -13,6 +13,7 @@ use crate::{
 };
 
 pub(super) const PARTITIONS_META: Provider = Provider {
+    asks_backends: false,
     db: "information_schema",
     name: "partitions_meta",
     columns: &[

@@ -9,6 +9,7 @@ use crate::{
 };
 
 pub(super) const RECYCLEBIN_CATALOGS: Provider = Provider {
+    asks_backends: false,
     db: "information_schema",
     name: "recyclebin_catalogs",
     columns: &[("TYPE", TEXT), ("NAME", TEXT), ("DB_ID", Ty::BigInt), ("TABLE_ID", Ty::BigInt), ("PARTITION_ID", Ty::BigInt), ("DROP_TIME", Ty::Datetime)],

@@ -6,6 +6,7 @@ use super::{Provider, TEXT, Ty};
 use crate::result::text;
 
 pub(super) const SCHEMATA: Provider = Provider {
+    asks_backends: false,
     db: "information_schema",
     name: "schemata",
     columns: &[

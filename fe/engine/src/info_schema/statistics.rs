@@ -6,6 +6,7 @@ use super::{Provider, Ty, number};
 use crate::{result::text, show::index::parse};
 
 pub(super) const STATISTICS: Provider = Provider {
+    asks_backends: false,
     db: "information_schema",
     name: "statistics",
     columns: &[

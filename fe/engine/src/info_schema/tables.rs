@@ -10,6 +10,7 @@ use crate::{
 };
 
 pub(super) const TABLES: Provider = Provider {
+    asks_backends: false,
     db: "information_schema",
     name: "tables",
     columns: &[
@@ -68,6 +69,7 @@ fn row(cx: &Context<'_>, db: &Database, t: &Table) -> Vec<Scalar> {
 }
 
 pub(super) const TEMP_TABLES: Provider = Provider {
+    asks_backends: false,
     db: "information_schema",
     name: "temp_tables",
     columns: &[

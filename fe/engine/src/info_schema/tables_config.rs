@@ -10,6 +10,7 @@ use crate::{
 };
 
 pub(super) const TABLES_CONFIG: Provider = Provider {
+    asks_backends: false,
     db: "information_schema",
     name: "tables_config",
     columns: &[

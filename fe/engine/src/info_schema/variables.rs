@@ -25,6 +25,7 @@ fn values(cx: &Context<'_>, verbose: bool) -> Vec<Vec<Scalar>> {
 }
 
 pub(super) const SESSION_VARIABLES: Provider = Provider {
+    asks_backends: false,
     db: "information_schema",
     name: "session_variables",
     columns: &[("VARIABLE_NAME", Ty::Text(64)), ("VARIABLE_VALUE", Ty::Text(1024))],
@@ -32,6 +33,7 @@ pub(super) const SESSION_VARIABLES: Provider = Provider {
 };
 
 pub(super) const GLOBAL_VARIABLES: Provider = Provider {
+    asks_backends: false,
     db: "information_schema",
     name: "global_variables",
     columns: &[("VARIABLE_NAME", Ty::Text(64)), ("VARIABLE_VALUE", Ty::Text(1024))],
@@ -39,6 +41,7 @@ pub(super) const GLOBAL_VARIABLES: Provider = Provider {
 };
 
 pub(super) const VERBOSE_SESSION_VARIABLES: Provider = Provider {
+    asks_backends: false,
     db: "information_schema",
     name: "verbose_session_variables",
     columns: &[

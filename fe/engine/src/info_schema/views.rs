@@ -6,6 +6,7 @@ use super::{Provider, Ty};
 use crate::result::text;
 
 pub(super) const VIEWS: Provider = Provider {
+    asks_backends: false,
     db: "information_schema",
     name: "views",
     columns: &[

@@ -72,6 +72,7 @@ impl LoadService {
 
     async fn take_label(&self, engine: &Engine, begin: Begin, id: TxnId) -> Result<TxnId> {
         check_label(&begin.label)?;
+        check_running(engine, begin.db)?;
         let now = engine.clock.now_ms();
         let txn = Transaction {
             id,
@@ -202,6 +203,17 @@ fn check_quorum(engine: &Engine, written: &[(TabletId, NodeId)]) -> Result<()> {
         if nodes.len() < replicas / 2 + 1 {
             bail!(Unavailable, "tablet {tablet} was written on {} of {replicas} replicas, fewer than a majority", nodes.len());
         }
+    }
+    Ok(())
+}
+
+/// Whether the database may have one more load.
+fn check_running(engine: &Engine, db: DbId) -> Result<()> {
+    let catalog = engine.meta.snapshot();
+    let running = catalog.txns.values().filter(|t| t.db_id == db && t.is_running()).count();
+    let most = engine.setting_in(&catalog, "max_running_txn_num_per_db").parse().unwrap_or(usize::MAX);
+    if running >= most {
+        bail!(User, "current running txns on db {db} is {running}, larger than limit {most}");
     }
     Ok(())
 }

@@ -16,16 +16,11 @@ use proto_services::fe_service::{Auth, LoadAbortRequest, LoadBeginReply, LoadBeg
 use super::{Begin, Committed, primary::{Shape, narrow}, sink};
 use crate::{auth, engine::Engine, statement::{names, plan}, view::SnapshotView};
 
-/// Seconds a load may take when it does not say.
-const DEFAULT_TIMEOUT_S: u64 = 600;
-/// The longest timeout that can be asked for.
-const MAX_TIMEOUT_S: u64 = 259_200;
-
 /// Begins a load; an occupied label says what its load has come to.
 pub async fn begin(engine: &Arc<Engine>, request: LoadBeginRequest) -> LoadBeginReply {
     match try_begin(engine, &request).await {
-        Ok((txn, db)) => LoadBeginReply { status: None, txn_id: txn.0, existing_job_status: String::new(), db_id: db.0 },
-        Err(e) => LoadBeginReply { existing_job_status: existing_status(engine, &request, &e), status: Some(status::to_message(&e)), txn_id: 0, db_id: 0 },
+        Ok((txn, db)) => LoadBeginReply { status: None, txn_id: txn.0, existing_job_status: String::new(), db_id: db.0, timeout_s: timeout_s(engine, &request) },
+        Err(e) => LoadBeginReply { existing_job_status: existing_status(engine, &request, &e), status: Some(status::to_message(&e)), ..LoadBeginReply::default() },
     }
 }
 
@@ -35,7 +30,6 @@ async fn try_begin(engine: &Arc<Engine>, request: &LoadBeginRequest) -> Result<(
     let db = names::find_database(&catalog, &request.database)?;
     // A transaction over several tables names them with its loads.
     let tables = if request.table.is_empty() { Vec::new() } else { vec![names::find_table(&catalog, &request.database, &request.table)?.id] };
-    let timeout = if request.timeout_s == 0 { DEFAULT_TIMEOUT_S } else { request.timeout_s };
     let request_id = request.request_id.as_ref().map_or_else(|| engine.rng.uuid(), |id| be_exec::runtime::query::query_id(id).0);
     let begin = Begin {
         db: db.id,
@@ -43,11 +37,20 @@ async fn try_begin(engine: &Arc<Engine>, request: &LoadBeginRequest) -> Result<(
         label: request.label.clone(),
         request_id,
         source: LoadSource::StreamLoad,
-        timeout: Duration::from_secs(timeout),
+        timeout: Duration::from_secs(timeout_s(engine, request)),
         coordinator: format!("BE: {}", request.coordinator),
         backend: (request.backend_id != 0).then_some(NodeId(request.backend_id)),
     };
     Ok((engine.loads.begin(engine, begin).await?, db.id))
+}
+
+/// Seconds a load may take when it does not say.
+fn default_timeout_s(engine: &Engine) -> u64 {
+    engine.setting_count("stream_load_default_timeout_second") as u64
+}
+
+fn timeout_s(engine: &Engine, request: &LoadBeginRequest) -> u64 {
+    if request.timeout_s == 0 { default_timeout_s(engine) } else { request.timeout_s }
 }
 
 fn existing_status(engine: &Engine, request: &LoadBeginRequest, e: &Error) -> String {
@@ -79,7 +82,7 @@ pub async fn plan(engine: &Arc<Engine>, request: LoadPlanRequest) -> Result<Exec
     let txn = TxnId(request.txn_id);
     let entry = catalog.txns.get(&txn).cloned().ok_or_else(|| err!(NotFound, "transaction not found: {txn}"))?;
     let headers = Headers(&request.headers);
-    headers.check()?;
+    headers.check(engine.setting_count("max_stream_load_timeout_second") as u64)?;
     let id = request.query_id.as_ref().map_or_else(|| engine.new_query_id(), be_exec::runtime::query::query_id);
     let facts = LoadFacts::new(engine, &request, &headers)?;
     let view = SnapshotView { engine, catalog: catalog.clone() };
@@ -102,7 +105,7 @@ pub async fn plan(engine: &Arc<Engine>, request: LoadPlanRequest) -> Result<Exec
         },
     )?;
     let partitions = headers.list("partitions").or_else(|| headers.list("temporary_partitions"));
-    let timeout_s = headers.number("timeout")?.unwrap_or(DEFAULT_TIMEOUT_S);
+    let timeout_s = headers.number("timeout")?.unwrap_or_else(|| default_timeout_s(engine));
     let mut sink = sink::table_sink(engine, &catalog, &analyzed.table, txn, &entry.label, partitions.as_deref().into(), timeout_s * 1000)?;
     sink.strict_mode = headers.flag("strict_mode")?;
     sink.max_filter_ratio = headers.ratio("max_filter_ratio")?;
@@ -234,14 +237,14 @@ impl Headers<'_> {
 
     /// Refuses what contradicts itself, is out of its range, or is not there yet: a header that is passed over in silence loads
     /// other rows than its sender means.
-    fn check(&self) -> Result<()> {
+    fn check(&self, timeout_max_s: u64) -> Result<()> {
         for (one, other) in [("partitions", "temporary_partitions"), ("compression", "content-encoding")] {
             if self.get(one).is_some() && self.get(other).is_some() {
                 bail!(InvalidArgument, "Can't specify both {one} and {other}");
             }
         }
-        if self.number("timeout")?.is_some_and(|s| !(1..=MAX_TIMEOUT_S).contains(&s)) {
-            bail!(InvalidArgument, "Invalid timeout, must be between 1 and {MAX_TIMEOUT_S} seconds: {}", self.get("timeout").unwrap_or(""));
+        if self.number("timeout")?.is_some_and(|s| !(1..=timeout_max_s).contains(&s)) {
+            bail!(InvalidArgument, "Invalid timeout, must be between 1 and {timeout_max_s} seconds: {}", self.get("timeout").unwrap_or(""));
         }
         if self.number("exec_mem_limit")? == Some(0) {
             bail!(InvalidArgument, "exec_mem_limit must be greater than 0");

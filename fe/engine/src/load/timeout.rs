@@ -1,8 +1,8 @@
 //! Ending loads nobody finished, and forgetting those long done.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use common_base::runtime::Shutdown;
+use common_base::{ids::{DbId, TxnId}, runtime::Shutdown};
 use fe_catalog::{
     CatalogState, Op,
     model::{LoadSource, Transaction, TxnState},
@@ -27,7 +27,9 @@ pub async fn round(engine: &Arc<Engine>) {
     let now = engine.clock.now_ms();
     let catalog = engine.meta.snapshot();
     let keep_ms = engine.setting_int("label_keep_max_second") * 1000;
+    let keep_max = engine.setting_count("label_keep_max_num");
     let mut forget = Vec::new();
+    let mut finished: HashMap<DbId, Vec<(i64, TxnId)>> = HashMap::new();
     for txn in catalog.txns.values() {
         match txn.state {
             TxnState::Prepare if is_orphan(engine, &catalog, txn) => {
@@ -54,8 +56,14 @@ pub async fn round(engine: &Arc<Engine>) {
                 }
             }
             TxnState::Visible | TxnState::Aborted { .. } if txn.finish_ms + keep_ms < now => forget.push(txn.id),
+            TxnState::Visible | TxnState::Aborted { .. } => finished.entry(txn.db_id).or_default().push((txn.finish_ms, txn.id)),
             _ => {}
         }
+    }
+    for mut of_db in finished.into_values().filter(|of_db| of_db.len() > keep_max) {
+        // The oldest go.
+        of_db.sort_unstable();
+        forget.extend(of_db.iter().take(of_db.len() - keep_max).map(|(_, id)| *id));
     }
     super::overwrite::sweep(engine).await;
     if !forget.is_empty() {

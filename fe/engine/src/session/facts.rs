@@ -24,6 +24,7 @@ pub struct Facts {
     last_query_id: Option<String>,
     files: Arc<FileTables>,
     role: &'static str,
+    varchar_length_max: u32,
 }
 
 impl Facts {
@@ -40,6 +41,7 @@ impl Facts {
             last_query_id: session.last_query_id.map(|id| id.to_string()),
             files: session.files.clone(),
             role: session.role(),
+            varchar_length_max: u32::try_from(session.engine.setting_count("max_varchar_length")).unwrap_or(u32::MAX),
         }
     }
 }
@@ -72,6 +74,14 @@ impl SessionFacts for Facts {
 
     fn current_role(&self) -> String {
         self.role.to_owned()
+    }
+
+    fn server_version(&self) -> String {
+        self.variables.get_text("version")
+    }
+
+    fn varchar_length_max(&self) -> u32 {
+        self.varchar_length_max
     }
 
     fn last_query_id(&self) -> Option<String> {

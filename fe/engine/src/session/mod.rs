@@ -100,6 +100,18 @@ impl Sessions {
         all
     }
 
+    /// Refuses a client that would be one too many, or one too many of its user.
+    pub fn check_room(&self, user: &str, most: usize) -> Result<()> {
+        /// Connections of one user.
+        const OF_USER_MAX: usize = 1024;
+        let open = self.open.lock();
+        let of_user = open.values().filter(|s| s.user == user).count();
+        if open.len() >= most || of_user >= OF_USER_MAX {
+            bail!(TooManyConnections, "Reach limit of connections. Total: {}, User: {of_user}, Current: {}", most, open.len());
+        }
+        Ok(())
+    }
+
     /// How many run a statement.
     pub fn busy(&self) -> usize {
         self.open.lock().values().filter(|s| s.state.read().command != "Sleep").count()
@@ -212,7 +224,7 @@ impl Session {
 
     /// How texts of this session are parsed.
     pub fn parse_options(&self) -> ParseOptions {
-        ParseOptions { sql_mode: self.variables.sql_mode(), ..ParseOptions::default() }
+        ParseOptions { sql_mode: self.variables.sql_mode(), max_chain: self.engine.setting_count("expr_children_limit"), ..ParseOptions::default() }
     }
 
     /// Runs one statement of a parsed text.
@@ -304,6 +316,7 @@ impl Session {
     fn function_variables(&self) -> Vec<(String, String)> {
         let mut variables = self.variables.for_functions();
         variables.push(("current_role".to_owned(), self.role().to_owned()));
+        variables.push(("version".to_owned(), self.variables.get_text("version")));
         variables.push(("session_id".to_owned(), self.uuid.clone()));
         variables
     }

@@ -244,7 +244,11 @@ impl Variables {
     pub fn of_session(engine: &Engine) -> Self {
         let catalog = engine.meta.snapshot();
         let globals = catalog.variables.iter().filter_map(|(name, value)| Some((definition(name)?.name, value.clone())));
-        Self { changed: Arc::new(globals.collect()) }
+        let mut changed: BTreeMap<&'static str, String> = globals.collect();
+        if let Some(version) = definition("version") {
+            changed.insert(version.name, engine.setting_in(&catalog, "mysql_server_version"));
+        }
+        Self { changed: Arc::new(changed) }
     }
 
     /// A value as text; empty for an unknown name.

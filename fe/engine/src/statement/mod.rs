@@ -14,6 +14,7 @@ pub mod explain;
 pub mod insert;
 pub mod kill;
 pub mod names;
+pub mod node_config;
 pub mod optimize;
 pub mod partition_filter;
 pub mod plan;

@@ -50,7 +50,7 @@ pub(crate) fn ddl_defaults(engine: &Engine) -> DdlDefaults {
     let catalog = engine.meta.snapshot();
     let int = |name: &str| engine.setting_in(&catalog, name).parse::<u64>().unwrap_or_default();
     DdlDefaults {
-        replication_num: int("default_replication_num") as u16,
+        replication_num: u16::try_from(int("default_replication_num")).unwrap_or(u16::MAX),
         max_buckets: int("max_bucket_number_per_partition") as u32,
         max_columns: int("max_column_number_per_table") as usize,
         ..DdlDefaults::default()

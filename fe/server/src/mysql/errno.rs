@@ -35,6 +35,7 @@ pub fn number_of(error: &Error) -> (u16, &'static str) {
         ErrorCode::InsertColumnCount => (5604, "42601"),
         ErrorCode::AccessDenied | ErrorCode::Unauthenticated => (1045, "28000"),
         ErrorCode::AccessDeniedPrivilege => (5203, "42000"),
+        ErrorCode::TooManyConnections => (1203, "42000"),
         ErrorCode::Timeout => (5024, "53400"),
         ErrorCode::TooManyFilteredRows => (5606, "22000"),
         ErrorCode::Unavailable | ErrorCode::NetworkError => (5077, "XX000"),

@@ -44,7 +44,8 @@ where
 {
     let id = engine.sessions.next_id(engine.meta.node_id());
     let challenge = challenge(engine);
-    writer.packet(|out| greeting(out, id, &challenge)).await?;
+    let version = engine.setting("mysql_server_version");
+    writer.packet(|out| greeting(out, id, &challenge, &version)).await?;
     writer.flush().await?;
     let Some((sequence, payload)) = packet::read(reader, HANDSHAKE_BYTES_MAX).await? else { bail!(NetworkError, "the client left before logging in") };
     writer.set_sequence(sequence.wrapping_add(1));
@@ -105,6 +106,7 @@ fn log_in(engine: &Engine, login: &Login, challenge: &[u8; 20], client_host: &st
     if !auth::check_native(&account.password_hash, challenge, &login.answer) {
         return Err(denied());
     }
+    engine.sessions.check_room(&login.user, engine.setting_in(&catalog, "qe_max_connection").parse().unwrap_or(usize::MAX))?;
     let mut session = open(&login.user, &account.host);
     if let Some(database) = login.database.as_deref().filter(|d| !d.is_empty()) {
         session.use_database(database)?;
@@ -144,10 +146,11 @@ fn challenge(engine: &Engine) -> [u8; 20] {
     bytes
 }
 
-fn greeting(out: &mut Vec<u8>, id: u32, challenge: &[u8; 20]) {
+fn greeting(out: &mut Vec<u8>, id: u32, challenge: &[u8; 20], version: &str) {
     let capabilities = server_capabilities().bits().to_le_bytes();
     out.push(10);
-    out.extend_from_slice(b"8.0.33\0");
+    out.extend_from_slice(version.as_bytes());
+    out.push(0);
     out.extend_from_slice(&id.to_le_bytes());
     out.extend_from_slice(&challenge[..8]);
     out.push(0);
