@@ -4,7 +4,7 @@ import os
 import shutil
 import tempfile
 
-from harness import ClusterTest, main
+from harness import ROOT, ClusterTest, main
 
 TABLE = 'DUPLICATE KEY(k) DISTRIBUTED BY HASH(k) BUCKETS 3 PROPERTIES ("replication_num" = "1")'
 
@@ -75,6 +75,23 @@ class Files(ClusterTest):
         self.write("csv/quoted.csv", 'id;text\n1;"a;b"\n2;"two\nlines"\n')
         quoted = self.files("csv/quoted.csv", format="csv", csv__column_separator=";", csv__enclose='\\"', csv__skip_header=1)
         self.assertEqual(self.sql(f"SELECT * FROM {quoted} ORDER BY 1"), ((1, "a;b"), (2, "two\nlines")))
+
+    def test_orc(self):
+        """A file of another writer: 12,000 rows by id, in which every seventh from the third on is NULL but for its id."""
+        os.makedirs(self.path("orc"))
+        shutil.copy(os.path.join(ROOT, "be/formats/samples/written_by_orc_cpp.orc"), self.path("orc/a.orc"))
+        shutil.copy(self.path("orc/a.orc"), self.path("orc/b.orc"))
+        source = self.files("orc/*.orc", format="orc")
+        described = {row[0]: row[1] for row in self.sql(f"DESC {source}")}
+        self.assertEqual((described["id"], described["amount"], described["list"]), ("bigint", "decimal(12, 2)", "array<int>"))
+        counted = self.sql(f"SELECT count(*), count(word), sum(id), min(day), count(DISTINCT word) FROM {source}")
+        self.assertEqual([str(v) for v in counted[0]], ["24000", str(2 * (12000 - 1714)), str(11999 * 12000), "2020-01-01", "3"])
+        self.assertEqual(self.sql(f"SELECT id, list, map, pair FROM {source} WHERE id = 7001 LIMIT 1"), ((7001, "[7001,null]", '{"k":7001}', '{"a":7001,"b":"7001"}'),))
+        self.sql(f"CREATE TABLE from_orc DUPLICATE KEY(id) DISTRIBUTED BY HASH(id) BUCKETS 2 PROPERTIES (\"replication_num\" = \"1\") AS SELECT id, amount, at, word FROM {source}")
+        self.assertEqual([str(v) for v in self.sql("SELECT count(*), sum(amount) FROM from_orc")[0]], [str(v) for v in self.sql(f"SELECT count(*), sum(amount) FROM {source}")[0]])
+        self.write("orc/broken/a.orc", "ORC and nothing else")
+        self.refused("not a readable ORC file", f"SELECT * FROM {self.files('orc/broken/a.orc', format='orc')}")
+        self.refused("not supported", f"INSERT INTO {self.files('orc/out/', format='orc')} SELECT 1")
 
     def test_json(self):
         self.write("json/a.json", '{"id": 1, "name": "x", "tags": [1, 2]}\n{"id": 2, "extra": true}\n')

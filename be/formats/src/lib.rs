@@ -2,16 +2,18 @@
 //!
 //! Flow: [`Splitter`] gathers the incoming bytes and cuts them at record boundaries into [`Block`]s; any number of
 //! [`BlockParser`]s turn blocks into chunks at the same time. What is compressed goes through [`decompress::reader`] first.
-//! Columnar files ([`parquet`], [`orc`]) are read in place, piece by piece. [`encode`] writes files.
+//! Columnar files ([`columnar`]: [`parquet`], [`orc`]) are read in place, group by group. [`encode`] writes files.
 
 pub mod arrow_in;
 pub mod arrow_out;
 pub mod bad_rows;
+pub mod columnar;
 pub mod csv;
 pub mod decompress;
 pub mod encode;
 pub mod glob;
 pub mod infer;
+mod input;
 pub mod json;
 pub mod orc;
 pub mod parquet;

@@ -4,18 +4,23 @@ use std::sync::Arc;
 
 use arrow::array::Array;
 use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
+use bytes::Bytes;
 use common_base::{Result, err, fs::ReadableFile};
-use common_types::{Chunk, Column, LogicalType, Scalar, chunk::CHUNK_ROWS};
+use common_types::{LogicalType, chunk::CHUNK_ROWS};
 use parquet::{
     arrow::{
         ProjectionMask,
-        arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, statistics::StatisticsConverter},
+        arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, statistics::StatisticsConverter},
     },
-    file::metadata::ParquetMetaData,
+    errors::ParquetError,
+    file::{metadata::ParquetMetaData, reader::{ChunkReader, Length}},
 };
 
-use super::input::Input;
-use crate::arrow_in::{self, FileField, ToLocal};
+use crate::{
+    arrow_in::{self, FileField, ToLocal},
+    columnar::{ColumnarFile, GroupReader, GroupZone, position, projection},
+    input::{Input, Tail},
+};
 
 /// An open file: its footer is read.
 #[derive(Debug)]
@@ -23,15 +28,6 @@ pub struct ParquetFile {
     input: Input,
     metadata: ArrowReaderMetadata,
     name: String,
-}
-
-/// Extremes of a column in a row group; NULL where unknown.
-#[derive(Clone, Debug)]
-pub struct GroupZone {
-    pub min: Scalar,
-    pub max: Scalar,
-    pub nulls: u64,
-    pub rows: u64,
 }
 
 impl ParquetFile {
@@ -52,45 +48,39 @@ impl ParquetFile {
         self.metadata.metadata()
     }
 
-    /// The columns.
-    pub fn fields(&self) -> Result<Vec<FileField>> {
+    fn position(&self, name: &str) -> Option<usize> {
+        position(self.metadata.schema().fields().iter().map(|f| f.name().as_str()), name)
+    }
+}
+
+impl ColumnarFile for ParquetFile {
+    fn fields(&self) -> Result<Vec<FileField>> {
         arrow_in::fields(self.metadata.schema()).map_err(|e| err!(NotSupported, "file '{}': {}", self.name, e.message()))
     }
 
-    /// How many row groups there are.
-    pub fn groups(&self) -> usize {
+    fn groups(&self) -> usize {
         self.parquet().num_row_groups()
     }
 
-    /// Rows of a row group.
-    pub fn rows(&self, group: usize) -> u64 {
+    fn rows(&self, group: usize) -> u64 {
         self.parquet().row_group(group).num_rows().max(0) as u64
     }
 
-    /// The byte in the middle of a row group: whoever reads that part of the file reads the group.
-    pub fn middle(&self, group: usize) -> u64 {
+    fn middle(&self, group: usize) -> u64 {
         let group = self.parquet().row_group(group);
         let start = group.columns().iter().map(|c| c.byte_range().0).min().unwrap_or(0);
         start + group.compressed_size().max(0) as u64 / 2
     }
 
-    /// Bytes of a row group in the file.
-    pub fn bytes(&self, group: usize) -> u64 {
+    fn bytes(&self, group: usize) -> u64 {
         self.parquet().row_group(group).compressed_size().max(0) as u64
     }
 
-    fn position(&self, name: &str) -> Option<usize> {
-        let fields = self.metadata.schema().fields();
-        fields.iter().position(|f| f.name() == name).or_else(|| fields.iter().position(|f| f.name().eq_ignore_ascii_case(name)))
-    }
-
-    /// Whether there is a column of that name.
-    pub fn has(&self, name: &str) -> bool {
+    fn has(&self, name: &str) -> bool {
         self.position(name).is_some()
     }
 
-    /// What the footer says of a column in a row group.
-    pub fn zone(&self, group: usize, name: &str, ty: &LogicalType, local: &ToLocal) -> Option<GroupZone> {
+    fn zone(&self, group: usize, name: &str, ty: &LogicalType, local: &ToLocal) -> Option<GroupZone> {
         let field = self.metadata.schema().field(self.position(name)?).clone();
         let statistics = StatisticsConverter::try_new(field.name(), self.metadata.schema(), self.metadata.parquet_schema()).ok()?.with_missing_null_counts_as_zero(false);
         let meta = self.parquet().row_group(group);
@@ -109,50 +99,35 @@ impl ParquetFile {
         Some(GroupZone { min: min.unwrap_or_default(), max: max.unwrap_or_default(), nulls, rows })
     }
 
-    /// Starts reading columns of a row group; those the file lacks are NULL.
-    pub fn read(&self, group: usize, columns: &[FileField], local: &ToLocal) -> Result<GroupReader> {
-        let at: Vec<Option<usize>> = columns.iter().map(|c| self.position(&c.name)).collect();
-        let mut roots: Vec<usize> = at.iter().flatten().copied().collect();
-        roots.sort_unstable();
-        roots.dedup();
-        let mask = ProjectionMask::roots(self.metadata.parquet_schema(), roots.iter().copied());
-        let rows = ParquetRecordBatchReaderBuilder::new_with_metadata(self.input.clone(), self.metadata.clone())
+    fn read(&self, group: usize, columns: &[FileField], local: &ToLocal) -> Result<GroupReader> {
+        let (at, roots) = projection(columns, |name| self.position(name));
+        let place = format!("file '{}', row group {group}", self.name);
+        let mask = ProjectionMask::roots(self.metadata.parquet_schema(), roots);
+        let batches = ParquetRecordBatchReaderBuilder::new_with_metadata(self.input.clone(), self.metadata.clone())
             .with_row_groups(vec![group])
             .with_projection(mask)
             .with_batch_size(CHUNK_ROWS)
             .build()
-            .map_err(|e| err!(Corruption, "file '{}', row group {group}: {e}", self.name))?;
-        let at = at.into_iter().map(|p| p.and_then(|p| roots.binary_search(&p).ok())).collect();
-        Ok(GroupReader { rows, at, columns: columns.to_vec(), local: local.clone(), name: self.name.clone(), group })
+            .map_err(|e| err!(Corruption, "{place}: {e}"))?;
+        Ok(GroupReader { batches: Box::new(batches), at, columns: columns.to_vec(), local: local.clone(), place })
     }
 }
 
-/// Reads a row group.
-pub struct GroupReader {
-    rows: ParquetRecordBatchReader,
-    /// Where each column is in what is read; `None` = not in this file.
-    at: Vec<Option<usize>>,
-    columns: Vec<FileField>,
-    local: ToLocal,
-    name: String,
-    group: usize,
+impl Length for Input {
+    fn len(&self) -> u64 {
+        self.len
+    }
 }
 
-impl GroupReader {
-    /// The next rows.
-    pub fn next_chunk(&mut self) -> Result<Option<Chunk>> {
-        let Some(batch) = self.rows.next() else { return Ok(None) };
-        let batch = batch.map_err(|e| err!(Corruption, "file '{}', row group {}: {e}", self.name, self.group))?;
-        let rows = batch.num_rows();
-        let mut out = Vec::with_capacity(self.columns.len());
-        for (column, at) in self.columns.iter().zip(&self.at) {
-            out.push(match at {
-                None => Column::null(column.ty.clone(), rows),
-                Some(at) => arrow_in::column(batch.column(*at), &column.ty, &self.local)
-                    .map_err(|e| err!(InvalidArgument, "file '{}', column '{}': {}", self.name, column.name, e.message()))?,
-            });
-        }
-        Ok(Some(Chunk::new(out, rows)))
+impl ChunkReader for Input {
+    type T = std::io::BufReader<Tail>;
+
+    fn get_read(&self, start: u64) -> parquet::errors::Result<Self::T> {
+        Ok(self.tail(start))
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
+        self.bytes(start, length as u64).map_err(|e| ParquetError::External(Box::new(e)))
     }
 }
 

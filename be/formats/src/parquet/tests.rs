@@ -8,6 +8,7 @@ use common_types::{Chunk, Column, ColumnBuilder, DecimalWidth, LogicalType, Scal
 use super::{ParquetEncoder, ParquetFile};
 use crate::{
     arrow_in::{FileField, ToLocal},
+    columnar::ColumnarFile,
     encode::FileEncoder,
 };
 

@@ -116,5 +116,5 @@ pub fn decode(node: &Node, nulls: Option<NullBuffer>) -> Result<BinaryViewArray>
     let buffer = buffer.slice_with_length(0, total);
     // SAFETY: the views were built just above: every long one lies inside the buffer (lengths sum to `total`), carries the
     // first four bytes at its offset, and short ones are zero-padded inline.
-    Ok(unsafe { BinaryViewArray::new_unchecked(ScalarBuffer::from(views), vec![buffer].into(), nulls) })
+    Ok(unsafe { BinaryViewArray::new_unchecked(ScalarBuffer::from(views), vec![buffer], nulls) })
 }

@@ -3,9 +3,9 @@
 use be_formats::{
     Format,
     arrow_in::{FileField, union},
+    columnar,
     glob::{self, Found},
     infer,
-    parquet::ParquetFile,
 };
 use common_base::{Result, bail, err, fs::SharedFs};
 use common_types::wire;
@@ -77,11 +77,6 @@ fn columns(fs: &SharedFs, file: &Found, format: &FileFormat, request: &DescribeF
     let rows = if request.sample_rows == 0 { 500 } else { request.sample_rows as usize };
     let named = |e: common_base::Error| err!(InvalidArgument, "file '{}': {}", file.path.display(), e.message());
     match format.kind.as_str() {
-        "parquet" => {
-            let parquet = ParquetFile::open(fs.open_read(&file.path)?, &file.path.to_string_lossy())?;
-            let rows = (0..parquet.groups()).map(|g| parquet.rows(g)).sum();
-            Ok((parquet.fields()?, rows))
-        }
         "csv" => {
             let Format::Csv(options) = Format::from_proto(format)? else { bail!(Internal, "CSV is CSV") };
             let (head, complete) = text::head(fs, &file.path, &format.compression, SAMPLE_BYTES)?;
@@ -91,6 +86,10 @@ fn columns(fs: &SharedFs, file: &Found, format: &FileFormat, request: &DescribeF
             let (head, _) = text::head(fs, &file.path, &format.compression, SAMPLE_BYTES)?;
             Ok((infer::json(&head, format.strip_outer_array, rows, request.detect_types).map_err(named)?, 0))
         }
-        other => bail!(NotSupported, "files of format '{other}' are not supported"),
+        kind => {
+            let open = columnar::open(kind, fs.open_read(&file.path)?, &file.path.to_string_lossy())?;
+            let rows = (0..open.groups()).map(|g| open.rows(g)).sum();
+            Ok((open.fields()?, rows))
+        }
     }
 }

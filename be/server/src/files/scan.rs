@@ -1,11 +1,11 @@
-//! Scans of files: Parquet by row group, text by blocks that threads take from the file in turn.
+//! Scans of files: columnar ones by group, text by blocks that threads take from the file in turn.
 
 use std::{path::{Path, PathBuf}, sync::Arc};
 
 use be_exec::scan::{MorselReader, ScanColumn, ScanFilter, ScanProvider, ScanRequest, ScanSource};
 use be_formats::{
     arrow_in::{FileField, ToLocal},
-    parquet::{GroupReader, ParquetFile},
+    columnar::{self, ColumnarFile, GroupReader},
 };
 use common_base::{Result, bail, err, fs::SharedFs};
 use common_expr::{
@@ -71,7 +71,7 @@ struct Plan {
 
 /// A piece of work.
 enum Work {
-    Group { file: Arc<ParquetFile>, group: usize, path: Arc<Vec<Scalar>> },
+    Group { file: Arc<dyn ColumnarFile>, group: usize, path: Arc<Vec<Scalar>> },
     Text { file: Arc<TextFile>, path: Arc<Vec<Scalar>> },
 }
 
@@ -135,14 +135,15 @@ impl FileScans {
         Ok(Arc::new(FileScan { plan: Arc::new(plan), work, rows }))
     }
 
-    /// The row groups of a part of a Parquet file that can hold rows that pass; how many rows they have.
+    /// The groups of a part of a columnar file that can hold rows that pass; how many rows they have.
     fn groups(&self, plan: &Plan, path: &Path, range: &FileRange, files: &FileTable, values: &Arc<Vec<Scalar>>, out: &mut Vec<Work>) -> Result<u64> {
-        let file = Arc::new(ParquetFile::open(self.fs.open_read(path)?, &range.path)?);
-        check_columns(&file, &plan.read, files.fill_missing, &range.path)?;
+        let kind = files.format.as_ref().map_or("", |f| f.kind.as_str());
+        let file = columnar::open(kind, self.fs.open_read(path)?, &range.path)?;
+        check_columns(&*file, &plan.read, files.fill_missing, &range.path)?;
         let mut rows = 0;
         for group in 0..file.groups() {
             let middle = file.middle(group);
-            if middle < range.offset || middle >= range.offset.saturating_add(range.length) || !plan.group_may_match(&file, group) {
+            if middle < range.offset || middle >= range.offset.saturating_add(range.length) || !plan.group_may_match(&*file, group) {
                 continue;
             }
             rows += file.rows(group);
@@ -153,7 +154,7 @@ impl FileScans {
 }
 
 /// Whether a file has what is read of it.
-pub fn check_columns(file: &ParquetFile, read: &[FileField], fill_missing: bool, path: &str) -> Result<()> {
+pub fn check_columns(file: &dyn ColumnarFile, read: &[FileField], fill_missing: bool, path: &str) -> Result<()> {
     match read.iter().find(|f| !fill_missing && !file.has(&f.name)) {
         None => Ok(()),
         Some(missing) => bail!(
@@ -198,8 +199,8 @@ impl Plan {
         })
     }
 
-    /// Whether a row group can hold a row that passes.
-    fn group_may_match(&self, file: &ParquetFile, group: usize) -> bool {
+    /// Whether a group can hold a row that passes.
+    fn group_may_match(&self, file: &dyn ColumnarFile, group: usize) -> bool {
         let zone = |column: u32| match self.from.get(column as usize) {
             Some(From::File(at)) => file.zone(group, &self.read[*at].name, &self.read[*at].ty, &self.local),
             _ => None,
@@ -222,7 +223,7 @@ impl ScanSource for FileScan {
         let plan = self.plan.clone();
         let (input, path) = match &self.work[index] {
             // A join's filter may have come since the scan was opened.
-            Work::Group { file, group, path } if plan.group_may_match(file, *group) => {
+            Work::Group { file, group, path } if plan.group_may_match(&**file, *group) => {
                 (Input::Group(Box::new(file.read(*group, &plan.read, &plan.local)?), file.bytes(*group)), path.clone())
             }
             Work::Group { path, .. } => (Input::Nothing, path.clone()),

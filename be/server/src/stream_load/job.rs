@@ -8,7 +8,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use axum::{body::Body, http::HeaderMap};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use be_exec::runtime::query::{QueryExtras, QueryRun, query_id_to_proto};
-use be_formats::arrow_in::FileField;
+use be_formats::{arrow_in::FileField, columnar::ColumnarFile};
 use common_base::{Error, Result, bail, err, ids::QueryId};
 use common_rpc::status;
 use http_body_util::BodyExt;

@@ -8,7 +8,7 @@ use std::{
 
 use axum::body::Body;
 use be_exec::sink::{FileReader, FileSource};
-use be_formats::{arrow_in::{FileField, ToLocal}, parquet::{GroupReader, ParquetFile}};
+use be_formats::{arrow_in::{FileField, ToLocal}, columnar::{ColumnarFile, GroupReader}, parquet::ParquetFile};
 use common_base::{Result, bail, ensure, fs::SharedFs, runtime::blocking};
 use common_types::{Chunk, wire};
 use http_body_util::BodyExt;

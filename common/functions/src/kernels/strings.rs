@@ -171,7 +171,7 @@ impl StrWriter {
         }
         let views = ScalarBuffer::from(self.views);
         // SAFETY: every view was made by `make_view` over bytes that now sit at that offset of that buffer.
-        unsafe { BinaryViewArray::new_unchecked(views, self.done.into(), self.nulls.finish()) }
+        unsafe { BinaryViewArray::new_unchecked(views, self.done, self.nulls.finish()) }
     }
 
     /// A column of a byte-string type.
@@ -215,8 +215,9 @@ pub fn cut_views(
         made_null.into_iter().for_each(|row| valid.set_bit(row, false));
         Some(NullBuffer::new(valid.finish()))
     };
+    let (_, buffers, _) = array.clone().into_parts();
     // SAFETY: a cut is a sub-range of a valid view of the same buffers; short ones are stored inline by `make_view`.
-    unsafe { BinaryViewArray::new_unchecked(ScalarBuffer::from(views), array.data_buffers().clone(), nulls) }
+    unsafe { BinaryViewArray::new_unchecked(ScalarBuffer::from(views), buffers, nulls) }
 }
 
 /// [`cut_views`] for a column in any form.

@@ -1,7 +1,6 @@
 //! Operations on BinaryView arrays that move 16-byte views and share the data buffers.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use arrow::array::{Array, BinaryViewArray, BinaryViewBuilder};
 use arrow::buffer::{Buffer, NullBuffer, ScalarBuffer};
@@ -35,10 +34,10 @@ fn concat_deduplicated(arrays: &[&BinaryViewArray], nulls: Option<NullBuffer>) -
     let mut seen = HashMap::new();
     let mut remap: Vec<u32> = Vec::new();
     let mut same = true;
-    let mut previous: Option<&Arc<[Buffer]>> = None;
+    let mut previous: Option<&[Buffer]> = None;
     for a in arrays {
         let own = a.data_buffers();
-        if !previous.is_some_and(|p| Arc::ptr_eq(p, own)) {
+        if !previous.is_some_and(|p| std::ptr::eq(p, own)) {
             remap.clear();
             remap.extend(own.iter().map(|b| {
                 *seen.entry((b.as_ptr() as usize, b.len())).or_insert_with(|| {
