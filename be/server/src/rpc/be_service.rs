@@ -1,6 +1,6 @@
 //! FE → BE: queries, tablets, publishing.
 
-use std::{pin::Pin, sync::Arc, task::Poll};
+use std::{collections::HashMap, pin::Pin, sync::Arc, task::Poll};
 
 use be_exec::runtime::query::{QueryExtras, QueryRun, query_id};
 use be_storage::{PublishItem, ReadColumn, compaction::CompactionKind, convert::Conversion};
@@ -198,9 +198,11 @@ fn publish(storage: &be_storage::StorageEngine, request: &PublishRequest) -> Pub
     let txn = TxnId(request.txn_id);
     let items: Vec<PublishItem> = request.tablets.iter().map(|t| PublishItem { tablet: TabletId(t.tablet_id), version: t.version }).collect();
     let mut failed: Vec<PublishItem> = Vec::new();
+    let mut problems: HashMap<TabletId, Error> = HashMap::new();
     for outcome in storage.publish(txn, &items) {
-        if outcome.result.is_err() {
+        if let Err(e) = outcome.result {
             failed.extend(items.iter().filter(|i| i.tablet == outcome.tablet));
+            problems.insert(outcome.tablet, e);
         }
     }
     // Tablets the load gave no rows move on with their partition.
@@ -218,7 +220,8 @@ fn publish(storage: &be_storage::StorageEngine, request: &PublishRequest) -> Pub
         Err(_) => failed.extend(&empty),
     }
     let tablets = request.tablets.iter().filter(|t| t.written).filter_map(|t| storage.report_tablet(TabletId(t.tablet_id), true).ok());
-    PublishReply { status: None, failed_tablets: failed.iter().map(|i| i.tablet.0).collect(), tablets: tablets.map(|r| report::tablet_message(&r)).collect() }
+    let problem = failed.iter().find_map(|i| Some(format!("tablet {}: {}", i.tablet, problems.get(&i.tablet)?))).unwrap_or_default();
+    PublishReply { status: None, failed_tablets: failed.iter().map(|i| i.tablet.0).collect(), tablets: tablets.map(|r| report::tablet_message(&r)).collect(), problem }
 }
 
 fn finished_with(error: &Error) -> ExecuteReply {

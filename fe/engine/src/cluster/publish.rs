@@ -10,7 +10,7 @@ use common_base::{Result, err, fail_point, ids::{NodeId, TabletId, TxnId}, runti
 use common_rpc::status;
 use fe_catalog::{CatalogState, Op, model::{Transaction, TxnState}};
 use proto_services::{be_service::{PublishReply, PublishRequest, PublishTablet}, fe_service::TabletReport};
-use tracing::{debug, warn};
+use tracing::warn;
 
 use crate::engine::Engine;
 
@@ -79,18 +79,22 @@ async fn publish(engine: &Arc<Engine>, catalog: &CatalogState, txn: &Transaction
     });
     let mut published: BTreeSet<(TabletId, NodeId)> = BTreeSet::new();
     let mut reports: Vec<(NodeId, TabletReport)> = Vec::new();
+    let mut problem = String::new();
     for (node, ids, result) in futures::future::join_all(calls).await {
         match result {
             Ok(reply) => {
                 published.extend(ids.iter().filter(|id| !reply.failed_tablets.contains(id)).map(|id| (TabletId(*id), node)));
                 reports.extend(reply.tablets.into_iter().map(|r| (node, r)));
+                if !reply.problem.is_empty() {
+                    problem = format!(": backend {node}: {}", reply.problem);
+                }
             }
-            Err(e) => debug!(txn = %txn.id, backend = %node, "publish: {e}"),
+            Err(e) => problem = format!(": backend {node}: {e}"),
         }
     }
     let short = wanted.iter().find(|(tablet, quorum)| published.iter().filter(|(t, _)| t == tablet).count() < *quorum);
     if let Some((tablet, _)) = short {
-        return Err(err!(Unavailable, "tablet {tablet} of transaction {} has no quorum of published replicas", txn.id));
+        return Err(err!(Unavailable, "tablet {tablet} of transaction {} has no quorum of published replicas{problem}", txn.id));
     }
     fail_point!("fe.visible")?;
     let now_ms = engine.clock.now_ms();
