@@ -21,11 +21,41 @@ use crate::{
 /// Deepest tree accepted from the wire; deeper ones are refused instead of overflowing the stack.
 const MAX_DEPTH: usize = 10_500;
 
+/// Calls and casts nested deeper than this travel as a chain.
+const CHAIN_FROM: usize = 8;
+
+/// The first argument of a call, the operand of a cast.
+fn inner(expr: &Expr) -> Option<&Expr> {
+    match &expr.kind {
+        ExprKind::Call { args, .. } => args.first(),
+        ExprKind::Cast(e) => Some(e),
+        _ => None,
+    }
+}
+
+/// An expression whose first arguments nest deeply, without recursion along them.
+fn chain_to_proto(expr: &Expr) -> Result<Option<pb::Chain>> {
+    let spine: Vec<&Expr> = std::iter::successors(Some(expr), |e| inner(e)).collect();
+    let Some((first, outer)) = spine.split_last().filter(|(_, outer)| outer.len() > CHAIN_FROM) else { return Ok(None) };
+    let step = |e: &&Expr| {
+        let (function, rest) = match &e.kind {
+            ExprKind::Call { function, args } => (function.name().to_owned(), list_to_proto(&args[1..])?),
+            _ => (String::new(), Vec::new()),
+        };
+        Ok(pb::Step { function, rest, r#type: Some(types_wire::type_to_proto(&e.ty)), nullable: e.nullable })
+    };
+    let steps = outer.iter().rev().map(step).collect::<Result<_>>()?;
+    Ok(Some(pb::Chain { first: Some(Box::new(to_proto(first)?)), steps }))
+}
+
 /// An expression as a message. Fails on lambdas whose parameters are not numbered consecutively.
 pub fn to_proto(expr: &Expr) -> Result<pb::Expr> {
     use pb::expr::Kind;
     let many = |items: &[Expr]| -> Result<pb::ExprList> { Ok(pb::ExprList { items: list_to_proto(items)? }) };
     let boxed = |e: &Expr| -> Result<Box<pb::Expr>> { Ok(Box::new(to_proto(e)?)) };
+    if let Some(chain) = chain_to_proto(expr)? {
+        return Ok(pb::Expr { r#type: Some(types_wire::type_to_proto(&expr.ty)), nullable: expr.nullable, kind: Some(Kind::Chain(Box::new(chain))) });
+    }
     let kind = match &expr.kind {
         ExprKind::Literal(value) => Kind::Literal(types_wire::scalar_to_proto(value, &expr.ty)),
         ExprKind::Column(id) => Kind::Column(*id),
@@ -96,13 +126,23 @@ fn decode(message: &pb::Expr, registry: &FunctionRegistry, depth: usize) -> Resu
         Kind::Literal(value) => ExprKind::Literal(types_wire::scalar_from_proto(value)?),
         Kind::Column(id) => ExprKind::Column(*id),
         Kind::Call(call) => {
-            let args = many(&call.args)?;
-            let function = registry
-                .scalar_function(&call.function)
-                .ok_or_else(|| err!(UnknownFunction, "No matching function with signature: {}.", call.function))?;
-            let types = args.iter().map(|a| a.ty.clone()).collect();
-            let function = Arc::new(ScalarOverload { function: function.clone(), args: types, result: ty.clone() });
-            ExprKind::Call { function, args }
+            call_of(&call.function, many(&call.args)?, &ty, registry)?
+        }
+        Kind::Chain(chain) => {
+            let mut acc = *one(&chain.first)?;
+            for step in &chain.steps {
+                let ty = decode_type(step.r#type.as_ref())?;
+                let kind = match step.function.as_str() {
+                    "" => ExprKind::Cast(Box::new(acc)),
+                    name => {
+                        let mut args = vec![acc];
+                        args.extend(many(&step.rest)?);
+                        call_of(name, args, &ty, registry)?
+                    }
+                };
+                acc = Expr { kind, ty, nullable: step.nullable };
+            }
+            return Ok(acc);
         }
         Kind::And(items) => ExprKind::And(many(&items.items)?),
         Kind::Or(items) => ExprKind::Or(many(&items.items)?),
@@ -125,6 +165,15 @@ fn decode(message: &pb::Expr, registry: &FunctionRegistry, depth: usize) -> Resu
         }
     };
     Ok(Expr { kind, ty, nullable: message.nullable })
+}
+
+fn call_of(name: &str, args: Vec<Expr>, ty: &LogicalType, registry: &FunctionRegistry) -> Result<ExprKind> {
+    let function = registry
+        .scalar_function(name)
+        .ok_or_else(|| err!(UnknownFunction, "No matching function with signature: {name}."))?;
+    let types = args.iter().map(|a| a.ty.clone()).collect();
+    let function = Arc::new(ScalarOverload { function: function.clone(), args: types, result: ty.clone() });
+    Ok(ExprKind::Call { function, args })
 }
 
 fn decode_type(message: Option<&proto_messages::types::LogicalType>) -> Result<LogicalType> {
@@ -276,6 +325,12 @@ mod tests {
         let registry = registry();
         for e in [&condition, &list, &lambda, &case] {
             assert_eq!(from_proto(&to_proto(e).expect("encodes"), &registry).expect("decodes"), *e);
+        }
+        for n in [CHAIN_FROM - 1, CHAIN_FROM, CHAIN_FROM + 1, 2000] {
+            let deep = (0..n).fold(col(0, LogicalType::Int).cast_to(&LogicalType::BigInt), |acc, i| call("add", vec![acc, big(i as i64)]));
+            let sent = to_proto(&deep).expect("encodes");
+            assert_eq!(matches!(sent.kind, Some(pb::expr::Kind::Chain(_))), n >= CHAIN_FROM);
+            assert_eq!(from_proto(&sent, &registry).expect("decodes"), deep);
         }
         let name = |id| format!("c{id}");
         assert_eq!(to_sql(&condition, &name), "c0 + 1 > 5 AND c1 IS NOT NULL OR NOT c1 LIKE 'it''s%'");
