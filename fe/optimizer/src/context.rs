@@ -47,6 +47,8 @@ pub struct Options {
     pub runtime_filters: bool,
     /// Build sides beyond this many rows make no filter.
     pub runtime_filter_max_rows: f64,
+    /// Joins may rely on colocate groups.
+    pub colocate_join: bool,
     /// Plan as if buckets of equal numbers were on no common backend.
     pub ignore_buckets: bool,
 }
@@ -62,6 +64,7 @@ impl Default for Options {
             cte_reuse_rate: 1.15,
             runtime_filters: true,
             runtime_filter_max_rows: 67_108_864.0,
+            colocate_join: true,
             ignore_buckets: false,
         }
     }
@@ -84,6 +87,7 @@ impl Options {
             cte_reuse_rate: if flag("cbo_cte_reuse", true) { number("cbo_cte_reuse_rate", default.cte_reuse_rate) } else { 0.0 },
             runtime_filters: flag("enable_global_runtime_filter", true),
             runtime_filter_max_rows: number("global_runtime_filter_build_max_size", default.runtime_filter_max_rows),
+            colocate_join: !flag("disable_colocate_join", false),
             ignore_buckets: false,
         }
     }

@@ -34,6 +34,31 @@ pub fn shape_of(table: &Table, olap: &OlapTable) -> Option<Shape> {
     shape(table, olap, first.buckets, first.replication_num).ok()
 }
 
+/// What the group's partitions have in common, by one of them.
+fn sample<'c>(catalog: &'c CatalogState, db: DbId, group: &'c str) -> Option<&'c Partition> {
+    members(catalog, db, group).find_map(|(_, o)| o.partitions.values().next()).map(AsRef::as_ref)
+}
+
+/// The bucket number of a group that has partitions.
+pub fn buckets(catalog: &CatalogState, db: DbId, group: &str) -> Option<u32> {
+    sample(catalog, db, group).map(|p| p.buckets)
+}
+
+/// Refuses partitions that do not fit the group's, or one another.
+pub fn check_partitions(catalog: &CatalogState, db: DbId, group: &str, sizes: impl Iterator<Item = (u32, u16)>) -> Result<()> {
+    let mut first = sample(catalog, db, group).map(|p| (p.buckets, p.replication_num));
+    for (buckets, replication_num) in sizes {
+        let (b, r) = *first.get_or_insert((buckets, replication_num));
+        if buckets != b {
+            bail!(User, "Colocate tables must have same bucket num: {b}, with group {group}");
+        }
+        if replication_num != r {
+            bail!(User, "Colocate tables must have same replication num: {r}, with group {group}");
+        }
+    }
+    Ok(())
+}
+
 /// Refuses a table that does not fit the group's others.
 pub fn check(catalog: &CatalogState, db: DbId, group: &str, own: TableId, mine: &Shape) -> Result<()> {
     let Some(theirs) = members(catalog, db, group).filter(|(t, _)| t.id != own).find_map(|(t, o)| shape_of(t, o)) else { return Ok(()) };

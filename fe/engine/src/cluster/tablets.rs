@@ -69,6 +69,9 @@ pub async fn create_partitions(engine: &Arc<Engine>, template: &TabletTemplate<'
     alive.retain(|b| catalog.backends.get(&b.id).is_some_and(|c| !c.decommissioned));
     let (percent, reserve) = (engine.setting_int("storage_usage_soft_limit_percent"), engine.setting_int("storage_usage_soft_limit_reserve_bytes"));
     alive.retain(|b| engine.nodes.has_room(b.id, percent.clamp(0, 100) as u64, reserve.max(0) as u64));
+    if let Some(group) = template.colocate_group {
+        colocate::check_partitions(&catalog, template.db, group, plans.iter().map(|p| (p.buckets, p.replication_num)))?;
+    }
     let replicas_each = plans.iter().map(|p| usize::from(p.replication_num)).max().unwrap_or(1);
     if replicas_each > alive.len() || alive.is_empty() {
         let ids: Vec<String> = alive.iter().map(|b| b.id.to_string()).collect();

@@ -54,6 +54,7 @@ pub fn proc(session: &Session, path: &str) -> Result<Table> {
             Table::new(&names, found.indexes.iter().map(row).collect())
         }
         ["colocation_group"] => colocation_groups(session),
+        ["colocation_group", id] => bucket_sequence(session, id).ok_or_else(unknown)?,
         ["statistic"] => statistic(session),
         ["transactions"] => {
             let rows = catalog.databases.values().map(|d| vec![text(d.id.to_string()), text(d.name.clone())]).collect();
@@ -102,6 +103,17 @@ fn colocation_groups(session: &Session) -> Table {
         ]);
     }
     Table::new(&["GroupId", "GroupName", "TableIds", "TableNames", "BucketsNum", "ReplicationNum", "DistCols", "IsStable"], rows)
+}
+
+/// Where a group has its buckets; its id names the database and the table that made it.
+fn bucket_sequence(session: &Session, id: &str) -> Option<Table> {
+    let catalog = session.engine.meta.snapshot();
+    let (db, table) = id.split_once('.')?;
+    let table = catalog.tables.values().find(|t| t.id.to_string() == table && t.db_id.to_string() == db)?;
+    let partition = table.as_olap().filter(|o| o.colocate_group.is_some())?.partitions.values().next()?;
+    let ids = |nodes: &Vec<common_base::ids::NodeId>| nodes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let rows = colocate::sequence(partition).iter().enumerate().map(|(i, nodes)| vec![text(i.to_string()), text(ids(nodes))]).collect();
+    Some(Table::new(&["BucketIndex", "BackendIds"], rows))
 }
 
 fn find_db(session: &Session, name: &str) -> Option<Arc<Database>> {

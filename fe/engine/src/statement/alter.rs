@@ -192,9 +192,14 @@ async fn set_properties(session: &mut Session, table: &Table, olap: &OlapTable, 
             changes.push((key, p.value.trim().to_owned()));
         } else if key == "colocate_with" {
             let group = p.value.trim();
-            if let (false, Some(first)) = (group.is_empty(), olap.partitions.values().next()) {
-                let mine = colocate::shape(table, olap, first.buckets, first.replication_num)?;
-                colocate::check(&session.engine.meta.snapshot(), table.db_id, group, table.id, &mine)?;
+            if !group.is_empty() && olap.colocate_group.as_deref() != Some(group) {
+                let catalog = session.engine.meta.snapshot();
+                let (buckets, replication_num) = olap.partitions.values().next().map_or((0, 0), |p| (p.buckets, p.replication_num));
+                let mine = colocate::shape(table, olap, buckets, replication_num)?;
+                if buckets > 0 {
+                    colocate::check(&catalog, table.db_id, group, table.id, &mine)?;
+                }
+                colocate::check_partitions(&catalog, table.db_id, group, olap.partitions.values().map(|p| (p.buckets, p.replication_num)))?;
             }
             changes.push((key, group.to_owned()));
         } else if SETTABLE.contains(&key.as_str()) {
@@ -383,11 +388,13 @@ fn modify_partitions(session: &Session, table: &Table, olap: &OlapTable, selecti
         match key.as_str() {
             "replication_num" | "default.replication_num" => match value.parse::<u16>() {
                 Ok(n) if chosen.iter().all(|c| c.replication_num == n) => {}
+                Ok(n) if n > 0 && olap.colocate_group.is_some() => bail!(User, "Cannot change replication number of colocate table {} to {n}", table.name),
                 Ok(n) if n > 0 => bail!(NotSupported, "changing the replication number of partitions to {n} is not supported yet"),
                 _ => bail!(User, "Invalid replication num: {value}"),
             },
             // Ignored, as everywhere.
             "in_memory" if ["true", "false"].iter().any(|b| value.eq_ignore_ascii_case(b)) => {}
+            "storage_medium" if !["hdd", "ssd"].iter().any(|m| value.eq_ignore_ascii_case(m)) => bail!(User, "Invalid storage medium: {value}"),
             "storage_medium" if olap.property("storage_medium").unwrap_or("HDD").eq_ignore_ascii_case(value) => {}
             "storage_medium" | "storage_cooldown_time" | "storage_cooldown_ttl" => bail!(NotSupported, "MODIFY PARTITION SET (\"{key}\") is not supported yet"),
             _ => bail!(User, "Unknown properties: {{{}={}}}", p.key, p.value),

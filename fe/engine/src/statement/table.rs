@@ -190,7 +190,11 @@ async fn create_analyzed(session: &mut Session, spec: CreateTableSpec) -> Result
         kind: TableKind::System,
     };
     dynamic_partition::check(&engine, &table, &olap)?;
-    let plans = partition_plans(&engine, &olap, spec.replication_num, spec.partitions, false);
+    let mut plans = partition_plans(&engine, &olap, spec.replication_num, spec.partitions, false);
+    let automatic = matches!(olap.distribution, Distribution::Hash { buckets: 0, .. });
+    if let Some(buckets) = olap.colocate_group.as_ref().filter(|_| automatic).and_then(|group| colocate::buckets(&catalog, table.db_id, group)) {
+        plans.iter_mut().for_each(|p| p.buckets = buckets);
+    }
     if let (Some(group), Some(first)) = (&olap.colocate_group, plans.first()) {
         let mine = colocate::shape(&table, &olap, first.buckets, first.replication_num)?;
         colocate::check(&catalog, table.db_id, group, table.id, &mine)?;
@@ -259,6 +263,11 @@ pub(crate) fn partition_plans(engine: &Engine, olap: &OlapTable, replication_num
         Distribution::Hash { buckets, .. } | Distribution::Random { buckets } => *buckets,
     };
     let unpartitioned = olap.partition_info == PartitionInfo::Unpartitioned;
+    let automatic = match olap.partitions.values().next() {
+        // Partitions of a colocate group are alike, also when backends came.
+        Some(p) if olap.colocate_group.is_some() => p.buckets,
+        _ => by_recent_sizes(engine, olap, automatic_buckets(backends, unpartitioned)),
+    };
     specs
         .into_iter()
         .map(|spec| {
@@ -266,7 +275,7 @@ pub(crate) fn partition_plans(engine: &Engine, olap: &OlapTable, replication_num
             PartitionPlan {
                 name: spec.name,
                 item: spec.item,
-                buckets: if asked > 0 { asked } else { automatic_buckets(backends, unpartitioned) },
+                buckets: if asked > 0 { asked } else { automatic },
                 replication_num: spec.replication_num.unwrap_or(replication_num),
                 temporary,
             }
@@ -283,6 +292,29 @@ pub(crate) fn automatic_buckets(backends: u32, unpartitioned: bool) -> u32 {
         more => more.min(48),
     };
     if unpartitioned { by_backends.max(16) } else { by_backends }
+}
+
+/// Partitions that say how large the next will be.
+const RECENT_PARTITIONS: usize = 5;
+/// Bytes of a partition for each of its buckets.
+const BUCKET_BYTES: u64 = 3 << 30;
+
+/// The bucket number when partitions before have become large.
+fn by_recent_sizes(engine: &Engine, olap: &OlapTable, by_backends: u32) -> u32 {
+    let catalog = engine.meta.snapshot();
+    let recent: Vec<&Arc<Partition>> = olap.partitions.values().rev().filter(|p| !p.temporary).take(RECENT_PARTITIONS).collect();
+    let tablet = recent.first().and_then(|p| p.indexes.first()?.tablets.first());
+    let statistics = tablet.and_then(|t| catalog.tablets.get(&t.id)).and_then(|(table, _)| catalog.statistics_of(*table));
+    let bytes = |p: &Partition| statistics.and_then(|s| s.partitions.iter().find(|x| x.partition == p.id)).map_or(0, |s| s.bytes);
+    let most = ddl_defaults(engine).max_buckets;
+    let sizes: Vec<Option<u64>> = recent.iter().map(|p| (p.visible_version > tablets::INITIAL_VERSION).then(|| bytes(p))).collect();
+    grown_buckets(by_backends, &sizes).min(most.max(by_backends))
+}
+
+/// At least the number by backends; more when all of the recent partitions (`None` = never loaded) tell of larger ones.
+fn grown_buckets(by_backends: u32, recent: &[Option<u64>]) -> u32 {
+    let largest = recent.iter().copied().collect::<Option<Vec<u64>>>().filter(|sizes| sizes.len() >= RECENT_PARTITIONS).and_then(|sizes| sizes.into_iter().max());
+    largest.map_or(by_backends, |bytes| by_backends.max(u32::try_from(bytes.div_ceil(BUCKET_BYTES)).unwrap_or(u32::MAX)))
 }
 
 /// DROP TABLE.
@@ -344,5 +376,14 @@ mod tests {
         assert_eq!(automatic_buckets(30, false), 36);
         assert_eq!(automatic_buckets(40, false), 40);
         assert_eq!(automatic_buckets(100, false), 48);
+    }
+
+    #[test]
+    fn large_partitions_are_followed_by_more_buckets() {
+        let gb = |n: u64| Some(n << 30);
+        assert_eq!(grown_buckets(6, &[gb(1), gb(100), gb(2), gb(3), gb(4)]), 34);
+        assert_eq!(grown_buckets(6, &[gb(1), gb(100), None, gb(3), gb(4)]), 6);
+        assert_eq!(grown_buckets(6, &[gb(100); 4]), 6);
+        assert_eq!(grown_buckets(6, &[gb(1); 5]), 6);
     }
 }

@@ -114,10 +114,10 @@ fn distribution(ctx: &Context<'_>, scan: &LogicalScan, olap: &fe_catalog::model:
         .collect();
     let buckets = selected.first().map_or(0, |s| s.partition.buckets);
     let group = match &olap.colocate_group {
-        Some(name) => LayoutGroup::Colocate(name.clone()),
+        Some(name) if ctx.options.colocate_join => LayoutGroup::Colocate(format!("{}_{name}", scan.table.db_id)),
         // Buckets of one number are on one node only within a partition.
-        None if selected.len() == 1 => LayoutGroup::Table(scan.table.id),
-        None => return Distribution::Any,
+        _ if selected.len() == 1 => LayoutGroup::Table(scan.table.id),
+        _ => return Distribution::Any,
     };
     match ids {
         Some(columns) if buckets > 0 && selected.iter().all(|s| s.partition.buckets == buckets) => {
