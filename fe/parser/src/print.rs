@@ -194,7 +194,16 @@ impl Printer {
                 self.put("->");
                 self.expr(right);
             }
-            Expr::BinaryOp { left, op, right } => self.binary(left, operator(op), right),
+            Expr::BinaryOp { left, op, right } => match self.quote.then(|| chain(left, op)).flatten() {
+                Some((first, rest)) => {
+                    self.operand(first);
+                    for (op, operand) in rest.into_iter().chain([(op, &**right)]) {
+                        let _ = write!(self.out, " {} ", operator(op));
+                        self.operand(operand);
+                    }
+                }
+                None => self.binary(left, operator(op), right),
+            },
             Expr::UnaryOp { op, expr } => self.unary(*op, expr),
             Expr::IsNull(e) => self.suffix(e, " IS NULL"),
             Expr::IsNotNull(e) => self.suffix(e, " IS NOT NULL"),
@@ -674,6 +683,35 @@ impl Printer {
             _ => 256,
         };
         let _ = write!(self.out, "DECIMAL{bits}({p},{s})");
+    }
+}
+
+/// Longest chain of operators that is written with parentheses: parsers take any length of chain, but not any depth.
+const NESTED_CHAIN: usize = 50;
+
+/// The first operand of a long chain of operators of one level, and the operators and operands that follow up to `op`.
+fn chain<'a>(left: &'a Expr, op: &BinaryOperator) -> Option<(&'a Expr, Vec<(&'a BinaryOperator, &'a Expr)>)> {
+    let (mut first, mut rest) = (left, Vec::new());
+    loop {
+        match first {
+            Expr::Nested(inner) => first = inner,
+            Expr::BinaryOp { left, op: own, right } if level(own).is_some() && level(own) == level(op) => {
+                rest.push((own, &**right));
+                first = left;
+            }
+            _ => break,
+        }
+    }
+    rest.reverse();
+    (rest.len() > NESTED_CHAIN).then_some((first, rest))
+}
+
+/// Operators of one level are taken from the left to the right.
+fn level(op: &BinaryOperator) -> Option<u8> {
+    match op {
+        BinaryOperator::Plus | BinaryOperator::Minus => Some(0),
+        BinaryOperator::Multiply | BinaryOperator::Divide | BinaryOperator::Modulo | BinaryOperator::MyIntegerDivide => Some(1),
+        _ => None,
     }
 }
 
