@@ -248,7 +248,8 @@ impl Binder<'_> {
         if self.view_depth >= MAX_VIEW_DEPTH {
             bail!(Analysis, "View '{}' is nested too deeply", table.name);
         }
-        let options = ParseOptions { sql_mode: view.sql_mode, ..ParseOptions::default() };
+        // What was taken when the view was made is taken again.
+        let options = ParseOptions { sql_mode: view.sql_mode, max_chain: usize::MAX, ..ParseOptions::default() };
         let parsed = fe_parser::parse_one(&view.definition, &options)?;
         let Statement::Query(query) = parsed.stmt else {
             bail!(Analysis, "The definition of view '{}' is no query", table.name)
