@@ -213,7 +213,7 @@ class ModelTest(ClusterTest):
             except Exception as e:  # pylint: disable=broad-except
                 last = [repr(e)]
             time.sleep(0.5)
-        raise AssertionError(f"after {after}: {len(last)} differences: {last[:10]}")
+        raise AssertionError(f"after {after}: {len(last)} differences: {last[:10]}\n{self.cluster.complaints()}")
 
     def work_through(self, strike, duration):
         """Harms the cluster again and again; `strike` does it once and says how."""

@@ -133,6 +133,17 @@ class Cluster:
         else:
             wait_until("the frontend answers", lambda: self.sql("SELECT 1") == ((1,),))
 
+    def complaints(self, lines=6):
+        """The last warnings of every process, for a test that fails."""
+        out = []
+        for process in self.processes:
+            logs = os.path.join(process["home"], "log")
+            for name in sorted(n for n in os.listdir(logs) if n in ("fe.warn.log", "be.WARNING.log")):
+                with open(os.path.join(logs, name), encoding="utf-8", errors="replace") as f:
+                    # A machine that lost its power leaves zeros.
+                    out += [f"{os.path.basename(process['home'])}: {line.strip(chr(0)).strip()[:400]}" for line in f.readlines()[-lines:]]
+        return "\n".join(out)
+
     def alive_backends(self):
         with self.connect(cursorclass=pymysql.cursors.DictCursor) as connection, connection.cursor() as cursor:
             cursor.execute("SHOW BACKENDS")
