@@ -68,7 +68,7 @@ impl FeService for Frontend {
             return Ok(Response::new(LoadBeginReply { status: Some(status::to_message(&e)), existing_job_status: "FINISHED".to_owned(), ..Default::default() }));
         }
         seen.begun.push(request.label);
-        Ok(Response::new(LoadBeginReply { txn_id: 100 + seen.begun.len() as u64, db_id: 1, ..Default::default() }))
+        Ok(Response::new(LoadBeginReply { txn_id: 100 + seen.begun.len() as u64, db_id: 1, timeout_s: 600, ..Default::default() }))
     }
 
     async fn load_plan(&self, request: Request<LoadPlanRequest>) -> Answer<LoadPlanReply> {

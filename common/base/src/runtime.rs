@@ -176,6 +176,27 @@ pub fn spawn<T: Send + 'static>(name: &'static str, work: impl Future<Output = T
     tokio::spawn(work.instrument(tracing::info_span!("task", name)))
 }
 
+/// Starts standing work that ends with the process: if it panics, that is logged and it is started again.
+pub fn spawn_standing<W>(name: &'static str, shutdown: &Shutdown, work: impl Fn() -> W + Send + 'static)
+where
+    W: Future<Output = ()> + Send + 'static,
+{
+    let shutdown = shutdown.clone();
+    let watched = async move {
+        while let Err(e) = spawn(name, work()).await {
+            let Ok(payload) = e.try_into_panic() else { return };
+            tracing::error!("standing work has panicked and is started again: {}", panic_text(&*payload));
+            if !shutdown.sleep(RESTART_PAUSE).await {
+                return;
+            }
+        }
+    };
+    drop(spawn(name, watched));
+}
+
+/// Before standing work that panicked is started again.
+const RESTART_PAUSE: Duration = Duration::from_millis(200);
+
 /// Whether this is a runtime of one thread, as simulations use: work stays on it, in one order, and nothing waits for another thread.
 pub fn single_threaded() -> bool {
     let flavor = tokio::runtime::Handle::try_current().map(|h| h.runtime_flavor());
@@ -247,6 +268,23 @@ pub async fn wait_for_signal() -> Result<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn standing_work_outlives_a_panic() {
+        let shutdown = Shutdown::new();
+        let starts = Arc::new(AtomicUsize::new(0));
+        let (done, mut ended) = crate::bounded::queue("ended", 1);
+        let counted = starts.clone();
+        spawn_standing("standing", &shutdown, move || {
+            let (count, done) = (counted.fetch_add(1, Ordering::SeqCst), done.clone());
+            async move {
+                assert!(count > 0, "the first one panics");
+                let _ = done.send(()).await;
+            }
+        });
+        ended.recv().await.unwrap();
+        assert_eq!(starts.load(Ordering::SeqCst), 2);
+    }
 
     #[tokio::test]
     async fn tasks_stop_together_and_the_stubborn_are_named() {

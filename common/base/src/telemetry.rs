@@ -131,7 +131,9 @@ impl Rolling {
         let today = self.clock.now_ms().div_euclid(DAY_MS);
         let first = (self.policy.days_max < today).then(|| day_stamp(today - self.policy.days_max));
         for (i, (stamp, number)) in rolled.iter().enumerate() {
-            if i < too_many || first.as_ref().is_some_and(|first| stamp < first) {
+            // The newest stays however old: a process that was quiet for long keeps what it said last.
+            let too_old = i + 1 < rolled.len() && first.as_ref().is_some_and(|first| stamp < first);
+            if i < too_many || too_old {
                 // Somebody else may have cleaned up already; a log line must not fail for that.
                 let _ = std::fs::remove_file(dir.join(format!("{base}.{stamp}-{number}")));
             }
@@ -260,7 +262,7 @@ mod tests {
         clock.advance(Duration::from_secs(8 * 86_400));
         log.write_line("much later").unwrap();
         assert!(!dir.path().join("fe.log.20240501-3").exists() && !dir.path().join("fe.log.20240501-2").exists());
-        assert!(dir.path().join("fe.log.20240502-1").exists(), "written a week ago, but rolled now");
+        assert!(dir.path().join("fe.log.20240502-1").exists(), "the newest stays");
     }
 
     #[test]

@@ -96,13 +96,18 @@ impl Engine {
     /// Starts the standing work.
     pub fn start(self: &Arc<Self>, shutdown: &Shutdown) {
         common_base::runtime::spawn("temporary-tables", crate::statement::temporary::sweep(self.clone()));
-        common_base::runtime::spawn("heartbeat", cluster::heartbeat::run(self.clone(), shutdown.clone()));
-        common_base::runtime::spawn("alter-jobs", cluster::alter::run(self.clone(), shutdown.clone()));
-        common_base::runtime::spawn("publish", cluster::publish::run(self.clone(), shutdown.clone()));
-        common_base::runtime::spawn("dynamic-partitions", cluster::dynamic_partition::run(self.clone(), shutdown.clone()));
-        common_base::runtime::spawn("recycle-bin", cluster::recycle::run(self.clone(), shutdown.clone()));
-        common_base::runtime::spawn("repair", cluster::repair::run(self.clone(), shutdown.clone()));
-        common_base::runtime::spawn("load-timeout", crate::load::timeout::run(self.clone(), shutdown.clone()));
+        self.stand("heartbeat", shutdown, cluster::heartbeat::run);
+        self.stand("alter-jobs", shutdown, cluster::alter::run);
+        self.stand("publish", shutdown, cluster::publish::run);
+        self.stand("dynamic-partitions", shutdown, cluster::dynamic_partition::run);
+        self.stand("recycle-bin", shutdown, cluster::recycle::run);
+        self.stand("repair", shutdown, cluster::repair::run);
+        self.stand("load-timeout", shutdown, crate::load::timeout::run);
+    }
+
+    fn stand<W: Future<Output = ()> + Send + 'static>(self: &Arc<Self>, name: &'static str, shutdown: &Shutdown, run: fn(Arc<Self>, Shutdown) -> W) {
+        let (engine, stop) = (self.clone(), shutdown.clone());
+        common_base::runtime::spawn_standing(name, shutdown, move || run(engine.clone(), stop.clone()));
     }
 
     /// A new query id.
