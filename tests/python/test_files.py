@@ -83,7 +83,7 @@ class Files(ClusterTest):
         shutil.copy(self.path("orc/a.orc"), self.path("orc/b.orc"))
         source = self.files("orc/*.orc", format="orc")
         described = {row[0]: row[1] for row in self.sql(f"DESC {source}")}
-        self.assertEqual((described["id"], described["amount"], described["list"]), ("bigint", "decimal(12, 2)", "array<int>"))
+        self.assertEqual((described["id"], described["amount"], described["list"]), ("bigint", "decimal(12,2)", "array<int(11)>"))
         counted = self.sql(f"SELECT count(*), count(word), sum(id), min(day), count(DISTINCT word) FROM {source}")
         self.assertEqual([str(v) for v in counted[0]], ["24000", str(2 * (12000 - 1714)), str(11999 * 12000), "2020-01-01", "3"])
         self.assertEqual(self.sql(f"SELECT id, list, map, pair FROM {source} WHERE id = 7001 LIMIT 1"), ((7001, "[7001,null]", '{"k":7001}', '{"a":7001,"b":"7001"}'),))
