@@ -3,6 +3,7 @@
 
     tables.py small-loads [--loads 10000] [--rows 5000000]   single-row loads, and scans once compaction has caught up
     tables.py latency [--rows 5000000] [--seconds 20]        query latency while loads and compactions run, beside idle
+    tables.py upserts [--rows 10000000]                      20 batches of 100,000 random keys, beside appends to a duplicate-key table
     tables.py load DATA                                      lineitem of `gen.py DATA tpch 1 --csv` beside DuckDB's COPY
 
 The cluster is $OURS (default 127.0.0.1:9030) with its web server on $OURS_HTTP (127.0.0.1:8040, of a backend). Needs pymysql and
@@ -49,8 +50,8 @@ def fresh():
     return session
 
 
-def table(session, name, rows):
-    session.sql(f"CREATE TABLE {name} (k BIGINT, a BIGINT, b DOUBLE) DUPLICATE KEY(k) DISTRIBUTED BY HASH(k) BUCKETS 2 PROPERTIES (\"replication_num\" = \"1\")")
+def table(session, name, rows, model="DUPLICATE"):
+    session.sql(f"CREATE TABLE {name} (k BIGINT, a BIGINT, b DOUBLE) {model} KEY(k) DISTRIBUTED BY HASH(k) BUCKETS 2 PROPERTIES (\"replication_num\" = \"1\")")
     session.sql(f"INSERT INTO {name} SELECT x, murmur_hash3_32(x), x / 7 FROM TABLE(generate_series(1, {rows})) g(x)")
 
 
@@ -149,6 +150,27 @@ def latency(args):
     print(f"median: idle {idle[0]:.1f} ms, under load {busy[0]:.1f} ms, ratio {busy[0] / idle[0]:.2f}; 95th percentile {idle[1]:.1f} and {busy[1]:.1f} ms")
 
 
+def upserts(args):
+    session = fresh()
+    names, took = ["plain", "keyed"], {"plain": [], "keyed": []}
+    table(session, "plain", args.rows)
+    table(session, "keyed", args.rows, model="PRIMARY")
+    for batch in range(20):
+        keys = f"SELECT 1 + murmur_hash3_32(x, 'batch {batch}') % {args.rows} AS k, x AS a, x / 3 AS b FROM TABLE(generate_series(1, 100000)) g(x)"
+        for name in names:
+            took[name].append(session.milliseconds(f"INSERT INTO {name} SELECT ABS(k), a, b FROM ({keys}) s"))
+    scans, points = median_scan(session, names), {}
+    for name in names:
+        points[name] = statistics.median(session.milliseconds(f"SELECT a, b FROM {name} WHERE k = {1 + i * 7919 % args.rows}") for i in range(200))
+    speed = {name: 100_000 * 20 / sum(times) * 1000 for name, times in took.items()}
+    print(f"20 batches of 100,000 random keys into {args.rows} rows: upserts {speed['keyed']:.0f} rows/s, appends {speed['plain']:.0f} rows/s, ratio {speed['keyed'] / speed['plain']:.2f}")
+    print(f"scan right after: primary key {scans['keyed']:.1f} ms, duplicate key {scans['plain']:.1f} ms, ratio {scans['keyed'] / scans['plain']:.2f}")
+    print(f"one key: primary key {points['keyed']:.2f} ms, duplicate key {points['plain']:.2f} ms")
+    time.sleep(20)
+    scans = median_scan(session, names)
+    print(f"20 s later: primary key {scans['keyed']:.1f} ms, duplicate key {scans['plain']:.1f} ms, ratio {scans['keyed'] / scans['plain']:.2f}")
+
+
 LINEITEM = """l_orderkey BIGINT NOT NULL, l_partkey INT NOT NULL, l_suppkey INT NOT NULL, l_linenumber INT NOT NULL, l_quantity DECIMAL(15,2) NOT NULL,
 l_extendedprice DECIMAL(15,2) NOT NULL, l_discount DECIMAL(15,2) NOT NULL, l_tax DECIMAL(15,2) NOT NULL, l_returnflag VARCHAR(1) NOT NULL,
 l_linestatus VARCHAR(1) NOT NULL, l_shipdate DATE NOT NULL, l_commitdate DATE NOT NULL, l_receiptdate DATE NOT NULL, l_shipinstruct VARCHAR(25) NOT NULL,
@@ -194,10 +216,10 @@ def find(data, name, kind):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
     modes = parser.add_subparsers(required=True)
-    for name, run in (("small-loads", small_loads), ("latency", latency), ("load", load)):
+    for name, run in (("small-loads", small_loads), ("latency", latency), ("upserts", upserts), ("load", load)):
         mode = modes.add_parser(name)
         mode.set_defaults(run=run)
-        mode.add_argument("--rows", type=int, default=5_000_000)
+        mode.add_argument("--rows", type=int, default=10_000_000 if name == "upserts" else 5_000_000)
         mode.add_argument("--loads", type=int, default=10_000)
         mode.add_argument("--seconds", type=float, default=20)
         if name == "load":
