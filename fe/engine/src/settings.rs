@@ -15,6 +15,10 @@ pub enum Kind {
     Int,
     /// An integer above 0.
     Count,
+    /// The same, no more than a table can have replicas.
+    Replicas,
+    /// The same, no longer than any VARCHAR.
+    Length,
     Double,
     Text,
     List,
@@ -33,10 +37,12 @@ pub struct Setting {
 impl Setting {
     const fn key(&self) -> KeyDef {
         let check: fn(&str) -> Result<()> = match self.kind {
-            Bool => |text| normalize(Bool, text).map(drop),
-            Int => |text| normalize(Int, text).map(drop),
-            Count => |text| normalize(Count, text).map(drop),
-            Double => |text| normalize(Double, text).map(drop),
+            Bool => |text| of_file(Bool, text),
+            Int => |text| of_file(Int, text),
+            Count => |text| of_file(Count, text),
+            Replicas => |text| of_file(Replicas, text),
+            Length => |text| of_file(Length, text),
+            Double => |text| of_file(Double, text),
             Text | List => |_| Ok(()),
         };
         let effect = if self.acts { Effect::Acts } else { Effect::None("it is kept and shown, and changes nothing") };
@@ -48,12 +54,17 @@ const fn row(name: &'static str, kind: Kind, default: &'static str, comment: &'s
     Setting { name, kind, default, comment, acts: true }
 }
 
+/// Whether a value of `fe.conf` is one.
+fn of_file(kind: Kind, text: &str) -> Result<()> {
+    normalize(kind, text).map(drop).map_err(|wrong| err!(InvalidArgument, "{} is not a valid {} value", wrong.message(), kind.name()))
+}
+
 /// One that is kept and shown, and changes nothing here.
 const fn kept(name: &'static str, kind: Kind, default: &'static str) -> Setting {
     Setting { name, kind, default, comment: "Accepted for compatibility, no effect", acts: false }
 }
 
-use Kind::{Bool, Count, Double, Int, List, Text};
+use Kind::{Bool, Count, Double, Int, Length, List, Replicas, Text};
 
 /// Every setting that can be changed, alphabetical.
 pub static SETTINGS: &[Setting] = &[
@@ -66,7 +77,7 @@ pub static SETTINGS: &[Setting] = &[
     kept("consistency_tablet_meta_check_interval_ms", Int, "7200000"),
     kept("default_automatic_bucket_size", Int, "1073741824"),
     kept("default_mv_partition_refresh_number", Int, "1"),
-    row("default_replication_num", Count, "3", "Replicas of tables that do not say"),
+    row("default_replication_num", Replicas, "3", "Replicas of tables that do not say"),
     kept("desired_max_waiting_jobs", Int, "1024"),
     kept("disable_load_job", Bool, "false"),
     row("dynamic_partition_check_interval_seconds", Int, "600", "Time between two looks at dynamic partitions"),
@@ -121,7 +132,7 @@ pub static SETTINGS: &[Setting] = &[
     row("max_running_txn_num_per_db", Count, "1000", "Most loads of a database at once"),
     row("max_stream_load_timeout_second", Count, "259200", "The longest timeout a stream load may ask for"),
     kept("max_task_consecutive_fail_count", Int, "10"),
-    row("max_varchar_length", Count, "1048576", "Longest VARCHAR a column may have"),
+    row("max_varchar_length", Length, "1048576", "Longest VARCHAR a column may have"),
     kept("min_bytes_per_broker_scanner", Int, "67108864"),
     kept("mv_plan_cache_max_size", Int, "1000"),
     row("mysql_server_version", Text, "8.0.33", "What version() and the greeting of clients say"),
@@ -174,16 +185,13 @@ pub fn definition(name: &str) -> Option<&'static Setting> {
 /// Checks and normalizes a new value.
 pub fn check(name: &str, value: &str) -> Result<(&'static Setting, String)> {
     let setting = definition(name).ok_or_else(|| err!(Analysis, "Config '{name}' does not exist or is not mutable"))?;
-    let value = normalize(setting.kind, value).map_err(|_| err!(Analysis, "Config '{name}' is invalid: '{value}'"))?;
-    if name == "max_varchar_length" && value.parse::<u32>().is_ok_and(|n| n > common_types::MAX_VARCHAR_LENGTH) {
-        bail!(Analysis, "Config '{name}' is invalid: '{value}' (at most {})", common_types::MAX_VARCHAR_LENGTH);
-    }
+    let value = normalize(setting.kind, value).map_err(|wrong| err!(Analysis, "Config '{name}' is invalid: {}", wrong.message()))?;
     Ok((setting, value))
 }
 
-/// A value as it is kept.
+/// A value as it is kept; the error names the value, and the bound it is above.
 fn normalize(kind: Kind, value: &str) -> Result<String> {
-    let wrong = || err!(InvalidArgument, "'{value}' is not a valid {} value", kind.name());
+    let wrong = || err!(InvalidArgument, "'{value}'");
     let value = value.trim();
     Ok(match kind {
         Bool => match value.to_ascii_lowercase().as_str() {
@@ -192,7 +200,13 @@ fn normalize(kind: Kind, value: &str) -> Result<String> {
             _ => return Err(wrong()),
         },
         Int => value.parse::<i64>().map_err(|_| wrong())?.to_string(),
-        Count => value.parse::<i64>().ok().filter(|n| *n > 0).ok_or_else(wrong)?.to_string(),
+        Count | Replicas | Length => {
+            let n = value.parse::<i64>().ok().filter(|n| *n > 0).ok_or_else(wrong)?;
+            if n > kind.most() {
+                bail!(InvalidArgument, "'{value}' (at most {})", kind.most());
+            }
+            n.to_string()
+        }
         Double => value.parse::<f64>().map_err(|_| wrong())?.to_string(),
         Text | List => value.to_owned(),
     })
@@ -232,11 +246,20 @@ impl Engine {
 }
 
 impl Kind {
+    /// The largest value.
+    const fn most(self) -> i64 {
+        match self {
+            Replicas => u16::MAX as i64,
+            Length => common_types::MAX_VARCHAR_LENGTH as i64,
+            Bool | Int | Count | Double | Text | List => i64::MAX,
+        }
+    }
+
     /// The type's name as ADMIN SHOW FRONTEND CONFIG prints it.
     pub const fn name(self) -> &'static str {
         match self {
             Bool => "boolean",
-            Int | Count => "int",
+            Int | Count | Replicas | Length => "int",
             Double => "double",
             Text => "String",
             List => "String[]",
@@ -253,6 +276,8 @@ mod tests {
         assert_eq!(check("enable_sql_blacklist", "ON").map(|(_, v)| v).ok().as_deref(), Some("true"));
         assert!(check("enable_sql_blacklist", "2").is_err());
         assert!(check("default_replication_num", "0").is_err());
+        assert_eq!(check("default_replication_num", "65536").map(drop).unwrap_err().message(), "Config 'default_replication_num' is invalid: '65536' (at most 65535)");
+        assert!(check("max_varchar_length", "1048577").is_err());
         assert!(check("query_port", "1").is_err());
     }
 
@@ -264,5 +289,6 @@ mod tests {
         assert_eq!(set.get_text("qe_max_connection").as_deref(), Some("7"));
         let e = set.load("qe_max_connection = 0", "fe.conf", &|_| None).unwrap_err();
         assert_eq!(e.message(), "fe.conf:1: bad value of qe_max_connection: '0' is not a valid int value");
+        assert!(set.load("max_varchar_length = 1048577", "fe.conf", &|_| None).is_err());
     }
 }

@@ -46,7 +46,7 @@ async fn new_backend(engine: &Engine, changed: &mut tokio::sync::watch::Receiver
 /// One round: every backend at once.
 pub async fn beat_all(engine: &Arc<Engine>) {
     let catalog = engine.meta.snapshot();
-    let until_dead = engine.setting_count("heartbeat_retry_times") as u32;
+    let until_dead = u32::try_from(engine.setting_count("heartbeat_retry_times")).unwrap_or(u32::MAX);
     let beats = catalog.backends.values().map(|backend| {
         let (engine, backend) = (engine.clone(), backend.clone());
         async move {
