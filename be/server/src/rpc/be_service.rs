@@ -1,9 +1,9 @@
 //! FE → BE: queries, tablets, publishing.
 
-use std::{collections::HashMap, pin::Pin, sync::Arc, task::Poll};
+use std::{collections::BTreeMap, pin::Pin, sync::Arc, task::Poll};
 
 use be_exec::runtime::query::{QueryExtras, QueryRun, query_id};
-use be_storage::{PublishItem, ReadColumn, compaction::CompactionKind, convert::Conversion};
+use be_storage::{PublishItem, PublishOutcome, ReadColumn, compaction::CompactionKind, convert::Conversion};
 use common_base::{Error, Result, err, ids::{QueryId, TabletId, TxnId}};
 use common_expr::scalar_fn::EvalContext;
 use common_rpc::status;
@@ -197,31 +197,35 @@ fn prepare_delete(storage: &be_storage::StorageEngine, request: &PrepareDeleteRe
 fn publish(storage: &be_storage::StorageEngine, request: &PublishRequest) -> PublishReply {
     let txn = TxnId(request.txn_id);
     let items: Vec<PublishItem> = request.tablets.iter().map(|t| PublishItem { tablet: TabletId(t.tablet_id), version: t.version }).collect();
-    let mut failed: Vec<PublishItem> = Vec::new();
-    let mut problems: HashMap<TabletId, Error> = HashMap::new();
-    for outcome in storage.publish(txn, &items) {
-        if let Err(e) = outcome.result {
-            failed.extend(items.iter().filter(|i| i.tablet == outcome.tablet));
-            problems.insert(outcome.tablet, e);
-        }
-    }
+    let mut failed = failures(storage.publish(txn, &items));
     // Tablets the load gave no rows move on with their partition.
     let untouched = |item: &PublishItem| request.tablets.iter().any(|t| t.tablet_id == item.tablet.0 && !t.written);
-    let (empty, mut failed): (Vec<PublishItem>, Vec<PublishItem>) = failed.into_iter().partition(untouched);
-    let mut prepared = Vec::new();
-    for item in &empty {
+    let wanting: Vec<PublishItem> = items.iter().filter(|i| failed.contains_key(&i.tablet) && untouched(i)).copied().collect();
+    let (mut empty, mut prepared) = (Vec::new(), Vec::new());
+    for item in wanting {
         match storage.prepare_empty(txn, item.tablet) {
-            Ok(rowset) => prepared.push(rowset),
-            Err(_) => failed.push(*item),
+            Ok(rowset) => {
+                empty.push(item);
+                prepared.push(rowset);
+            }
+            Err(e) => drop(failed.insert(item.tablet, e)),
         }
     }
     match storage.commit(prepared) {
-        Ok(_) => failed.extend(storage.publish(txn, &empty).into_iter().filter(|o| o.result.is_err()).filter_map(|o| empty.iter().find(|i| i.tablet == o.tablet).copied())),
-        Err(_) => failed.extend(&empty),
+        Ok(_) => {
+            failed.retain(|id, _| !empty.iter().any(|i| i.tablet == *id));
+            failed.extend(failures(storage.publish(txn, &empty)));
+        }
+        Err(e) => failed.extend(empty.iter().map(|i| (i.tablet, e.clone()))),
     }
     let tablets = request.tablets.iter().filter(|t| t.written).filter_map(|t| storage.report_tablet(TabletId(t.tablet_id), true).ok());
-    let problem = failed.iter().find_map(|i| Some(format!("tablet {}: {}", i.tablet, problems.get(&i.tablet)?))).unwrap_or_default();
-    PublishReply { status: None, failed_tablets: failed.iter().map(|i| i.tablet.0).collect(), tablets: tablets.map(|r| report::tablet_message(&r)).collect(), problem }
+    let problem = failed.first_key_value().map(|(id, e)| format!("tablet {id}: {e}")).unwrap_or_default();
+    PublishReply { status: None, failed_tablets: failed.keys().map(|id| id.0).collect(), tablets: tablets.map(|r| report::tablet_message(&r)).collect(), problem }
+}
+
+/// The tablets that were not published, and why.
+fn failures(outcomes: Vec<PublishOutcome>) -> BTreeMap<TabletId, Error> {
+    outcomes.into_iter().filter_map(|o| Some((o.tablet, o.result.err()?))).collect()
 }
 
 fn finished_with(error: &Error) -> ExecuteReply {
