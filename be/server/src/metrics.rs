@@ -122,14 +122,17 @@ struct View {
     scrub: ScrubReport,
     tablets: TabletFigures,
     disks: Vec<DiskReport>,
+    totals: Vec<(String, f64)>,
     now: Duration,
     parts: Arc<Parts>,
 }
 
 impl View {
     fn new(parts: Arc<Parts>) -> Self {
+        let process = (parts.process)();
         Self {
-            process: (parts.process)(),
+            totals: totals(&parts, &process),
+            process,
             memory: parts.memory.rows(),
             compactions: parts.storage.compaction_state(),
             scrub: parts.storage.scrub_report(),
@@ -147,8 +150,7 @@ impl View {
 
     /// The highest growth per second of the totals whose names begin so.
     fn fastest(&self, prefix: &str) -> f64 {
-        let totals = totals(&self.parts, &self.process);
-        let of = totals.iter().filter(|(name, _)| name.starts_with(prefix));
+        let of = self.totals.iter().filter(|(name, _)| name.starts_with(prefix));
         of.map(|(name, total)| self.parts.metrics.rates.per_second(name, self.now, *total)).fold(0.0, f64::max)
     }
 

@@ -8,7 +8,7 @@ use common_types::{LogicalType, Scalar};
 use fe_analyzer::{FilesTable, SessionFacts};
 use fe_parser::ast::{Properties, VariableScope};
 
-use crate::files::FileTables;
+use crate::{engine::Engine, files::FileTables};
 
 use super::{Session, variables::Variables};
 
@@ -20,11 +20,10 @@ pub struct Facts {
     eval: EvalContext,
     user: String,
     current_user: String,
-    globals: Variables,
+    engine: Arc<Engine>,
     last_query_id: Option<String>,
     files: Arc<FileTables>,
     role: &'static str,
-    varchar_length_max: u32,
 }
 
 impl Facts {
@@ -37,11 +36,10 @@ impl Facts {
             eval: session.eval_context(),
             user: format!("'{}'@'{}'", session.user, session.client_host),
             current_user: format!("'{}'@'{}'", session.user, session.account_host),
-            globals: Variables::of_session(&session.engine),
+            engine: session.engine.clone(),
             last_query_id: session.last_query_id.map(|id| id.to_string()),
             files: session.files.clone(),
             role: session.role(),
-            varchar_length_max: u32::try_from(session.engine.setting_count("max_varchar_length")).unwrap_or(u32::MAX),
         }
     }
 }
@@ -52,8 +50,10 @@ impl SessionFacts for Facts {
     }
 
     fn variable(&self, scope: Option<VariableScope>, name: &str) -> Option<(Scalar, LogicalType)> {
-        let from = if scope == Some(VariableScope::Global) { &self.globals } else { &self.variables };
-        from.get(name)
+        match scope {
+            Some(VariableScope::Global) => Variables::of_session(&self.engine).get(name),
+            _ => self.variables.get(name),
+        }
     }
 
     fn user_variable(&self, name: &str) -> Option<(Scalar, LogicalType)> {
@@ -81,7 +81,7 @@ impl SessionFacts for Facts {
     }
 
     fn varchar_length_max(&self) -> u32 {
-        self.varchar_length_max
+        u32::try_from(self.engine.setting_count("max_varchar_length")).unwrap_or(u32::MAX)
     }
 
     fn last_query_id(&self) -> Option<String> {
