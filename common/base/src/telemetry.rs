@@ -203,7 +203,9 @@ pub struct TelemetryGuard {
 /// Starts logging for the whole process. `level` is `INFO`, `WARN`, … or a filter such as `info,be_exec=debug`.
 /// A second call in the same process keeps the first set-up and is not an error (several nodes in one test process).
 pub fn init(level: &str, target: &LogTarget) -> Result<TelemetryGuard> {
-    let filter = EnvFilter::try_new(level.to_ascii_lowercase())
+    // What Raft says of members that are away comes ten times a second; the frontend says it once, in its own words.
+    let quiet = if level.contains("openraft") { "" } else { ",openraft=error,openraft::replication=off" };
+    let filter = EnvFilter::try_new(level.to_ascii_lowercase() + quiet)
         .map_err(|e| err!(InvalidArgument, "bad log level '{level}': {e}"))?;
     let mut workers = Vec::new();
     let mut layers = Vec::new();

@@ -167,6 +167,7 @@ fn sample_types(signature: &Signature) -> Vec<Vec<LogicalType>> {
                 TypePattern::ArrayOfDecimal => T::array(decimal.clone()),
                 TypePattern::AnyMap | TypePattern::MapOf(..) => T::map(plain.clone(), plain.clone()),
                 TypePattern::AnyStruct => T::Struct(vec![common_types::StructField::new("a", plain.clone())]),
+                TypePattern::StateOf(f) => T::State(Box::new(common_types::StateType { function: (*f).to_owned(), args: vec![plain.clone()] })),
                 TypePattern::Function => T::Function,
             })
             .collect();
@@ -230,7 +231,7 @@ fn sample_scalar(ty: &LogicalType, n: u64) -> Scalar {
         T::Array(item) => Scalar::Array((0..n % 4).map(|i| sample_scalar(item, n + i)).collect()),
         T::Map(k, v) => Scalar::Map((0..n % 3).map(|i| (sample_scalar(k, n + i), sample_scalar(v, n + i + 1))).collect()),
         T::Struct(fields) => Scalar::Struct(fields.iter().map(|f| (f.name.clone(), sample_scalar(&f.ty, n))).collect()),
-        T::Null | T::Bitmap | T::Hll | T::Percentile | T::Function => Scalar::Null,
+        T::Null | T::Bitmap | T::Hll | T::Percentile | T::State(_) | T::Function => Scalar::Null,
     }
 }
 

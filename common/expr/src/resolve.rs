@@ -3,7 +3,7 @@
 
 use common_base::{Result, bail};
 use common_types::{
-    DecimalWidth, LogicalType,
+    DecimalWidth, LogicalType, StateType,
     coercion::{can_implicit_cast, common_super_type, lossless_cast},
 };
 
@@ -140,6 +140,7 @@ fn accept(pattern: &TypePattern, arg: &LogicalType, level: Level, bound: &Bound)
             }
             _ => None,
         },
+        TypePattern::StateOf(function) => matches!(arg, LogicalType::State(s) if s.function == *function).then(|| arg.clone()),
         TypePattern::Function => (*arg == LogicalType::Function).then(|| arg.clone()),
     }
 }
@@ -170,6 +171,9 @@ pub fn same_shape(a: &LogicalType, b: &LogicalType) -> bool {
         (T::Map(k, v), T::Map(l, w)) => same_shape(k, l) && same_shape(v, w),
         (T::Struct(x), T::Struct(y)) => {
             x.len() == y.len() && x.iter().zip(y).all(|(f, g)| f.name.eq_ignore_ascii_case(&g.name) && same_shape(&f.ty, &g.ty))
+        }
+        (T::State(x), T::State(y)) => {
+            x.function == y.function && x.args.len() == y.args.len() && x.args.iter().zip(&y.args).all(|(a, b)| same_shape(a, b))
         }
         _ => a == b,
     }
@@ -203,6 +207,16 @@ fn result_type(rule: &ResultRule, args: &[LogicalType], bound: &Bound) -> Result
             _ => bail!(Internal, "result type refers to the element of argument {n}, which is no array"),
         },
         ResultRule::Compute(rule) => rule(args)?,
+        ResultRule::StateOf(function) => {
+            LogicalType::State(Box::new(StateType { function: (*function).to_owned(), args: args.to_vec() }))
+        }
+        ResultRule::OfState(signatures) => match args.first() {
+            Some(LogicalType::State(state)) => match resolve_signatures(signatures, &state.args)? {
+                Some((_, result)) => result,
+                None => bail!(Analysis, "No matching function with signature: {state}"),
+            },
+            _ => bail!(Internal, "result type refers to a state that is no argument"),
+        },
     })
 }
 

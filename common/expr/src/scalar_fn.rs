@@ -1,11 +1,55 @@
 //! What a scalar function is: its names, its overloads, how it treats NULLs, and the kernel that computes it over columns.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread::{self, ThreadId},
+    time::Duration,
+};
 
 use common_base::Result;
 use common_types::{Column, LogicalType};
+use parking_lot::Mutex;
 
 use crate::{expr::Expr, signature::Signature};
+
+/// Waits that kernels ask for: they must not hold up the thread that runs them. Whoever runs the kernels takes them afterwards, on the
+/// thread that has run them, and lets the time pass as it can before it hands the values on.
+#[derive(Debug, Default)]
+pub struct Pauses {
+    asked: AtomicUsize,
+    of_thread: Mutex<Vec<(ThreadId, Duration)>>,
+}
+
+impl Pauses {
+    /// Asks for a wait.
+    pub fn ask(&self, pause: Duration) {
+        self.of_thread.lock().push((thread::current().id(), pause));
+        self.asked.fetch_add(1, Ordering::Release);
+    }
+
+    /// What kernels on this thread have asked for since the last time.
+    pub fn take(&self) -> Option<Duration> {
+        if self.asked.load(Ordering::Acquire) == 0 {
+            return None;
+        }
+        let me = thread::current().id();
+        let mut all = self.of_thread.lock();
+        let before = all.len();
+        let mut total = Duration::ZERO;
+        all.retain(|(id, pause)| {
+            if *id == me {
+                total = total.saturating_add(*pause);
+            }
+            *id != me
+        });
+        self.asked.fetch_sub(before - all.len(), Ordering::AcqRel);
+        (before > all.len()).then_some(total)
+    }
+}
 
 /// Session facts a kernel may read. Fixed for the whole statement.
 #[derive(Clone, Debug)]
@@ -23,6 +67,8 @@ pub struct EvalContext {
     pub seed: u64,
     /// Session variables a function may read (group_concat_max_len, lower_upper_support_utf8, …).
     pub variables: Vec<(String, String)>,
+    /// Where `sleep` asks for its wait.
+    pub pauses: Arc<Pauses>,
 }
 
 impl Default for EvalContext {
@@ -36,6 +82,7 @@ impl Default for EvalContext {
             connection_id: 0,
             seed: 0,
             variables: Vec::new(),
+            pauses: Arc::default(),
         }
     }
 }

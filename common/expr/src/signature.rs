@@ -23,6 +23,8 @@ pub enum TypePattern {
     ArrayOfDecimal,
     /// MAP with key `Same(k)` and value `Same(v)`.
     MapOf(u8, u8),
+    /// States of the aggregate function of this name.
+    StateOf(&'static str),
     /// A lambda.
     Function,
 }
@@ -39,6 +41,10 @@ pub enum ResultRule {
     ArrayOf(u8),
     /// The element type of array argument n.
     ElementOf(usize),
+    /// States of the aggregate function of this name over the arguments.
+    StateOf(&'static str),
+    /// What the aggregate function with these overloads gives for the states in the first argument.
+    OfState(std::sync::Arc<Vec<Signature>>),
     /// Computed from the argument types.
     Compute(fn(&[LogicalType]) -> Result<LogicalType>),
 }

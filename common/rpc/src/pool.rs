@@ -7,7 +7,7 @@ use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
 use proto_services::{
     be_peer::be_peer_client::BePeerClient, be_service::{be_service_client::BeServiceClient, heartbeat_client::HeartbeatClient},
-    fe_peer::fe_peer_client::FePeerClient, fe_service::fe_service_client::FeServiceClient,
+    fe_peer::{fe_join_client::FeJoinClient, fe_peer_client::FePeerClient}, fe_service::fe_service_client::FeServiceClient,
 };
 use tonic::{
     Request, Status,
@@ -123,5 +123,10 @@ impl RpcPool {
     /// Client of an FE's rpc or edit-log port, as an FE calls it.
     pub fn fe_peer(&self, address: &str) -> Result<FePeerClient<Channel>> {
         Ok(FePeerClient::new(self.channel(address)?).max_decoding_message_size(MESSAGE_BYTES_MAX).max_encoding_message_size(MESSAGE_BYTES_MAX))
+    }
+
+    /// Client of an FE's edit-log port, as a process calls it that has not joined yet.
+    pub fn fe_join(&self, address: &str) -> Result<FeJoinClient<Channel>> {
+        Ok(FeJoinClient::new(self.channel(address)?))
     }
 }

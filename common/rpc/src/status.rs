@@ -46,6 +46,26 @@ const NAMES: &[(ErrorCode, &str)] = &[
     (ErrorCode::TooManyConnections, "TooManyConnections"),
     (ErrorCode::TooLarge, "TooLarge"),
     (ErrorCode::User, "User"),
+    (ErrorCode::UnknownVariable, "UnknownVariable"),
+    (ErrorCode::WrongVariableValue, "WrongVariableValue"),
+    (ErrorCode::WrongVariableType, "WrongVariableType"),
+    (ErrorCode::ReadOnlyVariable, "ReadOnlyVariable"),
+    (ErrorCode::GlobalOnlyVariable, "GlobalOnlyVariable"),
+    (ErrorCode::SessionOnlyVariable, "SessionOnlyVariable"),
+    (ErrorCode::UnknownThread, "UnknownThread"),
+    (ErrorCode::UnknownQueryId, "UnknownQueryId"),
+    (ErrorCode::NotUniqueTableOrAlias, "NotUniqueTableOrAlias"),
+    (ErrorCode::DerivedTableAlias, "DerivedTableAlias"),
+    (ErrorCode::NoTablesUsed, "NoTablesUsed"),
+    (ErrorCode::UnknownCommand, "UnknownCommand"),
+    (ErrorCode::PreparedUnsupported, "PreparedUnsupported"),
+    (ErrorCode::BadTimeZone, "BadTimeZone"),
+    (ErrorCode::NoDefaultForColumn, "NoDefaultForColumn"),
+    (ErrorCode::InsertColumnCount, "InsertColumnCount"),
+    (ErrorCode::TxnSameTable, "TxnSameTable"),
+    (ErrorCode::TxnStatement, "TxnStatement"),
+    (ErrorCode::TxnOtherDatabase, "TxnOtherDatabase"),
+    (ErrorCode::TxnReadModified, "TxnReadModified"),
 ];
 
 /// The error as a message inside a reply.
@@ -92,6 +112,19 @@ pub fn from_grpc(status: &Status, peer: &str) -> Error {
         }
     }
     Error::new(code, format!("rpc to {peer} failed: {text}"))
+}
+
+/// Whether a call failed before anything was sent: no connection was made, so that nothing can have happened there.
+pub fn was_not_sent(status: &Status) -> bool {
+    let mut cause = std::error::Error::source(status);
+    while let Some(e) = cause {
+        // What the network seam says when it cannot connect.
+        if e.downcast_ref::<Error>().is_some_and(|e| e.message().starts_with("cannot connect to ")) {
+            return true;
+        }
+        cause = e.source();
+    }
+    false
 }
 
 /// An error of a handler that cannot answer with a reply (streams that never open).

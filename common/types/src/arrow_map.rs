@@ -28,7 +28,7 @@ impl LogicalType {
             },
             T::Date => DataType::Date32,
             T::Datetime => DataType::Timestamp(TimeUnit::Microsecond, None),
-            T::Char(_) | T::Varchar(_) | T::Varbinary(_) | T::Json | T::Bitmap | T::Hll | T::Percentile => {
+            T::Char(_) | T::Varchar(_) | T::Varbinary(_) | T::Json | T::Bitmap | T::Hll | T::Percentile | T::State(_) => {
                 DataType::BinaryView
             }
             T::Array(e) => DataType::List(list_field(e)),

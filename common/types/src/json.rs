@@ -542,6 +542,30 @@ fn scan_member<'a>(t: &'a [u8], key: &str) -> Option<&'a [u8]> {
     }
 }
 
+/// Calls `each` with the key (as it is written, between its quotes) and the text of the value of every member of a normalised
+/// object, in order; `false` when the text is no such object.
+pub fn each_member<'a>(text: &'a [u8], mut each: impl FnMut(&'a [u8], &'a [u8])) -> bool {
+    let mut next = || -> Option<()> {
+        let mut t = text.strip_prefix(b"{")?;
+        if t == b"}" {
+            return Some(());
+        }
+        loop {
+            let n = (t.first()? == &b'"').then(|| string_len(t))??;
+            let key = &t[1..n - 1];
+            t = t[n..].strip_prefix(b": ")?;
+            let len = value_len(t)?;
+            each(key, &t[..len]);
+            t = &t[len..];
+            if t == b"}" {
+                return Some(());
+            }
+            t = t.strip_prefix(b", ")?;
+        }
+    };
+    next().is_some()
+}
+
 fn scan_element(t: &[u8], index: usize) -> Option<&[u8]> {
     let mut t = t.strip_prefix(b"[")?;
     if t.first()? == &b']' {

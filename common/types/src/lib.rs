@@ -31,7 +31,7 @@ pub use column::{
     mask_to_indices,
 };
 pub use logical_type::{
-    DecimalWidth, LogicalType, MAX_NESTING_DEPTH, MAX_VARCHAR_LENGTH, STRING_DDL_LENGTH, StructField,
+    DecimalWidth, LogicalType, MAX_NESTING_DEPTH, MAX_VARCHAR_LENGTH, STRING_DDL_LENGTH, StateType, StructField,
 };
 pub use scalar::Scalar;
 pub use schema::{Field, Schema};

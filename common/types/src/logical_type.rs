@@ -63,6 +63,22 @@ impl StructField {
     }
 }
 
+/// Whose states a column of states holds: an aggregate function and the types of its arguments.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct StateType {
+    /// Lower case, the canonical name.
+    pub function: String,
+    pub args: Vec<LogicalType>,
+}
+
+/// As DDL declares it: `avg(int(11))`.
+impl fmt::Display for StateType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let args: Vec<String> = self.args.iter().map(LogicalType::sql_name).collect();
+        write!(f, "{}({})", self.function, args.join(", "))
+    }
+}
+
 /// A SQL type.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum LogicalType {
@@ -99,6 +115,8 @@ pub enum LogicalType {
     Array(Box<LogicalType>),
     Map(Box<LogicalType>, Box<LogicalType>),
     Struct(Vec<StructField>),
+    /// States of an aggregate function as stored: opaque bytes.
+    State(Box<StateType>),
     /// A lambda; only inside function calls.
     Function,
 }
@@ -165,7 +183,7 @@ impl LogicalType {
     }
     /// Everything whose canonical array is a BinaryView.
     pub const fn is_bytes_like(&self) -> bool {
-        matches!(self, T::Char(_) | T::Varchar(_) | T::Varbinary(_) | T::Json | T::Bitmap | T::Hll | T::Percentile)
+        matches!(self, T::Char(_) | T::Varchar(_) | T::Varbinary(_) | T::Json | T::Bitmap | T::Hll | T::Percentile | T::State(_))
     }
     /// DATE or DATETIME.
     pub const fn is_date_like(&self) -> bool {
@@ -179,9 +197,9 @@ impl LogicalType {
     pub const fn is_nested(&self) -> bool {
         matches!(self, T::Array(_) | T::Map(..) | T::Struct(_))
     }
-    /// HLL, BITMAP or PERCENTILE.
+    /// HLL, BITMAP, PERCENTILE and states of aggregates: opaque sketches.
     pub const fn is_metric(&self) -> bool {
-        matches!(self, T::Hll | T::Bitmap | T::Percentile)
+        matches!(self, T::Hll | T::Bitmap | T::Percentile | T::State(_))
     }
     /// The type of a bare NULL.
     pub const fn is_null_type(&self) -> bool {
@@ -256,6 +274,9 @@ impl LogicalType {
             (T::Array(a), T::Array(b)) => a.same_kind(b),
             (T::Map(a, b), T::Map(c, d)) => a.same_kind(c) && b.same_kind(d),
             (T::Struct(a), T::Struct(b)) => a.len() == b.len() && a.iter().zip(b).all(|(x, y)| x.ty.same_kind(&y.ty)),
+            (T::State(a), T::State(b)) => {
+                a.function == b.function && a.args.len() == b.args.len() && a.args.iter().zip(&b.args).all(|(x, y)| x.same_kind(y))
+            }
             (a, b) => a == b,
         }
     }
@@ -339,6 +360,7 @@ impl fmt::Display for LogicalType {
             T::Bitmap => "bitmap",
             T::Hll => "hll",
             T::Percentile => "percentile",
+            T::State(_) => "varbinary",
             T::Function => "function",
             T::Array(e) => return write!(f, "array<{e}>"),
             T::Map(k, v) => return write!(f, "map<{k},{v}>"),

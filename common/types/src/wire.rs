@@ -6,7 +6,7 @@ use common_base::{Result, bail, ensure, err};
 use proto_messages::types as pb;
 use proto_messages::types::scalar::Value;
 
-use crate::logical_type::{DecimalWidth, LogicalType, MAX_NESTING_DEPTH, StructField};
+use crate::logical_type::{DecimalWidth, LogicalType, MAX_NESTING_DEPTH, StateType, StructField};
 use crate::scalar::Scalar;
 use crate::schema::{Field, Schema};
 
@@ -70,6 +70,11 @@ pub fn type_to_proto(ty: &LogicalType) -> pb::LogicalType {
         T::Struct(fields) => {
             out.children = fields.iter().map(|f| child(&f.name, &f.ty)).collect();
             K::Struct
+        }
+        T::State(state) => {
+            out.function = state.function.clone();
+            out.children = state.args.iter().map(|t| child("", t)).collect();
+            K::AggState
         }
         T::Function => K::Function,
     };
@@ -138,6 +143,11 @@ fn type_at_depth(m: &pb::LogicalType, depth: usize) -> Result<LogicalType> {
                 .map(|(i, f)| Ok(StructField::new(&f.name, child(i)?)))
                 .collect::<Result<_>>()?,
         ),
+        K::AggState => {
+            ensure!(!m.function.is_empty(), Corruption, "a type of states names no function");
+            let args = (0..m.children.len()).map(child).collect::<Result<_>>()?;
+            T::State(Box::new(StateType { function: m.function.clone(), args }))
+        }
         K::Function => T::Function,
     })
 }

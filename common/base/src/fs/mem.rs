@@ -2,6 +2,7 @@
 //! whose directory was not synced. For tests and simulation.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -140,8 +141,16 @@ impl Tree {
     }
 
     fn below(map: &BTreeMap<PathBuf, Node>, path: &Path) -> Vec<PathBuf> {
-        map.keys().filter(|p| p.starts_with(path)).cloned().collect()
+        subtree(map, path).map(|(p, _)| p.clone()).collect()
     }
+}
+
+/// A path and everything under it: paths sort by their parts, so they stand together.
+fn subtree<'a>(map: &'a BTreeMap<PathBuf, Node>, path: &'a Path) -> impl Iterator<Item = (&'a PathBuf, &'a Node)> {
+    // The working directory stands in front of no relative path.
+    let here = path == Path::new(".");
+    let from = if here { Bound::Unbounded } else { Bound::Included(path) };
+    map.range::<Path, _>((from, Bound::Unbounded)).take_while(move |(p, _)| here || p.starts_with(path))
 }
 
 /// One spelling per file: no `.` and no `..`.
@@ -223,7 +232,7 @@ impl FileSystem for MemFs {
         let tree = self.shared.tree.lock();
         tree.need_dir(&path)?;
         let mut entries = Vec::new();
-        for (p, node) in tree.live.iter().filter(|(p, _)| parent_of(p) == path && **p != path) {
+        for (p, node) in subtree(&tree.live, &path).filter(|(p, _)| parent_of(p) == path && **p != path) {
             let name = p.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
             entries.push(match node {
                 Node::Dir => DirEntry { name, is_dir: true, len: 0 },
@@ -239,16 +248,14 @@ impl FileSystem for MemFs {
         let mut tree = self.shared.tree.lock();
         tree.need_dir(&path)?;
         let tree = &mut *tree;
-        let gone: Vec<PathBuf> = tree
-            .durable
-            .keys()
-            .filter(|p| parent_of(p) == path && !tree.live.contains_key(*p))
-            .flat_map(|p| Tree::below(&tree.durable, p))
+        let gone: Vec<PathBuf> = subtree(&tree.durable, &path)
+            .filter(|(p, _)| parent_of(p) == path && !tree.live.contains_key(*p))
+            .flat_map(|(p, _)| Tree::below(&tree.durable, p))
             .collect();
         for p in gone {
             tree.durable.remove(&p);
         }
-        for (p, node) in tree.live.iter().filter(|(p, _)| parent_of(p) == path) {
+        for (p, node) in subtree(&tree.live, &path).filter(|(p, _)| parent_of(p) == path) {
             let was_known = tree.durable.insert(p.clone(), node.clone()).is_some();
             if !was_known && matches!(node, Node::Dir) {
                 // A directory renamed into place takes its content along: the content never left its inode.

@@ -81,7 +81,7 @@ pub fn cast_chunk(ctx: &EvalContext, chunk: Chunk, types: &[LogicalType]) -> Res
 /// Whether the values stay byte for byte what they are.
 fn keeps_bytes(from: &LogicalType, to: &LogicalType) -> bool {
     let text = |t: &LogicalType| t.is_string() || t.is_binary();
-    text(from) && text(to) || text(from) && to.is_metric()
+    text(from) && text(to) || text(from) && to.is_metric() && !matches!(to, T::State(_))
 }
 
 /// The same bytes under another type; constants take the type's own variant.
@@ -149,7 +149,7 @@ fn dispatch(ctx: &EvalContext, input: &Column, to: &LogicalType) -> Result<Colum
         T::Char(_) | T::Varchar(_) => to_string::cast(input, to),
         T::Json => to_json::cast(input),
         T::Array(_) | T::Map(..) | T::Struct(_) => to_nested::cast(ctx, input, to),
-        T::Null | T::Varbinary(_) | T::Bitmap | T::Hll | T::Percentile | T::Function => {
+        T::Null | T::Varbinary(_) | T::Bitmap | T::Hll | T::Percentile | T::State(_) | T::Function => {
             bail!(NotSupported, "Invalid type cast from {} to {to}.", input.ty())
         }
     }

@@ -18,6 +18,7 @@ mod min_max;
 mod percentile;
 mod rows;
 mod seen;
+mod state;
 mod sum;
 mod sum_map;
 #[cfg(test)]
@@ -25,11 +26,11 @@ mod tests;
 mod top_k;
 mod variance;
 
-use common_expr::registry::FunctionRegistry;
+use common_expr::{aggregate_fn::AggregateFunction, registry::FunctionRegistry};
 
 /// Adds every aggregate function.
 pub fn register(r: &mut FunctionRegistry) {
-    for function in [
+    let one = [
         sum::function(),
         avg::function(),
         any_value::function(),
@@ -37,9 +38,7 @@ pub fn register(r: &mut FunctionRegistry) {
         top_k::function(),
         sum_map::function(),
         mann_whitney::function(),
-    ] {
-        r.add_aggregate(function);
-    }
+    ];
     let groups = [
         count::functions(),
         min_max::functions(),
@@ -53,5 +52,7 @@ pub fn register(r: &mut FunctionRegistry) {
         array_agg::functions(),
         funnel::functions(),
     ];
-    groups.into_iter().flatten().for_each(|f| r.add_aggregate(f));
+    let all: Vec<AggregateFunction> = one.into_iter().chain(groups.into_iter().flatten()).collect();
+    state::register(r, &all);
+    all.into_iter().for_each(|f| r.add_aggregate(f));
 }
