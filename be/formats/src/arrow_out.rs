@@ -24,7 +24,7 @@ pub fn data_type(ty: &LogicalType) -> Result<DataType> {
         T::Array(e) => DataType::List(element(e)?),
         T::Map(k, v) => DataType::Map(entries(k, v)?, false),
         T::Struct(fields) => DataType::Struct(fields.iter().map(|f| Ok(Field::new(&f.name, data_type(&f.ty)?, true))).collect::<Result<Fields>>()?),
-        T::Bitmap | T::Hll | T::Percentile | T::Function => bail!(NotSupported, "columns of type {ty} cannot be written to files"),
+        T::Bitmap | T::Hll | T::Percentile | T::State(_) | T::Function => bail!(NotSupported, "columns of type {ty} cannot be written to files"),
         other => other.arrow(),
     })
 }

@@ -22,12 +22,22 @@ pub struct BadRowLog {
     filtered: AtomicU64,
     unselected: AtomicU64,
     has_file: AtomicBool,
+    rejected: Option<Rejected>,
     state: Mutex<State>,
+}
+
+/// Where refused rows go for whoever wants to repair and load them again.
+#[derive(Debug)]
+pub struct Rejected {
+    pub path: PathBuf,
+    /// How many at most; `None` = all.
+    pub rows_max: Option<u64>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     file: Option<Box<dyn WritableFile>>,
+    rejected: Option<Box<dyn WritableFile>>,
     first: String,
 }
 
@@ -42,17 +52,38 @@ impl BadRowLog {
             filtered: AtomicU64::new(0),
             unselected: AtomicU64::new(0),
             has_file: AtomicBool::new(false),
+            rejected: None,
             state: Mutex::default(),
         }
+    }
+
+    /// The same that also keeps refused rows: row, reason and kind of source, separated by tabs.
+    #[must_use]
+    pub fn with_rejected(mut self, rejected: Option<Rejected>) -> Self {
+        self.rejected = rejected;
+        self
+    }
+
+    /// Where refused rows are, once there is one.
+    pub fn rejected_file(&self) -> Option<&Path> {
+        self.rejected.as_ref().filter(|_| self.state.lock().rejected.is_some()).map(|r| r.path.as_path())
     }
 
     /// Takes a row that does not fit. A disk that refuses the sample does not fail the load.
     pub fn report(&self, reason: &str, row: &str) {
         let before = self.filtered.fetch_add(1, Ordering::Relaxed);
-        if before >= ROWS_KEPT {
+        let rejected = self.rejected.as_ref().filter(|r| r.rows_max.is_none_or(|max| before < max));
+        if before >= ROWS_KEPT && rejected.is_none() {
             return;
         }
         let mut state = self.state.lock();
+        if let Some(rejected) = rejected {
+            let line = format!("{row}\t{reason}\tSTREAM_LOAD\n");
+            let _ = append(&self.fs, &rejected.path, &mut state.rejected, line.as_bytes());
+        }
+        if before >= ROWS_KEPT {
+            return;
+        }
         if state.first.is_empty() {
             reason.clone_into(&mut state.first);
         }
@@ -61,19 +92,9 @@ impl BadRowLog {
             end -= 1;
         }
         let line = format!("Error: {reason}. Row: {}\n", &row[..end]);
-        let _ = self.append(&mut state, line.as_bytes());
-    }
-
-    fn append(&self, state: &mut State, line: &[u8]) -> Result<()> {
-        let file = match &mut state.file {
-            Some(file) => file,
-            None => {
-                self.fs.mkdir_all(common_base::fs::parent_of(&self.path))?;
-                self.has_file.store(true, Ordering::Relaxed);
-                state.file.insert(self.fs.create(&self.path)?)
-            }
-        };
-        file.append(line)
+        if append(&self.fs, &self.path, &mut state.file, line.as_bytes()).is_ok() {
+            self.has_file.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Rows the load's condition left out.
@@ -100,6 +121,18 @@ impl BadRowLog {
     pub fn file(&self) -> Option<&str> {
         self.has_file.load(Ordering::Relaxed).then_some(&*self.name)
     }
+}
+
+/// Adds a line to a file that is made with the first one.
+fn append(fs: &SharedFs, path: &Path, file: &mut Option<Box<dyn WritableFile>>, line: &[u8]) -> Result<()> {
+    let file = match file {
+        Some(file) => file,
+        None => {
+            fs.mkdir_all(common_base::fs::parent_of(path))?;
+            file.insert(fs.create(path)?)
+        }
+    };
+    file.append(line)
 }
 
 #[cfg(test)]

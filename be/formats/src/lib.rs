@@ -19,5 +19,5 @@ pub mod orc;
 pub mod parquet;
 mod reader;
 
-pub use bad_rows::BadRowLog;
+pub use bad_rows::{BadRowLog, Rejected};
 pub use reader::{Block, BlockParser, Format, Report, Splitter};

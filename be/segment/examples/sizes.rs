@@ -41,7 +41,7 @@ fn main() {
         let data = load(&text, separator, &columns, &fields, (buckets, bucket));
         let order = sort(&data, &keys);
         let row_bytes = text.len() / data[0].len().max(1) / buckets;
-        let options = EncodeOptions { compression, page_rows: page_rows_for(row_bytes) };
+        let options = EncodeOptions { compression, page_rows: page_rows_for(row_bytes), flat_json: None };
         let specs = columns
             .iter()
             .enumerate()

@@ -11,7 +11,8 @@ pub fn dump(segment: &Segment) -> String {
     // Writing to a String does not fail.
     let _ = writeln!(out, "segment rows={} pages={} page_rows={} bytes={}", segment.rows(), segment.pages(), segment.page_rows(), segment.file_len());
     let _ = writeln!(out, "sort columns {:?}", segment.sort_columns());
-    for column in segment.columns() {
+    // Parts of JSON columns have no number and come last.
+    for column in segment.stored() {
         let spec = &column.spec;
         let null = if spec.nullable { "" } else { " not null" };
         let _ = write!(out, "column {} {} {}{null} {:?} bytes={} nulls={}", spec.uid, spec.name, spec.ty, column.kind, column.stored_bytes, column.nulls);

@@ -19,6 +19,7 @@ const SAMPLES: &[(u32, &[u8])] = &[
     (2, include_bytes!("../frozen/v2.seg")),
     // Also version 2: the same with indexes, which came a little later.
     (2, include_bytes!("../frozen/v2_indexes.seg")),
+    (3, include_bytes!("../frozen/v3.seg")),
 ];
 const ROWS: usize = 1200;
 const PAGE: usize = 512;
@@ -69,6 +70,26 @@ fn columns(version: u32) -> Vec<(LogicalType, Vec<Scalar>)> {
             }),
         ]);
     }
+    if version >= 3 {
+        let json = |text: String| Scalar::Json(text.into_bytes().into());
+        columns.extend([
+            column(LogicalType::Json, &|i| {
+                let rare = if i % 40 == 7 { ", \"rare\": [1, {}]" } else { "" };
+                let sometimes = if i % 3 == 0 { "null".to_owned() } else { (noise(i) % 1000).to_string() };
+                let share = (noise(i) % 100) as f64 / 8.0 + 0.0625;
+                some(i, json(format!(r#"{{"a": {i}, "b": "né {}", "c": {{"d": {share}, "e": {{}}}}, "m": {}{rare}, "s": {sometimes}}}"#, i % 9, i % 2 == 0)))
+            }),
+            column(LogicalType::Json, &|i| json(if i % 2 == 0 { format!(r#"{{"mixed": {}}}"#, i % 5) } else { format!(r#"{{"mixed": "{i}"}}"#) })),
+            column(LogicalType::Json, &|i| json(format!("[{i}, true]"))),
+            column(LogicalType::array(LogicalType::varchar()), &|i| {
+                some(i, Scalar::Array((0..i % 4).map(|v| text(format!("a word of the page {}", noise(i + v) % 6))).collect()))
+            }),
+            column(LogicalType::map(LogicalType::varchar(), LogicalType::array(LogicalType::varchar())), &|i| {
+                let links = (0..2).map(|v| text(format!("https://example.org/{}/page/{i}", noise(v) % 3))).collect();
+                Scalar::Map(vec![(text(format!("key {}", i % 3)), Scalar::Array(links))])
+            }),
+        ]);
+    }
     columns
 }
 
@@ -105,9 +126,9 @@ fn write_the_sample() {
     let specs = columns
         .iter()
         .enumerate()
-        .map(|(i, (ty, _))| ColumnSpec { uid: i as u64 + 1, name: format!("c{i}"), ty: ty.clone(), nullable: true, indexes: indexes() })
+        .map(|(i, (ty, _))| ColumnSpec { uid: i as u64 + 1, name: format!("c{i}"), ty: ty.clone(), nullable: true, indexes: if *ty == LogicalType::Json { Vec::new() } else { indexes() } })
         .collect();
-    let mut writer = SegmentWriter::create(&fs, path, specs, EncodeOptions { compression: Compression::Lz4, page_rows: PAGE }).unwrap();
+    let mut writer = SegmentWriter::create(&fs, path, specs, EncodeOptions { compression: Compression::Lz4, page_rows: PAGE, flat_json: Some(FlatJson::default()) }).unwrap();
     for (ty, values) in &columns {
         writer.write_column(&values.chunks(PAGE).map(|v| build(ty, v)).collect::<Vec<_>>()).unwrap();
     }
@@ -117,7 +138,7 @@ fn write_the_sample() {
     writer.finish(keys).unwrap();
     let file = fs.open_read(path).unwrap();
     let bytes = file.read_vec_at(0, file.len().unwrap() as usize).unwrap();
-    std::fs::write(format!("{}/frozen/v{}_indexes.seg", env!("CARGO_MANIFEST_DIR"), version::CURRENT), bytes).unwrap();
+    std::fs::write(format!("{}/frozen/v{}.seg", env!("CARGO_MANIFEST_DIR"), version::CURRENT), bytes).unwrap();
 }
 
 #[test]

@@ -69,7 +69,7 @@ fn write(fs: &dyn FileSystem, path: &Path, columns: &[(LogicalType, Vec<Scalar>)
         .enumerate()
         .map(|(i, (ty, _))| ColumnSpec { uid: i as u64 + 1, name: format!("c{i}"), ty: ty.clone(), nullable: true, indexes: Vec::new() })
         .collect();
-    let options = EncodeOptions { compression: Compression::Lz4, page_rows: PAGE };
+    let options = EncodeOptions { compression: Compression::Lz4, page_rows: PAGE, flat_json: Some(FlatJson::default()) };
     let mut writer = SegmentWriter::create(fs, path, specs, options).unwrap();
     for (ty, values) in columns {
         let pages: Vec<Column> = values.chunks(PAGE).map(|v| build(ty, v)).collect();

@@ -12,6 +12,7 @@ pub mod page;
 pub mod segment;
 pub mod version;
 
+pub use column::flat_json::{Access, FlatJson, values_as_json};
 pub use column::meta::{ColumnMeta, Kind, Zone};
 pub use column::{ColumnSpec, EncodeOptions, EncodedColumn, encode_column};
 pub use index::IndexSpec;
@@ -19,7 +20,7 @@ pub use page::Compression;
 pub use page::cache::PageCache;
 pub use segment::writer::SHORT_KEY_ROWS;
 pub use segment::{
-    ChunkFilter, ColumnFilter, DynamicFilter, ScanColumn, ScanFilter, ScanMetrics, ScanResidual, ScanSpec, Segment, SegmentOptions,
+    ChunkFilter, ColumnFilter, Compute, DynamicFilter, ScanColumn, ScanFilter, ScanMetrics, ScanResidual, ScanSpec, Segment, SegmentOptions,
     SegmentScan, SegmentSummary, SegmentWriter, SortKeys, relabel,
 };
 

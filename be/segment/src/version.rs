@@ -9,7 +9,8 @@ pub const MAGIC: [u8; 4] = *b"MSSG";
 /// |---|---|
 /// | 1 | pages of nodes, zone maps, short keys, sketches |
 /// | 2 | symbol tables for strings, scaled floats, a unit in frames of reference, indexes of columns |
-pub const CURRENT: u32 = 2;
+/// | 3 | JSON columns in parts, dictionaries of strings in nested values |
+pub const CURRENT: u32 = 3;
 
 /// The oldest version this build still reads.
 pub const OLDEST: u32 = 1;

@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use common_base::fs::{ReadableFile, WritableFile};
 use common_base::ids::{TabletId, TxnId};
-use common_base::{Result, bail, ensure, err};
+use be_segment::Segment;
+use common_base::{Result, ResultExt, bail, ensure, err, fail_point};
 use proto_messages::tablet::{CreateTablet, RowsetMeta, SegmentMeta, TabletMeta, TabletSchema};
 use roaring::RoaringBitmap;
 
@@ -142,8 +143,12 @@ impl TabletCopy {
         ensure!(file.is_none() && segments.len() == meta.segments.len(), NetworkError, "the copy of a rowset broke off");
         let pending = writer.finish_copy(RowsetMeta { segments, ..meta })?;
         let rowset = Rowset::new(pending.meta().clone(), self.tablet.dir().clone(), self.tablet.shared().clone())?;
-        // A damaged file shows here, not to a query.
-        (0..rowset.segment_count()).try_for_each(|i| rowset.segment(i).map(drop))?;
+        // A damaged file shows here, not to a query: every checksum is compared.
+        for (i, segment) in pending.meta().segments.iter().enumerate() {
+            let path = rowset.id().segment_path(rowset.tablet_dir(), segment.ordinal);
+            let verified = Segment::open(&**rowset.dir().fs(), &path, &self.tablet.shared().segment).and_then(|s| s.verify());
+            verified.with_context(|| format!("segment {i} of a copy of tablet {}", self.tablet.id()))?;
+        }
         let fits = |(s, rows): &(usize, RoaringBitmap)| pending.meta().segments.get(*s).is_some_and(|m| rows.max().is_none_or(|row| u64::from(row) < m.rows));
         ensure!(dead.iter().all(fits), Corruption, "deleted rows of a copy of tablet {} that its segments do not have", self.tablet.id());
         self.done.push(pending);
@@ -153,8 +158,9 @@ impl TabletCopy {
 }
 
 impl StorageEngine {
-    /// Makes a tablet again that is lost or bad, empty, so that a whole copy can go into it. A usable one stays as it is.
-    pub fn renew_tablet(&self, create: &CreateTablet) -> Result<()> {
+    /// Makes a tablet again that is lost or bad, empty, so that a whole copy can go into it, on a disk (`dir`, its path) if that can take
+    /// it. A usable one stays as it is.
+    pub fn renew_tablet(&self, create: &CreateTablet, dir: &str) -> Result<()> {
         let id = TabletId(create.tablet_id);
         if let Some(old) = self.tablets().find(id) {
             // One that was never converted is as good as lost when somebody wants it copied.
@@ -169,7 +175,7 @@ impl StorageEngine {
                 self.tablets().remove(id);
             }
         }
-        self.create_tablets(std::slice::from_ref(create))
+        self.create_tablets_on(std::slice::from_ref(create), dir)
     }
 
     /// Begins a copy into a tablet.
@@ -202,6 +208,9 @@ impl StorageEngine {
         let before = tablet.versions();
         let next = if copy.whole { before.with_whole(rowsets.clone(), shared.clock.now_ms())? } else { before.with_appended(&rowsets)? };
         let version = next.max();
+        if fail_point!("planted.copy.undeleted")?.is_some() {
+            copy.dead.iter_mut().for_each(Vec::clear);
+        }
         let mut batch = MetaBatch::new();
         if copy.whole {
             before.current().iter().try_for_each(|r| dir.meta().delete_rowset(&mut batch, r.meta()))?;
@@ -327,16 +336,29 @@ mod tests {
         let all = |engine: &StorageEngine, version, end| assert_eq!(keys(engine, 1, version, &spec()).unwrap(), (0..end).collect::<Vec<_>>());
         all(&to, 3, 150);
         assert!(keys(&to, 1, 2, &spec()).is_err(), "older versions are gone");
+        // What it had before, in one rowset, is no way to read a version after the copy: it lacks what was deleted since.
+        assert!(to.compact_fully(TabletId(1)).unwrap());
+        load(&from, 1, 13, 0..50).unwrap();
+        publish(&from, 1, 13, 4).unwrap();
+        assert_eq!(transfer(&from, &to, 4).unwrap(), (true, 4));
+        for engine in [&from, &to] {
+            load(engine, 1, 14, 20..30).unwrap();
+            publish(engine, 1, 14, 5).unwrap();
+            load(engine, 1, 15, 150..151).unwrap();
+            publish(engine, 1, 15, 6).unwrap();
+        }
+        all(&to, 5, 150);
+        all(&to, 6, 151);
         // Told again, and then the next one: the index is built from what came over.
         publish(&to, 1, 11, 3).unwrap();
         load(&to, 1, 12, 140..160).unwrap();
-        publish(&to, 1, 12, 4).unwrap();
-        all(&to, 4, 160);
+        publish(&to, 1, 12, 7).unwrap();
+        all(&to, 7, 160);
         there.crash();
         let to = there.start();
-        all(&to, 4, 160);
+        all(&to, 7, 160);
         assert!(to.compact_fully(TabletId(1)).unwrap());
-        all(&to, 4, 160);
+        all(&to, 7, 160);
     }
 
     #[test]
@@ -357,7 +379,7 @@ mod tests {
         assert!(to.check_disks());
         assert!(to.tablet(TabletId(1)).unwrap().check().is_err());
         let create = from.tablet(TabletId(1)).unwrap().history_after(0, 2).unwrap().create;
-        to.renew_tablet(&create).unwrap();
+        to.renew_tablet(&create, "").unwrap();
         assert_eq!(transfer(&from, &to, 2).unwrap().1, 2);
         assert_eq!((place(&to), keys(&to, 1, 2, &spec()).unwrap().len()), ("/data1".to_owned(), 100));
         load(&to, 1, 11, 100..200).unwrap();

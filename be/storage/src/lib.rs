@@ -28,6 +28,8 @@ pub mod tablet;
 #[cfg(test)]
 mod testkit;
 #[cfg(test)]
+mod fault_tests;
+#[cfg(test)]
 mod model_tests;
 #[cfg(test)]
 mod tests;

@@ -17,7 +17,7 @@ use std::collections::HashMap;
 
 use common_base::ids::{TabletId, TxnId};
 use common_base::kv::{Batch, KvPair, Namespace, SharedKv};
-use common_base::{Result, bail, err};
+use common_base::{Result, bail, err, fail_point};
 use parking_lot::{Mutex, RwLock};
 use proto_messages::Message;
 use proto_messages::tablet::{RowsetMeta, TabletMeta};
@@ -184,7 +184,8 @@ impl MetaStore {
             bail!(IoError, "the metadata store takes no writes: {reason}");
         }
         let Some(kv) = &*kv else { bail!(IoError, "the metadata store is closed") };
-        kv.write(batch.0, true).inspect_err(|e| {
+        let sync = fail_point!("planted.tablets.unsynced")?.is_none();
+        kv.write(batch.0, sync).inspect_err(|e| {
             tracing::error!(error = %e, "a metadata store failed to write");
             self.failed.lock().get_or_insert_with(|| e.to_string());
         })

@@ -108,7 +108,7 @@ impl OfflineDir {
         if let Some(create) = tablet.header.as_ref().and_then(|h| h.create.as_ref()) {
             writeln!(out, "table {} partition {} index {} converting {}", create.table_id, create.partition_id, create.index_id, create.converting)?;
             if let Some(schema) = &create.schema {
-                let parsed = TabletSchema::from_proto(schema)?;
+                let parsed = TabletSchema::from_proto(schema, None)?;
                 writeln!(
                     out,
                     "schema version {} keys {:?} sort key {:?} short key columns {} compression {:?}",

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use be_segment::{PageCache, SegmentOptions};
+use be_segment::{FlatJson, PageCache, SegmentOptions};
 use common_base::fs::SharedFs;
 use common_base::kv::SharedKv;
 use common_base::{MemTracker, Result, SharedClock, SharedRng};
@@ -55,12 +55,16 @@ pub struct StorageSettings {
     pub compaction_min_rowsets: usize,
     /// Bytes of primary indexes kept in memory; beyond it the longest unused are dropped and built again when needed.
     pub primary_index_bytes: usize,
+    /// Bytes of the longest primary key a load may bring.
+    pub primary_key_bytes_max: usize,
     /// How long an unused primary index is kept.
     pub primary_index_expire_ms: i64,
     /// Rows of a compacted segment.
     pub compaction_segment_rows: usize,
     /// Memory of one compaction.
     pub compaction_bytes: usize,
+    /// How JSON columns of tables that do not say are taken apart; `None` = they stay whole.
+    pub flat_json: Option<FlatJson>,
 }
 
 impl Default for StorageSettings {
@@ -74,10 +78,12 @@ impl Default for StorageSettings {
             max_versions: 1000,
             page_cache_bytes: 2 << 30,
             primary_index_bytes: 4 << 30,
+            primary_key_bytes_max: 128,
             primary_index_expire_ms: 360_000,
             compaction_min_rowsets: 5,
             compaction_segment_rows: 8 << 20,
             compaction_bytes: 1 << 30,
+            flat_json: Some(FlatJson::default()),
         }
     }
 }

@@ -125,7 +125,7 @@ impl StorageEngine {
             return true;
         }
         let versions = tablet.versions();
-        versions.current().iter().any(has) || versions.stale().iter().any(|(_, r)| has(r))
+        versions.current().iter().any(has) || versions.stale().iter().any(|s| has(&s.rowset))
     }
 
     fn sweep_trash(&self, dir: &DataDir) -> Result<usize> {

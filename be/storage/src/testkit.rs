@@ -27,6 +27,8 @@ pub struct Machine {
     pub dirs: Vec<DirConfig>,
     /// While set, metadata stores write nothing and say so.
     pub kv_fails: Arc<AtomicBool>,
+    /// While set, metadata stores write and say that they could not: what is on the disk after an error is open.
+    pub kv_lies: Arc<AtomicBool>,
     kvs: Arc<Mutex<HashMap<std::path::PathBuf, Arc<MemKv>>>>,
     rng: SharedRng,
 }
@@ -41,14 +43,18 @@ impl Machine {
             settings: StorageSettings { page_cache_bytes: 64 << 20, compaction_min_rowsets: 3, ..Default::default() },
             dirs: vec![DirConfig::new("/data0")],
             kv_fails: Arc::default(),
+            kv_lies: Arc::default(),
             kvs: Arc::default(),
             rng: SharedRng::from_seed(11),
         }
     }
 
     pub fn start(&self) -> Arc<StorageEngine> {
-        let (kvs, fails) = (self.kvs.clone(), self.kv_fails.clone());
-        let kv: KvFactory = Arc::new(move |path: &Path| Ok(Arc::new(SickKv { inner: kvs.lock().entry(path.to_owned()).or_default().clone(), fails: fails.clone() }) as SharedKv));
+        let (kvs, fails, lies) = (self.kvs.clone(), self.kv_fails.clone(), self.kv_lies.clone());
+        let kv: KvFactory = Arc::new(move |path: &Path| {
+            let inner = kvs.lock().entry(path.to_owned()).or_default().clone();
+            Ok(Arc::new(SickKv { inner, fails: fails.clone(), lies: lies.clone() }) as SharedKv)
+        });
         let fs: SharedFs = Arc::new(self.faults.clone());
         StorageEngine::open(&StorageOptions {
             settings: self.settings,
@@ -90,6 +96,7 @@ impl Machine {
 struct SickKv {
     inner: Arc<MemKv>,
     fails: Arc<AtomicBool>,
+    lies: Arc<AtomicBool>,
 }
 
 impl KvRead for SickKv {
@@ -107,7 +114,9 @@ impl KvRead for SickKv {
 impl KvStore for SickKv {
     fn write(&self, batch: Batch, sync: bool) -> Result<()> {
         ensure!(!self.fails.load(Ordering::SeqCst), IoError, "injected: the store does not write");
-        self.inner.write(batch, sync)
+        self.inner.write(batch, sync)?;
+        ensure!(!self.lies.load(Ordering::SeqCst), IoError, "injected: the store does not know whether it has written");
+        Ok(())
     }
     fn snapshot(&self) -> Result<Box<dyn KvSnapshot + '_>> {
         self.inner.snapshot()

@@ -29,7 +29,8 @@ pub fn build(b: &mut PipelineBuilder<'_>, node: &PlanNode, op: &ScanNode) -> Res
         .map(|c| {
             let ty = wire::type_from_proto(c.r#type.as_ref().ok_or_else(|| err!(Internal, "scan column without a type"))?)?;
             let before = c.before.as_ref().map(wire::scalar_from_proto).transpose()?.unwrap_or_default();
-            Ok(ScanColumn { uid: c.uid, name: c.name.clone(), ty, nullable: c.nullable, before })
+            let json_path = c.json_path.as_ref().map(|e| b.expr(e)).transpose()?;
+            Ok(ScanColumn { uid: c.uid, name: c.name.clone(), ty, nullable: c.nullable, before, json_path })
         })
         .collect::<Result<Vec<_>>>()?;
     let output = if op.output_all { (0..columns.len() as u32).collect() } else { op.output_columns.clone() };

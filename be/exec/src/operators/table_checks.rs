@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use arrow::buffer::NullBuffer;
 use common_base::{Result, err};
-use common_types::{Chunk, Column, LogicalType, StrView, display, wire};
+use common_types::{Chunk, Column, LogicalType, StrView, display, json::Json, wire};
 use proto_messages::fragment::TableSink;
 
 struct SinkColumn {
@@ -176,20 +176,7 @@ fn append(column: &Column, row: usize, null: &[u8], text: &mut Vec<u8>) {
 
 /// A JSON string.
 fn quoted(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => out.extend(['\\', c]),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            c if c.is_control() => out.push_str(&format!("\\u{:04x}", c as u32)),
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
+    String::from_utf8_lossy(&Json::String(text.to_owned()).to_text()).into_owned()
 }
 
 /// Calls `found` with each row whose value does not fit the column, and why.

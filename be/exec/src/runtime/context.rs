@@ -47,6 +47,8 @@ pub struct QueryContext {
     pub results: Arc<Channel<Chunk>>,
     /// Where table sinks add what they wrote.
     pub load: Arc<LoadTotals>,
+    /// Whose clock wakes drivers that wait for a time.
+    pub timer: Option<tokio::runtime::Handle>,
     /// Set for loads.
     pub bad_rows: Option<Arc<dyn BadRows>>,
 }

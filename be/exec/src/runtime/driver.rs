@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use common_base::Result;
+use common_base::{Result, err};
 use common_types::Chunk;
 
 use super::{QueryContext, pool::yield_now};
@@ -38,6 +38,8 @@ pub struct Driver {
     phase: Phase,
     /// A chunk on its way to the sink that was not ready.
     stalled: Option<Chunk>,
+    /// A wait that a function has asked for (`sleep`).
+    pause: Option<Pin<Box<tokio::time::Sleep>>>,
     /// Transforms above this index may hold outputs to pull (counted from the source).
     timing: Vec<OperatorTiming>,
 }
@@ -49,13 +51,22 @@ impl Driver {
         let transforms = pipeline.transforms.iter().map(|t| t.factory.make(index)).collect::<Result<Vec<_>>>()?;
         let sink = pipeline.sink.factory.make(index)?;
         let timing = vec![OperatorTiming::default(); transforms.len() + 2];
-        Ok(Self { query, pipeline, source, transforms, sink, phase: Phase::Running, stalled: None, timing })
+        Ok(Self { query, pipeline, source, transforms, sink, phase: Phase::Running, stalled: None, pause: None, timing })
     }
 
     fn poll_run(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         let started = self.now();
         loop {
             self.query.check()?;
+            if let Some(pause) = self.query.eval.pauses.take() {
+                self.pause = Some(self.begin_pause(pause)?);
+            }
+            if let Some(pause) = &mut self.pause {
+                match pause.as_mut().poll(cx) {
+                    Poll::Ready(()) => self.pause = None,
+                    Poll::Pending => return self.park(cx),
+                }
+            }
             if let Some(chunk) = self.stalled.take() {
                 match self.sink.poll_ready(cx) {
                     Poll::Ready(ready) => ready?,
@@ -115,6 +126,12 @@ impl Driver {
                 return yield_now(cx).map(Ok);
             }
         }
+    }
+
+    fn begin_pause(&self, pause: Duration) -> Result<Pin<Box<tokio::time::Sleep>>> {
+        let timer = self.query.timer.as_ref().ok_or_else(|| err!(Internal, "a query that waits needs a runtime with a clock"))?;
+        let _entered = timer.enter();
+        Ok(Box::pin(tokio::time::sleep(pause)))
     }
 
     fn now(&self) -> Duration {

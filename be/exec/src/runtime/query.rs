@@ -118,6 +118,7 @@ impl QueryRun {
             filters: FilterHub::default(),
             top_n: TopNBounds::default(),
             parallelism: parallelism.max(1),
+            timer: tokio::runtime::Handle::try_current().ok(),
             bad_rows: extras.bad_rows,
             results: results.clone(),
             load: load.clone(),

@@ -18,6 +18,8 @@ pub struct ScanColumn {
     pub nullable: bool,
     /// What rows written before the column existed have.
     pub before: Scalar,
+    /// One value of each document is wanted, as this expression over the JSON column (as column 0) says; `ty` is its type.
+    pub json_path: Option<Expr>,
 }
 
 /// A runtime filter that applies to rows of the scan; `probe` is over the scan's columns. It may arrive mid-scan.

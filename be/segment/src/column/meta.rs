@@ -8,6 +8,7 @@ use common_types::{Bounds, LogicalType, Scalar};
 use proto_messages::segment as pb;
 
 use super::ColumnSpec;
+use super::flat_json::Parts;
 use crate::index::bitmap::BitmapIndex;
 
 /// How the pages of a column hold its values.
@@ -16,6 +17,8 @@ pub enum Kind {
     Plain,
     Integer,
     Dictionary,
+    /// JSON put together from parts.
+    FlatJson,
 }
 
 /// Per-page extremes, by the kind of value.
@@ -35,6 +38,13 @@ pub struct Zone {
     pub max: Scalar,
     pub nulls: u64,
     pub rows: u64,
+}
+
+impl Zone {
+    /// Of values nothing is known of: no condition is decided by it.
+    pub fn unknown() -> Self {
+        Self { min: Scalar::Null, max: Scalar::Null, nulls: 1, rows: 2 }
+    }
 }
 
 /// One column of an open segment.
@@ -60,6 +70,8 @@ pub struct ColumnMeta {
     pub data_bytes: u64,
     pub dict: Option<DictPointer>,
     pub indexes: Vec<IndexMeta>,
+    /// Of a JSON column that is taken apart.
+    pub parts: Option<Parts>,
 }
 
 /// What an index of a column is.
@@ -139,6 +151,7 @@ impl ColumnMeta {
             Ok(pb::ColumnKind::Plain) => Kind::Plain,
             Ok(pb::ColumnKind::Integer) => Kind::Integer,
             Ok(pb::ColumnKind::Dictionary) => Kind::Dictionary,
+            Ok(pb::ColumnKind::FlatJson) => Kind::FlatJson,
             Err(_) => return Err(err!(Corruption, "column {name} is of unknown kind {}", meta.kind)),
         };
         let zones = if meta.int_min.len() == pages && meta.int_max.len() == pages && pages > 0 {
@@ -179,6 +192,7 @@ impl ColumnMeta {
             indexes: indexes_of(meta, pages, file_len)?,
             data_bytes: meta.data_bytes,
             dict,
+            parts: None,
         })
     }
 

@@ -50,6 +50,7 @@ pub fn decode_page(meta: &ColumnMeta, dict: Option<&Arc<Dict>>, body: &Buffer, r
             check_codes(&codes, dict.len())?;
             Ok(Column::dict(codes, dict.clone(), ty.clone()))
         }
+        Kind::FlatJson => Err(err!(Internal, "column {} has no pages of its own", meta.spec.name)),
         Kind::Plain => Ok(Column::flat(array::decode(&node, &ty.arrow())?, ty.clone())),
     }
 }

@@ -8,6 +8,7 @@ use common_types::{Column, LogicalType, Repr};
 use proto_messages::segment as pb;
 
 use super::dict_builder::{self, BuiltDict};
+use super::flat_json::{Choice, FlatJson, split};
 use super::stats::Gathered;
 use crate::encoding::node::write_node;
 use crate::encoding::fsst::Encoder;
@@ -34,6 +35,8 @@ pub struct EncodeOptions {
     pub compression: Compression,
     /// Rows of every page but the last.
     pub page_rows: usize,
+    /// How JSON columns are taken apart; `None` = they stay whole.
+    pub flat_json: Option<FlatJson>,
 }
 
 /// The bytes of a column and its entry in the footer; offsets in it count from the start of `bytes`.
@@ -45,7 +48,10 @@ pub struct EncodedColumn {
 /// Encodes a column given page by page: every page but the last has `page_rows` rows.
 pub fn encode_column(spec: &ColumnSpec, pages: &[Column], options: EncodeOptions) -> Result<EncodedColumn> {
     let encode = || -> Result<EncodedColumn> {
-        let mut done = encode(spec, pages, options)?;
+        let mut done = match encode_json(spec, pages, options)? {
+            Some(done) => done,
+            None => encode(spec, pages, options)?,
+        };
         write_indexes(spec, pages, &mut done.bytes, &mut done.meta)?;
         done.meta.stored_bytes = done.bytes.len() as u64;
         Ok(done)
@@ -80,6 +86,60 @@ fn encode(spec: &ColumnSpec, pages: &[Column], options: EncodeOptions) -> Result
         out.page(page.null_count(), |body| array::encode_with(&flat, symbols.as_ref(), body))?;
     }
     Ok(out.finish(&spec.ty))
+}
+
+/// A JSON column taken apart; `None` when it stays whole.
+fn encode_json(spec: &ColumnSpec, pages: &[Column], options: EncodeOptions) -> Result<Option<EncodedColumn>> {
+    /// Fewer documents are not worth the entries of their paths in the footer: compaction makes larger segments of them.
+    const ROWS_MIN: usize = 256;
+    if pages.iter().map(Column::len).sum::<usize>() < ROWS_MIN {
+        return Ok(None);
+    }
+    let Some(flat_json) = options.flat_json.filter(|_| spec.ty == LogicalType::Json && spec.indexes.is_empty()) else { return Ok(None) };
+    let Some((choice, paths)) = Choice::of(pages, flat_json) else { return Ok(None) };
+    let Some(parts) = split(pages, &choice, paths.len()) else { return Ok(None) };
+    let mut out = Writer::new(spec, pb::ColumnKind::FlatJson, options);
+    for page in pages {
+        out.stats.add_array(&page.to_flat(), &mut out.meta);
+        out.meta.page_len.push(0);
+        out.meta.page_nulls.push(page.null_count() as u32);
+        out.encodings.push(Encoding::AllNull as u8);
+        out.stats.nulls += page.null_count() as u64;
+    }
+    // Zone maps of whole documents serve nobody.
+    out.meta.bytes_min.clear();
+    out.meta.bytes_max.clear();
+    let mut done = out.finish(&spec.ty);
+    (done.meta.min, done.meta.max) = (None, None);
+    let mut write = |name: String, ty: &LogicalType, pages: &[Column]| -> Result<pb::ColumnMeta> {
+        let part = ColumnSpec { uid: 0, name, ty: ty.clone(), nullable: true, indexes: Vec::new() };
+        let mut part = encode(&part, pages, options)?;
+        shift(&mut part.meta, done.bytes.len() as u64);
+        // Nobody plans by the values of a path.
+        part.meta.hll.clear();
+        done.bytes.extend_from_slice(&part.bytes);
+        Ok(part.meta)
+    };
+    let rest = write(spec.name.clone(), &LogicalType::Varbinary(None), &parts.rest)?;
+    let mut written = vec![pb::JsonPart { path: Vec::new(), column: Some(rest), nulls: None }];
+    for (path, leaf) in paths.into_iter().zip(&parts.leaves) {
+        let name = format!("{}.{}", spec.name, path.join("."));
+        let column = Some(write(name.clone(), &leaf.ty, &leaf.pages)?);
+        let nulls = if leaf.nulls.is_empty() { None } else { Some(write(name, &LogicalType::Boolean, &leaf.nulls)?) };
+        written.push(pb::JsonPart { path, column, nulls });
+    }
+    done.meta.parts = written;
+    Ok(Some(done))
+}
+
+/// Moves what an entry of the footer points at, so many bytes on.
+pub fn shift(meta: &mut pb::ColumnMeta, by: u64) {
+    meta.offset += by;
+    meta.dict_offset += by;
+    meta.indexes.iter_mut().for_each(|index| index.offset += by);
+    for part in &mut meta.parts {
+        part.column.iter_mut().chain(&mut part.nulls).for_each(|part| shift(part, by));
+    }
 }
 
 /// `None` when a value needs more than 64 bits.

@@ -16,7 +16,7 @@ use common_base::{Result, bail, ensure, err};
 use super::bitpack::Int;
 use super::fsst::Encoder;
 use super::node::{Encoding, Node, read_node, write_node};
-use super::{alp, binary, ints};
+use super::{alp, binary, ints, words};
 
 /// The values of an integer-like array as `i64`; a NULL slot repeats the value before it, so that it costs nothing.
 /// `None` when the type is not integer-like or a value does not fit.
@@ -109,7 +109,7 @@ pub fn encode_with(array: &dyn Array, symbols: Option<&Encoder>, out: &mut Vec<u
             let (lengths, children) = list_parts(list.offsets(), nulls, &[list.values().clone()])?;
             write_node(out, rows, nulls, |out| {
                 write_lengths(&lengths, out)?;
-                encode(&children[0], out)?;
+                encode_child(&children[0], out)?;
                 Ok((Encoding::List, 0, 0))
             })
         }
@@ -118,8 +118,8 @@ pub fn encode_with(array: &dyn Array, symbols: Option<&Encoder>, out: &mut Vec<u
             let (lengths, children) = list_parts(map.offsets(), nulls, &[map.keys().clone(), map.values().clone()])?;
             write_node(out, rows, nulls, |out| {
                 write_lengths(&lengths, out)?;
-                encode(&children[0], out)?;
-                encode(&children[1], out)?;
+                encode_child(&children[0], out)?;
+                encode_child(&children[1], out)?;
                 Ok((Encoding::Map, 0, 0))
             })
         }
@@ -127,12 +127,20 @@ pub fn encode_with(array: &dyn Array, symbols: Option<&Encoder>, out: &mut Vec<u
             let columns = array.as_struct().columns();
             write_node(out, rows, nulls, |out| {
                 for column in columns {
-                    encode(column, out)?;
+                    encode_child(column, out)?;
                 }
                 Ok((Encoding::Struct, 0, 0))
             })
         }
         other => bail!(Internal, "no encoding for {other}"),
+    }
+}
+
+/// Values inside of others.
+fn encode_child(array: &dyn Array, out: &mut Vec<u8>) -> Result<Encoding> {
+    match array.as_binary_view_opt() {
+        Some(strings) => words::encode(strings, out),
+        None => encode(array, out),
     }
 }
 
@@ -270,6 +278,7 @@ pub fn decode(node: &Node, ty: &DataType) -> Result<ArrayRef> {
             };
             Arc::new(BooleanArray::new(bits, nulls))
         }
+        DataType::BinaryView if node.head.encoding == Encoding::Words => words::decode(node)?,
         DataType::BinaryView => {
             if node.head.encoding != Encoding::Fsst {
                 expect(node, Encoding::Binary)?;

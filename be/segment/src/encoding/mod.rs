@@ -7,6 +7,7 @@ pub mod bitpack;
 pub mod fsst;
 pub mod ints;
 pub mod node;
+pub mod words;
 
 pub use node::Encoding;
 

@@ -43,13 +43,15 @@ pub enum Encoding {
     Fsst = 12,
     /// Floats as scaled integers, and exceptions.
     Alp = 13,
+    /// Byte strings as numbers of distinct ones, inside of nested values.
+    Words = 14,
 }
 
 impl Encoding {
     /// The encoding of a number found in a file.
     pub fn from_byte(b: u8) -> Result<Self> {
         use Encoding::*;
-        [AllNull, Const, For, Delta, Rle, Fixed, Bits, Binary, List, Struct, Map, ConstFixed, Fsst, Alp]
+        [AllNull, Const, For, Delta, Rle, Fixed, Bits, Binary, List, Struct, Map, ConstFixed, Fsst, Alp, Words]
             .get(usize::from(b))
             .copied()
             .ok_or_else(|| err!(Corruption, "unknown encoding {b}"))
@@ -73,6 +75,7 @@ impl Encoding {
             ConstFixed => "constant fixed",
             Fsst => "symbols",
             Alp => "scaled floats",
+            Words => "words",
         }
     }
 }

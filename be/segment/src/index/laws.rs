@@ -62,7 +62,7 @@ fn segment(columns: &[(LogicalType, Vec<Scalar>)], indexes: &[IndexSpec]) -> Arc
         nullable: true,
         indexes: indexes.to_vec(),
     };
-    let options = EncodeOptions { compression: Compression::Lz4, page_rows: PAGE };
+    let options = EncodeOptions { compression: Compression::Lz4, page_rows: PAGE, flat_json: None };
     let mut writer = SegmentWriter::create(&fs, Path::new("/s"), columns.iter().enumerate().map(spec).collect(), options).unwrap();
     for (ty, values) in columns {
         let build = |values: &[Scalar]| {

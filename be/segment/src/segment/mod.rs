@@ -9,5 +9,5 @@ pub mod writer;
 
 pub use filter::{ChunkFilter, ColumnFilter, DynamicFilter};
 pub use reader::{Segment, SegmentOptions};
-pub use scan::{ScanColumn, ScanFilter, ScanMetrics, ScanResidual, ScanSpec, SegmentScan, relabel};
+pub use scan::{Compute, ScanColumn, ScanFilter, ScanMetrics, ScanResidual, ScanSpec, SegmentScan, relabel};
 pub use writer::{SegmentSummary, SegmentWriter, SortKeys};

@@ -28,7 +28,7 @@ const BITMAP_SELECTIVITY: u64 = 8;
 impl Segment {
     /// Whether the indexes of a stored column rule a page out for a condition on values of type `ty`.
     pub(super) fn ruled_out(&self, column: usize, ty: &LogicalType, page: usize, kind: &PredicateKind) -> Result<Option<Pruned>> {
-        let meta = &self.columns()[column];
+        let meta = &self.stored()[column];
         if meta.indexes.is_empty() || !same_keys(meta.ty(), ty) {
             return Ok(None);
         }
@@ -50,7 +50,7 @@ impl Segment {
 
     /// The rows that a bitmap index leaves for a condition; `None` when there is none or it leaves too many.
     pub(super) fn bitmap_rows(&self, column: usize, ty: &LogicalType, kind: &PredicateKind) -> Result<Option<RoaringBitmap>> {
-        let meta = &self.columns()[column];
+        let meta = &self.stored()[column];
         let Some(index) = meta.indexes.iter().find(|i| i.kind == IndexKind::Bitmap) else { return Ok(None) };
         if !same_keys(meta.ty(), ty) {
             return Ok(None);
@@ -72,7 +72,7 @@ impl Segment {
 
     /// Checks every page of the indexes of a column.
     pub(super) fn verify_indexes(&self, column: usize) -> Result<()> {
-        for index in &self.columns()[column].indexes {
+        for index in &self.stored()[column].indexes {
             for page in 0..index.pages() {
                 let body = self.index_page(column, index, page)?;
                 if index.kind != IndexKind::Bitmap {
@@ -87,7 +87,7 @@ impl Segment {
     }
 
     fn index_place(&self, column: usize, index: &IndexMeta, page: usize) -> String {
-        let name = &self.columns()[column].spec.name;
+        let name = &self.stored()[column].spec.name;
         format!("reading page {page} of the {} index of column {name} of {} at offset {}", index.kind.name(), self.path().display(), index.page_offsets[page])
     }
 

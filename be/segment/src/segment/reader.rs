@@ -12,6 +12,7 @@ use common_types::{Bounds, Column, Dict, LogicalType, Repr};
 use proto_messages::{Message, segment as pb};
 
 use crate::column::ColumnMeta;
+use crate::column::flat_json::{Access, Choice, Leaf, Parts, join};
 use crate::column::meta::Kind;
 use crate::column::reader::{decode_dict, decode_page};
 use crate::index::short_key::ShortKeys;
@@ -39,7 +40,12 @@ pub struct Segment {
     version: u32,
     rows: u32,
     page_rows: usize,
+    /// The columns of the table, then the parts of those that are taken apart.
     columns: Vec<ColumnMeta>,
+    /// How many are columns of the table.
+    width: usize,
+    /// The paths of columns that are taken apart, by column.
+    paths: Vec<Option<Choice>>,
     sort_columns: Vec<u32>,
     short_key: Option<pb::ShortKeyIndex>,
     short_keys: OnceLock<Arc<ShortKeys>>,
@@ -64,11 +70,20 @@ impl Segment {
         let page_rows = footer.page_rows as usize;
         ensure!(page_rows > 0, Corruption, "segment says pages of 0 rows");
         let rows = u32::try_from(footer.rows).map_err(|_| err!(Corruption, "segment says {} rows", footer.rows))?;
-        let columns = footer
+        let mut columns = footer
             .columns
             .iter()
             .map(|c| ColumnMeta::from_proto(c, footer.rows, page_rows, file_len))
             .collect::<Result<Vec<_>>>()?;
+        let width = columns.len();
+        for (at, meta) in footer.columns.iter().enumerate().filter(|(_, c)| !c.parts.is_empty()) {
+            let parts = parts_of(meta, &mut columns, footer.rows, page_rows, file_len)?;
+            columns[at].parts = Some(parts);
+        }
+        let whole = columns[..width].iter().find(|c| c.kind == Kind::FlatJson && c.parts.is_none());
+        ensure!(whole.is_none(), Corruption, "column {} lacks its parts", whole.map_or("", |c| c.spec.name.as_str()));
+        let tree = |c: &ColumnMeta| c.parts.as_ref().map(|p| Choice::from_paths(p.leaves.iter().map(|l| l.path.as_slice())));
+        let paths = columns[..width].iter().map(tree).collect();
         Ok(Self {
             id: NEXT_FILE.fetch_add(1, Ordering::Relaxed),
             path: path.to_owned(),
@@ -80,6 +95,8 @@ impl Segment {
             short_keys: OnceLock::new(),
             dicts: columns.iter().map(|_| OnceLock::new()).collect(),
             columns,
+            width,
+            paths,
             min_key: footer.min_key.to_vec(),
             max_key: footer.max_key.to_vec(),
             file,
@@ -121,11 +138,15 @@ impl Segment {
     }
     /// The columns, in file order.
     pub fn columns(&self) -> &[ColumnMeta] {
+        &self.columns[..self.width]
+    }
+    /// The columns and behind them the parts of JSON columns: what positions of scans count.
+    pub fn stored(&self) -> &[ColumnMeta] {
         &self.columns
     }
     /// Position of a column by its number.
     pub fn position_of(&self, uid: u64) -> Option<usize> {
-        self.columns.iter().position(|c| c.spec.uid == uid)
+        self.columns().iter().position(|c| c.spec.uid == uid)
     }
     /// Exact bounds of an integer-like column; `None` when it has no value or is not one.
     pub fn bounds(&self, column: usize) -> Option<Bounds> {
@@ -143,6 +164,18 @@ impl Segment {
     pub fn memory_size(&self) -> usize {
         size_of::<Self>() + self.columns.iter().map(ColumnMeta::memory_size).sum::<usize>()
     }
+    /// Who answers for a path of keys in a JSON column.
+    pub fn json_access(&self, column: usize, path: &[String]) -> Access {
+        self.columns[column].parts.as_ref().map_or(Access::Whole, |parts| parts.access(path))
+    }
+
+    /// Stored bytes of a page, those of its parts if it is made of such.
+    pub(super) fn stored_bytes_of(&self, column: usize, page: usize) -> u64 {
+        let len = |at: usize| self.columns[at].page_len(page) as u64;
+        let parts = self.columns[column].parts.as_ref();
+        parts.map_or_else(|| len(column), |p| len(p.rest) + p.leaves.iter().map(|l| len(l.column) + l.nulls.map_or(0, len)).sum::<u64>())
+    }
+
     /// Drops its pages from the cache: the file will not be read again.
     pub fn forget(&self) {
         self.cache.forget_file(self.id);
@@ -215,8 +248,18 @@ impl Segment {
         })
     }
 
+    /// Documents from their parts.
+    fn join_page(&self, paths: &Choice, parts: &Parts, page: usize, end: usize) -> Result<Column> {
+        let read = |column: usize| self.page_ahead(column, page, end.min(page + 1), &mut ReadAhead::default());
+        let leaves = parts.leaves.iter().map(|l| Ok((read(l.column)?, l.nulls.map(read).transpose()?))).collect::<Result<Vec<_>>>()?;
+        join(&read(parts.rest)?, &leaves, paths)
+    }
+
     fn read_page(&self, column: usize, page: usize, end: usize, ahead: &mut ReadAhead) -> Result<Column> {
         let meta = &self.columns[column];
+        if let (Some(parts), Some(Some(paths))) = (&meta.parts, self.paths.get(column)) {
+            return self.join_page(paths, parts, page, end);
+        }
         let (offset, len) = (meta.page_offsets[page], meta.page_len(page));
         if !ahead.covers(offset, len) {
             // Read as many of the wanted pages as fit one bounded read.
@@ -264,6 +307,30 @@ impl ReadAhead {
     fn covers(&self, offset: u64, len: usize) -> bool {
         offset >= self.offset && offset + len as u64 <= self.offset + self.bytes.len() as u64
     }
+}
+
+/// The parts of a JSON column, whose entries go behind `all`.
+fn parts_of(meta: &pb::ColumnMeta, all: &mut Vec<ColumnMeta>, rows: u64, page_rows: usize, file_len: u64) -> Result<Parts> {
+    let name = &meta.name;
+    let mut add = |part: &pb::ColumnMeta| -> Result<usize> {
+        let part = ColumnMeta::from_proto(part, rows, page_rows, file_len)?;
+        ensure!(part.kind != Kind::FlatJson, Corruption, "a part of column {name} has parts");
+        all.push(part);
+        Ok(all.len() - 1)
+    };
+    let missing = || err!(Corruption, "column {name} lacks a part");
+    let (rest, leaves) = meta.parts.split_first().ok_or_else(missing)?;
+    let rest = add(rest.column.as_ref().ok_or_else(missing)?)?;
+    let leaves = leaves
+        .iter()
+        .map(|part| {
+            ensure!(!part.path.is_empty(), Corruption, "a part of column {name} has no path");
+            let column = add(part.column.as_ref().ok_or_else(missing)?)?;
+            let nulls = part.nulls.as_ref().map(&mut add).transpose()?;
+            Ok(Leaf { path: part.path.clone(), column, nulls })
+        })
+        .collect::<Result<_>>()?;
+    Ok(Parts { rest, leaves })
 }
 
 fn read_footer(file: &dyn ReadableFile, file_len: u64) -> Result<(pb::Footer, u32)> {

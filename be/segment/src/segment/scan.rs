@@ -28,6 +28,14 @@ pub enum ScanColumn {
     Stored(usize, LogicalType),
     /// A column the segment was written without.
     Constant(Scalar, LogicalType),
+    /// Values of this type computed from a stored column (and one that says which of them are JSON null).
+    Computed { from: usize, nulls: Option<usize>, ty: LogicalType, compute: Arc<dyn Compute> },
+}
+
+/// Values computed from those of a column.
+pub trait Compute: std::fmt::Debug + Send + Sync {
+    /// One value for each of the column; `nulls` marks the rows whose value is JSON null.
+    fn compute(&self, column: &Column, nulls: Option<&Column>) -> Result<Column>;
 }
 
 /// A condition on one column of the scan.
@@ -169,17 +177,19 @@ impl Segment {
     /// Starts a scan of a row range.
     pub fn scan(self: &Arc<Self>, spec: Arc<ScanSpec>, rows: Range<u32>) -> Result<SegmentScan> {
         for column in &spec.columns {
-            if let ScanColumn::Stored(at, _) = column {
-                ensure!(*at < self.columns().len(), Internal, "segment has {} columns, not {}", self.columns().len(), at + 1);
+            if let ScanColumn::Stored(at, _) | ScanColumn::Computed { from: at, .. } = column {
+                ensure!(*at < self.stored().len(), Internal, "segment has {} columns, not {}", self.stored().len(), at + 1);
             }
         }
         let width = spec.columns.len();
         let cost = |column: usize| match &spec.columns[column] {
             ScanColumn::Constant(..) => 0.01,
-            ScanColumn::Stored(at, ty) => match self.columns()[*at].kind {
+            ScanColumn::Computed { .. } => 50.0,
+            ScanColumn::Stored(at, ty) => match self.stored()[*at].kind {
                 crate::column::meta::Kind::Integer | crate::column::meta::Kind::Dictionary => 1.0,
                 crate::column::meta::Kind::Plain if ty.fixed_width().is_some() => 1.5,
                 crate::column::meta::Kind::Plain => 10.0,
+                crate::column::meta::Kind::FlatJson => 100.0,
             },
         };
         let filters = spec.filters.iter().map(|f| FilterState::new(f.clone(), cost(f.column), false)).collect();
@@ -268,7 +278,8 @@ impl SegmentScan {
                 let nulls = if value.is_null() { rows as u64 } else { 0 };
                 Zone { min: value.clone(), max: value.clone(), nulls, rows: rows as u64 }
             }
-            ScanColumn::Stored(at, _) => self.segment.columns()[*at].zone(page, rows),
+            ScanColumn::Stored(at, _) => self.segment.stored()[*at].zone(page, rows),
+            ScanColumn::Computed { .. } => Zone::unknown(),
         }
     }
 
@@ -473,19 +484,50 @@ impl SegmentScan {
             return Ok(loaded.clone());
         }
         let page = current.page;
-        let loaded = match &self.spec.columns[column] {
+        let spec = self.spec.clone();
+        let loaded = match &spec.columns[column] {
             ScanColumn::Constant(value, ty) => Column::constant(value.clone(), ty.clone(), self.segment.rows_of_page(page)),
-            ScanColumn::Stored(at, ty) => {
-                // Read ahead when this column is read page after page (or is the first thing read).
-                let sequential = self.last_page[column] == usize::MAX || self.last_page[column] + 1 == page;
-                let end = if sequential { self.end_row.div_ceil(self.segment.page_rows()) } else { page + 1 };
-                self.last_page[column] = page;
-                self.spec.metrics.bytes_read.fetch_add(self.segment.columns()[*at].page_len(page) as u64, Ordering::Relaxed);
-                relabel(self.segment.page_ahead(*at, page, end, &mut self.ahead[column])?, ty)?
+            ScanColumn::Stored(at, ty) => relabel(self.stored_page(column, *at, page)?, ty)?,
+            ScanColumn::Computed { from, nulls, compute, .. } => {
+                let (values, nulls) = self.computed_from(column, *from, *nulls, page)?;
+                compute.compute(&values, nulls.as_ref())?
             }
         };
         current.columns[column] = Some(loaded.clone());
         Ok(loaded)
+    }
+
+    fn stored_page(&mut self, column: usize, at: usize, page: usize) -> Result<Column> {
+        // Read ahead when this column is read page after page (or is the first thing read).
+        let sequential = self.last_page[column] == usize::MAX || self.last_page[column] + 1 == page;
+        let end = if sequential { self.end_row.div_ceil(self.segment.page_rows()) } else { page + 1 };
+        self.last_page[column] = page;
+        self.spec.metrics.bytes_read.fetch_add(self.segment.stored_bytes_of(at, page), Ordering::Relaxed);
+        self.segment.page_ahead(at, page, end, &mut self.ahead[column])
+    }
+
+    fn computed_from(&mut self, column: usize, from: usize, nulls: Option<usize>, page: usize) -> Result<(Column, Option<Column>)> {
+        let values = self.stored_page(column, from, page)?;
+        Ok((values, nulls.map(|at| self.segment.page(at, page)).transpose()?))
+    }
+
+    /// A column of the selected rows `emitted..emitted + len` of the current page. What is computed is computed for these alone.
+    fn selected(&mut self, current: &mut CurrentPage, column: usize, len: usize) -> Result<Column> {
+        let spec = self.spec.clone();
+        let (from, selected) = (current.emitted, &current.selected);
+        let cut = |page: &Column| match selected {
+            Selected::Range(range) => page.slice(range.start + from, len),
+            Selected::Rows(rows) => page.gather(&rows[from..from + len]),
+        };
+        if let (ScanColumn::Computed { from: at, nulls, compute, .. }, None) = (&spec.columns[column], &current.columns[column]) {
+            let (values, nulls) = self.computed_from(column, *at, *nulls, current.page)?;
+            return compute.compute(&cut(&values), nulls.as_ref().map(&cut).as_ref());
+        }
+        let loaded = self.load(current, column)?;
+        Ok(match &current.selected {
+            Selected::Range(range) => loaded.slice(range.start + from, len),
+            Selected::Rows(rows) => loaded.gather(&rows[from..from + len]),
+        })
     }
 
     /// The next chunk of the current page; `None` when it is used up.
@@ -502,11 +544,7 @@ impl SegmentScan {
         let mut columns = Vec::with_capacity(self.spec.output.len());
         let spec = self.spec.clone();
         for &column in &spec.output {
-            let page = self.load(&mut current, column)?;
-            columns.push(match &current.selected {
-                Selected::Range(range) => page.slice(range.start + current.emitted, len),
-                Selected::Rows(rows) => page.gather(&rows[current.emitted..current.emitted + len]),
-            });
+            columns.push(self.selected(&mut current, column, len)?);
         }
         current.emitted += len;
         self.current = Some(current);

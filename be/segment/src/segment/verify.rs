@@ -9,7 +9,7 @@ impl Segment {
     /// Fails with the file, the place and the offset of the first damage found. Pages do not go through the cache.
     pub fn verify(&self) -> Result<()> {
         self.verify_head().with_context(|| format!("reading the head of {} at offset 0", self.path().display()))?;
-        for column in 0..self.columns().len() {
+        for column in 0..self.stored().len() {
             self.dict(column)?;
             let mut ahead = ReadAhead::default();
             let mut nulls = 0;
@@ -17,7 +17,7 @@ impl Segment {
                 let found = self.read_uncached(column, page, self.pages(), &mut ahead)?;
                 nulls += found.null_count() as u64;
             }
-            let meta = &self.columns()[column];
+            let meta = &self.stored()[column];
             self.verify_indexes(column)?;
             ensure!(
                 nulls == meta.nulls,

@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use common_base::fs::{FileSystem, WritableFile};
-use common_base::{Result, ResultExt, ensure};
+use common_base::{Result, ResultExt, ensure, fail_point};
 use proto_messages::{Message, segment as pb};
 
+use crate::column::writer::shift;
 use crate::column::{ColumnSpec, EncodeOptions, EncodedColumn, encode_column};
 use crate::index::short_key::ShortKeyBuilder;
 use crate::page::{Compression, write_page};
@@ -76,9 +77,7 @@ impl SegmentWriter {
     pub fn append(&mut self, column: EncodedColumn, rows: u64) -> Result<()> {
         let EncodedColumn { bytes, mut meta } = column;
         ensure!(*self.rows.get_or_insert(rows) == rows, Internal, "column {} has {rows} rows, others {:?}", meta.name, self.rows);
-        meta.offset += self.offset;
-        meta.dict_offset += self.offset;
-        meta.indexes.iter_mut().for_each(|index| index.offset += self.offset);
+        shift(&mut meta, self.offset);
         self.file.append(&bytes)?;
         self.offset += bytes.len() as u64;
         self.columns.push(meta);
@@ -119,7 +118,9 @@ impl SegmentWriter {
         tail.extend_from_slice(&CURRENT.to_le_bytes());
         tail.extend_from_slice(&MAGIC);
         self.file.append(&tail)?;
-        self.file.sync().context("syncing a segment file")?;
+        if fail_point!("planted.segment.unsynced")?.is_none() {
+            self.file.sync().context("syncing a segment file")?;
+        }
         Ok(SegmentSummary { rows, bytes: self.offset + tail.len() as u64, min_key: keys.min, max_key: keys.max })
     }
 }

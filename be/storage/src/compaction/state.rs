@@ -1,7 +1,6 @@
 //! What compactions run, were asked for and have happened.
 
-use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::{BTreeMap, VecDeque};
 
 use common_base::ids::TabletId;
 use parking_lot::Mutex;
@@ -42,40 +41,37 @@ impl CompactionType {
 /// Compactions of an engine.
 #[derive(Debug, Default)]
 pub(crate) struct Compactions {
-    base: AtomicUsize,
-    cumulative: AtomicUsize,
-    update: AtomicUsize,
+    running: Mutex<BTreeMap<TabletId, CompactionType>>,
     pub asked: Mutex<VecDeque<(TabletId, CompactionKind)>>,
 }
 
 impl Compactions {
-    /// Counts one as running until the guard is dropped.
-    pub fn begin(&self, of: CompactionType) -> Running<'_> {
-        let counter = self.counter(of);
-        counter.fetch_add(1, Ordering::Relaxed);
-        Running(counter)
+    /// One runs until the guard is dropped; a tablet has one at a time.
+    pub fn begin(&self, tablet: TabletId, of: CompactionType) -> Running<'_> {
+        self.running.lock().insert(tablet, of);
+        Running { all: self, tablet }
     }
 
     /// How many run.
     pub fn running(&self, of: CompactionType) -> u64 {
-        self.counter(of).load(Ordering::Relaxed) as u64
+        self.running.lock().values().filter(|t| **t == of).count() as u64
     }
 
-    fn counter(&self, of: CompactionType) -> &AtomicUsize {
-        match of {
-            CompactionType::Base => &self.base,
-            CompactionType::Cumulative => &self.cumulative,
-            CompactionType::Update => &self.update,
-        }
+    /// Those that run.
+    pub fn all_running(&self) -> Vec<(TabletId, CompactionType)> {
+        self.running.lock().iter().map(|(id, of)| (*id, *of)).collect()
     }
 }
 
 /// A compaction that runs.
-pub(crate) struct Running<'a>(&'a AtomicUsize);
+pub(crate) struct Running<'a> {
+    all: &'a Compactions,
+    tablet: TabletId,
+}
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.all.running.lock().remove(&self.tablet);
     }
 }
 

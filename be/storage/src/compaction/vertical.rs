@@ -50,7 +50,8 @@ pub(super) fn merge(tablet: &Arc<Tablet>, schema: &TabletSchema, inputs: &[Arc<R
     let combines = if combines_rows(schema.keys) { Combine::of_schema(schema, &tablet.shared().functions)? } else { Vec::new() };
     let mut merge = Merge { schema, runs, combines, segment_rows, memory: tablet.shared().compaction_tracker.empty_guard() };
     let order = merge.order()?;
-    let options = EncodeOptions { compression: schema.compression, page_rows: page_rows_for((bytes.iter().sum::<u64>() / input_rows) as usize) };
+    let page_rows = page_rows_for((bytes.iter().sum::<u64>() / input_rows) as usize);
+    let options = EncodeOptions { compression: schema.compression, page_rows, flat_json: schema.flat_json };
     let mut segments = Vec::with_capacity(order.keys.len());
     for _ in &order.keys {
         let (ordinal, path) = writer.next_segment()?;

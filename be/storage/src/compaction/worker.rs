@@ -70,7 +70,7 @@ impl StorageEngine {
             Some(run) => {
                 let of = CompactionType::of(&tablet, base);
                 let (outcomes, ..) = tablet.shared().metrics.compactions(of);
-                let running = tablet.shared().compactions.begin(of);
+                let running = tablet.shared().compactions.begin(id, of);
                 let outcome = outcomes.count(compact(&tablet, run, of)).map(|()| true);
                 drop(running);
                 tablet.note_compaction(base, outcome.is_ok());
@@ -122,6 +122,11 @@ impl StorageEngine {
     fn has_memory_to_compact(&self) -> bool {
         let tracker = &self.shared().compaction_tracker;
         tracker.headroom() >= self.shared().settings.compaction_bytes as i64 && tracker.parent().is_none_or(|p| p.consumed() <= p.limit() / 5 * 4)
+    }
+
+    /// The compactions that run now.
+    pub fn running_compactions(&self) -> Vec<(TabletId, CompactionType)> {
+        self.shared().compactions.all_running()
     }
 
     /// What is going on, for operators.

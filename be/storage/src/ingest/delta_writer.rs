@@ -157,6 +157,10 @@ impl Inner {
                 ensure!(column.null_count() == 0, InvalidArgument, "column {} cannot be NULL", spec.name);
             }
         }
+        // Rows that are converted were let in by the load that wrote them.
+        if let Some(shape) = self.shape.as_ref().filter(|_| self.txn != TxnId(0)) {
+            shape.check_keys(&self.schema, chunk.columns(), chunk.rows(), self.tablet.shared().settings.primary_key_bytes_max)?;
+        }
         let mut state = self.state.lock();
         if let Some(failure) = &state.failure {
             return Err(failure.clone());

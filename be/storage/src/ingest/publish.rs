@@ -81,7 +81,8 @@ fn publish_group(dir: &crate::data_dir::DataDir, txn: TxnId, group: &[(Arc<Table
                 }
                 return Ok(None);
             }
-            let gap = tablet.is_converting() && *version > versions.max() + 1;
+            let fills_gaps = tablet.is_converting() || tablet.primary().is_none() && fail_point!("planted.publish.gap")?.is_some();
+            let gap = fills_gaps && *version > versions.max() + 1;
             let versions = if gap {
                 let filler = Rowset::new(filler(tablet, (versions.max() + 1, *version - 1)), tablet.dir().clone(), tablet.shared().clone())?;
                 let filled = versions.with_filler(filler.clone())?;

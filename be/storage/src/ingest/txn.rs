@@ -111,11 +111,12 @@ impl StorageEngine {
         crate::rowset::writer::RowsetWriter::new(&tablet).finish(txn, (0, 0), Some(predicate))
     }
 
-    /// A rowset without rows: what a load gives a tablet that got none of its rows but changes version with the others.
-    pub fn prepare_empty(&self, txn: TxnId, tablet: TabletId) -> Result<PendingRowset> {
-        let tablet = self.tablets().get(tablet)?;
-        tablet.check()?;
-        crate::rowset::writer::RowsetWriter::new(&tablet).finish(txn, (0, 0), None)
+    /// Rowsets without rows: what a load gives tablets that got none of its rows but change version with the others. A tablet that
+    /// has something of the transaction already, or is gone, is passed over: its publication says what is the matter.
+    pub fn commit_empty(&self, txn: TxnId, tablets: &[TabletId]) -> Result<()> {
+        let wanting = tablets.iter().filter_map(|id| self.tablets().find(*id)).filter(|t| t.check().is_ok() && !t.pending.lock().contains_key(&txn));
+        let empty = wanting.map(|t| crate::rowset::writer::RowsetWriter::new(&t).finish(txn, (0, 0), None)).collect::<Result<Vec<_>>>()?;
+        self.commit(empty).map(drop)
     }
 }
 

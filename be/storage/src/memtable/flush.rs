@@ -70,7 +70,7 @@ pub fn write_columns(
     source: &(dyn Fn(usize) -> Column + Sync),
     threads: usize,
 ) -> Result<SegmentSummary> {
-    let options = EncodeOptions { compression: schema.compression, page_rows: page_rows_for(sorted.row_bytes) };
+    let options = EncodeOptions { compression: schema.compression, page_rows: page_rows_for(sorted.row_bytes), flat_json: schema.flat_json };
     let specs = schema.specs();
     let mut writer = SegmentWriter::create(fs, path, specs.clone(), options)?;
     let rows = sorted.rows;

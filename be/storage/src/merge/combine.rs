@@ -53,6 +53,10 @@ impl Combine {
             "HLL_UNION" => union("hll_union"),
             "BITMAP_UNION" => union("bitmap_union"),
             "PERCENTILE_UNION" => union("percentile_union"),
+            "AGG_STATE_UNION" => match &column.ty {
+                LogicalType::State(state) => union(&format!("{}_union", state.function)),
+                other => bail!(Corruption, "column {} of states has type {other}", column.name),
+            },
             other => bail!(NotSupported, "column {}: aggregation {other} is not supported yet", column.name),
         }
     }

@@ -38,6 +38,9 @@ impl Applied {
     pub fn record(&self, tablet: &Tablet, version: i64, batch: &mut MetaBatch) -> Result<()> {
         let meta = tablet.dir().meta();
         meta.put_rowset(batch, self.rowset.meta())?;
+        if fail_point!("planted.deletes.lost")?.is_some() {
+            return Ok(());
+        }
         for (rowset, segment, rows) in &self.deletes {
             meta.put_delete_vector(batch, rowset.meta(), *segment, version, rows)?;
         }

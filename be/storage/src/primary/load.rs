@@ -1,7 +1,7 @@
 //! What the rows of a load into a primary-key tablet are: whole rows or some columns, upserts or deletes, conditional or not.
 
 use common_base::{Result, ensure};
-use common_types::{LogicalType, Scalar, wire};
+use common_types::{Column, LogicalType, Scalar, wire};
 use proto_messages::tablet::PrimaryLoad;
 
 use crate::tablet::TabletSchema;
@@ -63,6 +63,32 @@ impl LoadShape {
         !self.missing.is_empty() || !self.kept.is_empty()
     }
 
+    /// Refuses rows with longer keys. A key is as long as its values; a text that others follow ends with two bytes more.
+    pub fn check_keys(&self, schema: &TabletSchema, columns: &[Column], rows: usize, bytes_max: usize) -> Result<()> {
+        let mut fixed = 0;
+        let mut texts = Vec::new();
+        let mut last = false;
+        for key in super::key_columns(schema) {
+            last = false;
+            match schema.columns[key].ty.fixed_width() {
+                Some(width) => fixed += width,
+                None => {
+                    let at = self.columns.iter().position(|c| *c == key).and_then(|at| columns.get(at));
+                    texts.extend(at.and_then(Column::str_view));
+                    last = true;
+                }
+            }
+        }
+        let ends = 2 * texts.len().saturating_sub(usize::from(last));
+        let longest = (0..rows).map(|row| texts.iter().map(|t| t.get(row).len()).sum::<usize>()).max().unwrap_or(0) + fixed + ends;
+        ensure!(
+            rows == 0 || longest <= bytes_max,
+            InvalidArgument,
+            "primary key size exceed the limit: a key takes {longest} bytes, more than primary_key_limit_size = {bytes_max}"
+        );
+        Ok(())
+    }
+
     /// The schema of the segments that hold the rows as they come.
     pub fn segment_schema(&self, schema: &TabletSchema) -> TabletSchema {
         if !self.is_partial() {
@@ -86,3 +112,26 @@ pub fn restrict(schema: &TabletSchema, columns: &[usize]) -> TabletSchema {
 
 /// The type of the operations column.
 pub const OP_TYPE: LogicalType = LogicalType::TinyInt;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testkit::column;
+
+    #[test]
+    fn longer_keys_are_refused() {
+        let mut schema = TabletSchema::from_proto(&crate::primary::tests::create(Vec::new()).schema.expect("a schema"), None).expect("a schema");
+        let shape = LoadShape::new(&schema, None).expect("whole rows");
+        let columns = [
+            column(&LogicalType::Int, [Scalar::Int(1), Scalar::Int(2)].into_iter()),
+            column(&LogicalType::varchar(), [Scalar::string("a"), Scalar::string("x".repeat(124))].into_iter()),
+        ];
+        let check = |schema: &TabletSchema, max: usize| shape.check_keys(schema, &columns, 2, max);
+        check(&schema, 4).expect("an INT");
+        check(&schema, 3).expect_err("an INT takes four bytes");
+        schema.columns[1].key = true;
+        check(&schema, 128).expect("the last text has no end");
+        let error = check(&schema, 127).expect_err("one byte more");
+        assert!(error.message().contains("a key takes 128 bytes"), "{error}");
+    }
+}

@@ -14,12 +14,12 @@ use proto_messages::tablet as pb;
 use crate::StorageEngine;
 use crate::testkit::{Machine, column, create_request, publish, spec};
 
-const TABLET: u64 = 7;
+pub(crate) const TABLET: u64 = 7;
 
-type Row = (Option<String>, Option<i128>);
-type Model = BTreeMap<i32, Row>;
+pub(crate) type Row = (Option<String>, Option<i128>);
+pub(crate) type Model = BTreeMap<i32, Row>;
 
-fn create(sort_key: Vec<u32>) -> pb::CreateTablet {
+pub(crate) fn create(sort_key: Vec<u32>) -> pb::CreateTablet {
     let mut request = create_request(TABLET);
     let schema = request.schema.as_mut().unwrap();
     schema.keys = pb::KeysModel::Primary.into();
@@ -39,7 +39,7 @@ fn decimal(v: Option<i128>) -> Scalar {
 
 /// One row of a load: key, operation, values.
 #[derive(Clone, Debug)]
-struct Change {
+pub(crate) struct Change {
     key: i32,
     delete: bool,
     v: Option<String>,
@@ -47,7 +47,7 @@ struct Change {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Form {
+pub(crate) enum Form {
     Whole,
     WithOp,
     /// `k, v` only.
@@ -79,7 +79,7 @@ fn chunk_of(form: Form, changes: &[Change]) -> Chunk {
     Chunk::new(columns, changes.len())
 }
 
-fn expect(model: &mut Model, form: Form, changes: &[Change]) {
+pub(crate) fn expect(model: &mut Model, form: Form, changes: &[Change]) {
     for c in changes {
         match form {
             Form::WithOp if c.delete => drop(model.remove(&c.key)),
@@ -102,7 +102,7 @@ fn write(engine: &StorageEngine, txn: u64, form: Form, changes: &[Change], per_c
     write_to(engine, TABLET, txn, form, changes, per_chunk)
 }
 
-fn write_to(engine: &StorageEngine, tablet: u64, txn: u64, form: Form, changes: &[Change], per_chunk: usize) -> common_base::Result<()> {
+pub(crate) fn write_to(engine: &StorageEngine, tablet: u64, txn: u64, form: Form, changes: &[Change], per_chunk: usize) -> common_base::Result<()> {
     let writer = engine.open_writer_as(TabletId(tablet), TxnId(txn), None, load_of(form))?;
     for part in changes.chunks(per_chunk) {
         writer.write(chunk_of(form, part))?;
@@ -115,7 +115,7 @@ fn rows(engine: &StorageEngine, version: i64) -> common_base::Result<Vec<(i32, R
     rows_of(engine, TABLET, version)
 }
 
-fn rows_of(engine: &StorageEngine, tablet: u64, version: i64) -> common_base::Result<Vec<(i32, Row)>> {
+pub(crate) fn rows_of(engine: &StorageEngine, tablet: u64, version: i64) -> common_base::Result<Vec<(i32, Row)>> {
     let mut out = Vec::new();
     for morsel in engine.tablet(TabletId(tablet))?.read(version, &spec())?.morsels {
         for chunk in morsel.scan()? {
@@ -139,7 +139,7 @@ fn check(engine: &StorageEngine, version: i64, model: &Model, what: &str) {
     assert!(got == want, "rows at version {version} {what}");
 }
 
-fn random_changes(rng: &mut Rng, keys: u64) -> Vec<Change> {
+pub(crate) fn random_changes(rng: &mut Rng, keys: u64) -> Vec<Change> {
     (0..rng.range(1..400))
         .map(|_| Change {
             key: rng.range(0..keys) as i32,

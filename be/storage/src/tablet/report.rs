@@ -11,6 +11,8 @@ pub struct TabletReport {
     pub bytes: u64,
     pub rowsets: u32,
     pub bad: bool,
+    /// Why: the file and the place in it, when it is damaged.
+    pub bad_reason: String,
     /// Its history is still to come.
     pub converting: bool,
     pub schema_version: u32,

@@ -1,6 +1,6 @@
 //! The schema of a tablet, unpacked from its message.
 
-use be_segment::{ColumnSpec, Compression, IndexSpec};
+use be_segment::{ColumnSpec, Compression, FlatJson, IndexSpec};
 use common_base::{Result, ensure, err};
 use common_types::{LogicalType, Scalar};
 use proto_messages::tablet as pb;
@@ -33,6 +33,8 @@ pub struct TabletSchema {
     /// Leading sort columns in the short-key index.
     pub short_key_columns: usize,
     pub compression: Compression,
+    /// How JSON columns are taken apart; `None` = they stay whole.
+    pub flat_json: Option<FlatJson>,
 }
 
 fn index_spec(index: &pb::ColumnIndex) -> Result<IndexSpec> {
@@ -47,8 +49,8 @@ fn index_spec(index: &pb::ColumnIndex) -> Result<IndexSpec> {
 }
 
 impl TabletSchema {
-    /// Checks and unpacks a message.
-    pub fn from_proto(schema: &pb::TabletSchema) -> Result<Self> {
+    /// Checks and unpacks a message; `flat_json` is for tables that do not say.
+    pub fn from_proto(schema: &pb::TabletSchema, flat_json: Option<FlatJson>) -> Result<Self> {
         let columns = schema
             .columns
             .iter()
@@ -80,6 +82,10 @@ impl TabletSchema {
             short_key_columns: (schema.short_key_columns as usize).min(sort_key.len()),
             sort_key,
             compression: Compression::parse(&schema.compression)?,
+            flat_json: schema.flat_json.as_ref().map_or(flat_json, |own| {
+                let how = FlatJson { nulls_max: own.nulls_max, share_min: own.share_min, paths_max: own.paths_max as usize };
+                own.enable.then_some(how)
+            }),
             columns,
         })
     }

@@ -44,11 +44,12 @@ impl Tablet {
         let schema = create.schema.as_ref().ok_or_else(|| err!(InvalidArgument, "tablet {} has no schema", create.tablet_id))?;
         let initial = create.initial_version.max(1);
         let primary = schema.keys == i32::from(KeysModel::Primary);
+        let parsed = TabletSchema::from_proto(schema, shared.settings.flat_json)?;
         Ok(Arc::new(Self {
             id: TabletId(create.tablet_id),
             dir,
             shared,
-            schema: RwLock::new(Arc::new(TabletSchema::from_proto(schema)?)),
+            schema: RwLock::new(Arc::new(parsed)),
             create: RwLock::new(Arc::new(create)),
             versions: RwLock::new(Arc::new(Versions::new(initial))),
             pending: Mutex::default(),
@@ -93,10 +94,10 @@ impl Tablet {
         *self.create.write() = Arc::new(create);
     }
 
-    /// The header as it is stored.
+    /// The header as it is stored. That it is bad is not: a restart looks at its files anew.
     pub(crate) fn header(&self) -> TabletMeta {
         let create = (**self.create.read()).clone();
-        TabletMeta { create: Some(create), data_dir: self.dir.path().display().to_string(), bad: self.bad().is_some(), oldest_version: self.versions().oldest(), ..Default::default() }
+        TabletMeta { create: Some(create), data_dir: self.dir.path().display().to_string(), oldest_version: self.versions().oldest(), ..Default::default() }
     }
 
     /// Why it cannot be used, if so.
@@ -139,6 +140,9 @@ impl Tablet {
     /// Takes the right to compact; false when somebody has it.
     pub(crate) fn begin_compaction(&self) -> bool {
         !self.compacting.swap(true, Ordering::SeqCst)
+    }
+    pub(crate) fn is_compacting(&self) -> bool {
+        self.compacting.load(Ordering::SeqCst)
     }
     pub(crate) fn end_compaction(&self) {
         self.compacting.store(false, Ordering::SeqCst);
@@ -187,13 +191,15 @@ impl Tablet {
         let waiting = if self.is_converting() { self.pending.lock().values().map(|r| r.versions().1).max().unwrap_or(0) } else { 0 };
         let sum = |f: fn(&proto_messages::tablet::RowsetMeta) -> u64| versions.current().iter().map(|r| f(r.meta())).sum();
         let statistics = with_statistics.then(|| self.statistics().inspect_err(|e| self.note_failure(e)).ok()).flatten();
+        let bad = self.bad();
         TabletReport {
             tablet_id: self.id.0,
             version: versions.max().max(waiting),
             rows: sum(|m| m.rows) - versions.current().iter().map(|r| r.deleted_rows()).sum::<u64>(),
             bytes: sum(|m| m.bytes),
             rowsets: versions.current().len() as u32,
-            bad: self.bad().is_some(),
+            bad: bad.is_some(),
+            bad_reason: bad.unwrap_or_default(),
             converting: self.is_converting(),
             schema_version: self.schema().version,
             dir: self.dir.path().display().to_string(),

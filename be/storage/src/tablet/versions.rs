@@ -15,8 +15,18 @@ pub struct Versions {
     oldest: i64,
     /// Visible rowsets in version order, without gap or overlap.
     current: Vec<Arc<Rowset>>,
-    /// Rowsets replaced by compaction, with the time; older versions still need them.
-    stale: Vec<(i64, Arc<Rowset>)>,
+    /// Rowsets that were replaced; older versions still need them.
+    stale: Vec<Stale>,
+}
+
+/// A rowset that was replaced by compaction or by a copy.
+#[derive(Clone, Debug)]
+pub struct Stale {
+    pub rowset: Arc<Rowset>,
+    /// When.
+    pub at_ms: i64,
+    /// The newest version then: what later ones deleted of its rows (primary keys) it does not know.
+    until: i64,
 }
 
 impl Versions {
@@ -48,8 +58,8 @@ impl Versions {
         &self.current
     }
 
-    /// Replaced rowsets with the time they were.
-    pub fn stale(&self) -> &[(i64, Arc<Rowset>)] {
+    /// Replaced rowsets.
+    pub fn stale(&self) -> &[Stale] {
         &self.stale
     }
 
@@ -106,8 +116,8 @@ impl Versions {
         let same = self.current[at..at + old.len()].iter().zip(old).all(|(a, b)| Arc::ptr_eq(a, b));
         let covers = new.versions() == (first.versions().0, last.versions().1);
         ensure!(same && covers, Internal, "rowset {:?} does not cover what it replaces", new.versions());
-        let mut next = self.clone();
-        next.stale.extend(next.current.splice(at..at + old.len(), [new]).map(|r| (now_ms, r)));
+        let (mut next, until) = (self.clone(), self.max());
+        next.stale.extend(next.current.splice(at..at + old.len(), [new]).map(|rowset| Stale { rowset, at_ms: now_ms, until }));
         Ok(next)
     }
 
@@ -127,22 +137,22 @@ impl Versions {
         let mut next = Self::new(self.initial).with_appended(&rowsets)?;
         ensure!(next.max() >= self.max(), Unavailable, "a history up to {} cannot replace one up to {}", next.max(), self.max());
         next.stale = self.stale.clone();
-        next.stale.extend(self.current.iter().map(|r| (now_ms, r.clone())));
+        next.stale.extend(self.current.iter().map(|r| Stale { rowset: r.clone(), at_ms: now_ms, until: self.max() }));
         Ok(next)
     }
 
     /// The rowsets from after a version to the newest; `None` when none of them begins there.
     pub fn after(&self, version: i64) -> Option<Vec<Arc<Rowset>>> {
         let mut path = Vec::new();
-        self.walk(version + 1, self.max(), &mut path).then_some(path)
+        self.walk(version + 1, self.max(), None, &mut path).then_some(path)
     }
 
     /// Without replaced rowsets older than `before_ms`, which are returned.
     pub fn without_stale(&self, before_ms: i64) -> (Self, Vec<Arc<Rowset>>) {
         let mut next = self.clone();
-        let (gone, kept) = next.stale.into_iter().partition(|(at, _)| *at < before_ms);
+        let (gone, kept): (Vec<_>, Vec<_>) = next.stale.into_iter().partition(|s| s.at_ms < before_ms);
         next.stale = kept;
-        (next, gone.into_iter().map(|(_, r)| r).collect())
+        (next, gone.into_iter().map(|s| s.rowset).collect())
     }
 
     /// The rowsets that together are exactly version `version`, in version order.
@@ -155,23 +165,25 @@ impl Versions {
             return Ok(self.current.clone());
         }
         let mut path = Vec::new();
-        if version >= self.oldest && self.walk(self.initial + 1, version, &mut path) {
+        if version >= self.oldest && self.walk(self.initial + 1, version, Some(version), &mut path) {
             return Ok(path);
         }
         bail!(Unavailable, "version {version} was compacted away, the newest is {}", self.max())
     }
 
-    /// Depth first, the widest rowset first: compactions nest, so this seldom turns back.
-    fn walk(&self, start: i64, version: i64, path: &mut Vec<Arc<Rowset>>) -> bool {
+    /// Depth first, the widest rowset first: compactions nest, so this seldom turns back. `read_at` leaves out rowsets that do not
+    /// know all that is deleted at that version.
+    fn walk(&self, start: i64, version: i64, read_at: Option<i64>, path: &mut Vec<Arc<Rowset>>) -> bool {
         if start == version + 1 {
             return true;
         }
-        let all = self.current.iter().chain(self.stale.iter().map(|(_, r)| r));
+        let stale = self.stale.iter().filter(|s| read_at.is_none_or(|v| v <= s.until)).map(|s| &s.rowset);
+        let all = self.current.iter().chain(stale);
         let mut next: Vec<_> = all.filter(|r| r.versions().0 == start && r.versions().1 <= version && r.meta().valid_from <= version).collect();
         next.sort_by_key(|r| std::cmp::Reverse(r.versions().1));
         for rowset in next {
             path.push(rowset.clone());
-            if self.walk(rowset.versions().1 + 1, version, path) {
+            if self.walk(rowset.versions().1 + 1, version, read_at, path) {
                 return true;
             }
             path.pop();

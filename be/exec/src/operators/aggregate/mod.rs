@@ -37,16 +37,23 @@ pub(super) struct Spec {
     pub calls: Vec<AggregateCall>,
     pub merges_input: bool,
     pub emits_states: bool,
+    /// All rows of a group go into one table, which stays whole.
+    pub whole: bool,
 }
 
 /// Ends the child's chain in the aggregation and starts the next with its groups.
 pub fn build(b: &mut PipelineBuilder<'_>, node: &PlanNode, op: &AggregateNode) -> Result<OpenChain> {
-    let chain = b.build_child(node)?;
+    let mut chain = b.build_child(node)?;
     let group_by = b.exprs(&op.group_by)?;
     let registry = b.query.env.registry.clone();
     let calls = op.calls.iter().map(|c| wire::aggregate_from_proto(c, &registry)).collect::<Result<Vec<_>>>()?;
     if let Some(call) = calls.iter().find(|c| c.distinct && c.function.function.distinct_matters) {
         bail!(NotSupported, "{}(DISTINCT) must be rewritten by the planner", call.function.name());
+    }
+    // The values of a group that are put in order have no state that could meet another: one table takes all rows.
+    let whole = calls.iter().any(|c| !c.order_by.is_empty());
+    if whole {
+        chain.max_drivers = 1;
     }
     let phase = op.phase();
     let spec = Arc::new(Spec {
@@ -55,6 +62,7 @@ pub fn build(b: &mut PipelineBuilder<'_>, node: &PlanNode, op: &AggregateNode) -
         calls,
         merges_input: matches!(phase, AggregatePhase::Final | AggregatePhase::Merge),
         emits_states: matches!(phase, AggregatePhase::Partial | AggregatePhase::Merge),
+        whole,
     });
     let spread_memory = Mutex::new(MemReserve::new(&spec.query.memory));
     let shared = Arc::new(Shared { spec, spread_memory, locals: Mutex::default(), partitions: (0..PARTITIONS).map(|_| Mutex::default()).collect(), spread: AtomicBool::new(false), next: AtomicUsize::new(0) });
@@ -135,7 +143,7 @@ impl Sink for AggregateSink {
         self.rows_in += chunk.rows() as u64;
         let Some(table) = &mut self.table else { bail!(Internal, "aggregation after its end") };
         table.add(&chunk)?;
-        if table.groups() > LOCAL_GROUPS_MAX {
+        if table.groups() > LOCAL_GROUPS_MAX && !self.shared.spec.whole {
             self.spreads += 1;
             self.shared.spread(table)?;
         }
