@@ -24,7 +24,7 @@ use tracing::info;
 
 use crate::{
     adapt::{exchange_over_grpc::PeerTransport, filters_over_grpc::RemoteFilters, scan_from_storage::StorageScans, sink_to_peers::PeerSinks, tablet_writers::TabletWriters},
-    config::{self, StorageRoots}, http,
+    config::{self, StorageRoots}, cpu::CpuUse, http,
     identity::Identity,
     memory_watch::MemoryWatch,
     metrics::Metrics,
@@ -87,18 +87,25 @@ pub struct Parts {
     pub shutdown: Shutdown,
     /// Triggered when no further fragments are taken.
     pub leaving: Shutdown,
+    /// Triggered when the leader has been told so.
+    pub told: Shutdown,
+    /// Triggered when no further fragments are taken.
+    pub closed: Shutdown,
     /// Something the frontend should know at once.
     pub report_now: tokio::sync::Notify,
     /// A pass over all files is to begin.
     pub scrub_now: std::sync::atomic::AtomicBool,
     /// See [`Seams::process`].
     pub process: fn() -> ProcessFacts,
+    pub cpu: Mutex<CpuUse>,
     /// See [`Seams::thread_list`].
     pub thread_list: fn() -> Vec<ThreadFacts>,
     /// See [`Seams::log_file`].
     pub log_file: Option<PathBuf>,
     /// Where load error logs are kept.
     pub error_logs: PathBuf,
+    /// Rows that loads refused and were asked to keep, by database, label and transaction.
+    pub rejected_records: PathBuf,
     /// Where bodies of loads are that must be here as a whole.
     pub spool: PathBuf,
 }
@@ -127,19 +134,30 @@ impl Parts {
 }
 
 impl App {
-    /// Takes no further fragments and waits until what runs here has ended, at most for some time: peers and clients are served
-    /// meanwhile.
+    /// Says that it leaves, takes no further fragments once frontends know, and waits until what runs here has ended, at most for some
+    /// time: peers and clients are served meanwhile.
     pub async fn leave(&self, limit: std::time::Duration) {
         self.parts.leaving.trigger();
         let busy = || !self.parts.queries.lock().is_empty() || self.parts.metrics.loads_running.get() > 0;
-        let mut left = limit;
-        let step = std::time::Duration::from_millis(50);
-        while busy() && !left.is_zero() {
+        // The next heartbeat tells the leader, and the leader the other frontends: they send nothing more here, and do not take the
+        // backend for lost. What comes until then is done, for a refusal would fail it.
+        if self.parts.identity.leader_address().is_some() {
+            let _ = tokio::time::timeout(FAREWELL.min(limit), self.parts.told.wait()).await;
+            tokio::time::sleep(SPREAD.min(limit)).await;
+        }
+        self.parts.closed.trigger();
+        let (mut waited, step) = (std::time::Duration::ZERO, std::time::Duration::from_millis(50));
+        while busy() && waited < limit {
             tokio::time::sleep(step).await;
-            left = left.saturating_sub(step);
+            waited += step;
         }
     }
 }
+
+/// A backend that leaves waits so long for a heartbeat: a little more than the time between two of them.
+const FAREWELL: std::time::Duration = std::time::Duration::from_secs(6);
+/// The leader's word reaches the other frontends within this time.
+const SPREAD: std::time::Duration = std::time::Duration::from_millis(300);
 
 /// Starts a backend; returns when it serves.
 pub async fn start(set: &Arc<ConfigSet>, home: &Path, seams: Seams, shutdown: Shutdown) -> Result<App> {
@@ -257,12 +275,16 @@ pub async fn start(set: &Arc<ConfigSet>, home: &Path, seams: Seams, shutdown: Sh
         ports,
         shutdown: shutdown.clone(),
         leaving: Shutdown::new(),
+        told: Shutdown::new(),
+        closed: Shutdown::new(),
         report_now: tokio::sync::Notify::new(),
         scrub_now: false.into(),
         process,
+        cpu: Mutex::default(),
         thread_list,
         log_file,
         error_logs: first.join("error_log"),
+        rejected_records: first.join("rejected_record"),
         spool: first.join("load_spool"),
     });
     crate::metrics::watch(&parts);
@@ -327,12 +349,14 @@ async fn upkeep(parts: Arc<Parts>, set: Arc<ConfigSet>) {
     while parts.shutdown.sleep(INTERVAL).await {
         round += 1;
         let (storage, fs, logs) = (parts.storage.clone(), parts.fs.clone(), parts.error_logs.clone());
+        let rejected = parts.rejected_records.clone();
         let keep_ms = i64::try_from(set.get(&config::ERROR_LOG_HOURS).saturating_mul(3_600_000)).unwrap_or(i64::MAX);
         let before_ms = parts.clock.now_ms().saturating_sub(keep_ms);
         let done = common_base::runtime::blocking("storage upkeep", move || {
             if round % ROUNDS_PER_SWEEP == 0 {
                 let garbage = storage.collect_garbage();
                 let logs = stream_load::bad_rows::remove_old(&*fs, &logs, before_ms)?;
+                stream_load::bad_rows::remove_old_rejected(&*fs, &rejected, before_ms)?;
                 info!(?garbage, logs, "swept");
             }
             storage.sweep_stale();
@@ -372,7 +396,13 @@ fn storage_settings(set: &ConfigSet, limit: u64, page_cache: u64) -> StorageSett
         trash_expire_ms: set.get(&config::TRASH_EXPIRE).as_millis() as i64,
         stale_sweep_ms: set.get(&config::STALE_SWEEP).as_millis() as i64,
         max_versions: set.get(&config::TABLET_MAX_VERSIONS),
+        primary_key_bytes_max: set.get(&config::PRIMARY_KEY_LIMIT_SIZE),
         compaction_min_rowsets: set.get(&config::COMPACTION_MIN_ROWSETS),
+        flat_json: set.get(&config::ENABLE_JSON_FLAT).then(|| be_segment::FlatJson {
+            nulls_max: set.get(&config::JSON_FLAT_NULL_FACTOR),
+            share_min: set.get(&config::JSON_FLAT_SPARSITY_FACTOR),
+            paths_max: set.get(&config::JSON_FLAT_COLUMN_MAX),
+        }),
         ..settings
     }
 }

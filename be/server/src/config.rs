@@ -34,10 +34,20 @@ config_keys! {
     pub QUERY_MEMORY_PERCENT: Percent = "query_max_memory_limit_percent", "80", fixed;
     /// Versions a tablet may have that compaction has not merged yet; loads beyond it are refused.
     pub TABLET_MAX_VERSIONS: usize = "tablet_max_versions", "1000", fixed;
+    /// Bytes of the longest key a load may bring to a table with a primary key.
+    pub PRIMARY_KEY_LIMIT_SIZE: usize = "primary_key_limit_size", "128", fixed;
     /// Seconds that rowsets replaced by a compaction stay readable.
     pub STALE_SWEEP: Duration = "tablet_rowset_stale_sweep_time_sec", "1800", fixed;
     /// Rowsets of a tablet that make a compaction worthwhile.
     pub COMPACTION_MIN_ROWSETS: usize = "min_cumulative_compaction_num_singleton_deltas", "5", fixed;
+    /// Whether JSON columns are stored in parts: frequent paths as columns of their own. Tables may say otherwise (`flat_json.enable`).
+    pub ENABLE_JSON_FLAT: bool = "enable_json_flat", "true", fixed;
+    /// A JSON column with a greater share of NULLs stays whole.
+    pub JSON_FLAT_NULL_FACTOR: f64 = "json_flat_null_factor", "0.3", fixed;
+    /// A path in a smaller share of the documents stays in them.
+    pub JSON_FLAT_SPARSITY_FACTOR: f64 = "json_flat_sparsity_factor", "0.3", fixed;
+    /// Paths of one column that are stored apart.
+    pub JSON_FLAT_COLUMN_MAX: usize = "json_flat_column_max", "100", fixed;
     /// Threads that run queries; 0 = one a core.
     pub EXEC_THREADS: usize = "pipeline_exec_thread_pool_thread_num", "0", fixed;
     /// Seconds between reports of tablets and disks to the frontend.

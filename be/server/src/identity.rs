@@ -64,11 +64,27 @@ impl Identity {
             }
         }
         let mut known = self.known.write();
+        if beat.probe && known.cluster_id == 0 {
+            bail!(Unavailable, "this backend has not heard from the leader yet");
+        }
         if known.cluster_id != 0 && known.cluster_id != beat.cluster_id {
             bail!(Unauthenticated, "this backend belongs to cluster {}, the heartbeat came from cluster {}", known.cluster_id, beat.cluster_id);
         }
         if self.token.get().is_some_and(|mine| mine != beat.token) {
             bail!(Unauthenticated, "the heartbeat does not carry the token of this backend's cluster");
+        }
+        if known.node_id != 0 && known.node_id != beat.node_id && beat.backends.contains(&known.node_id) {
+            // Under two names it would hold two replicas of a tablet in one place, and drop those of one name as unknown to the other.
+            bail!(
+                InvalidArgument,
+                "this is backend {} of the cluster already and cannot be backend {} ({}) as well: drop one of them, or empty the storage directories of a copy",
+                known.node_id,
+                beat.node_id,
+                beat.be_host
+            );
+        }
+        if beat.probe {
+            return Ok(());
         }
         if beat.epoch < known.leader.epoch {
             bail!(NotLeader, "a newer leader (term {}) is known, the heartbeat is of term {}", known.leader.epoch, beat.epoch);
@@ -93,6 +109,11 @@ impl Identity {
     pub fn leader_address(&self) -> Option<String> {
         let known = self.known.read();
         (known.leader.rpc_port != 0).then(|| format!("{}:{}", known.leader.host, known.leader.rpc_port))
+    }
+
+    /// The leader as it is known now.
+    pub fn leader(&self) -> Leader {
+        self.known.read().leader.clone()
     }
 
     /// The leader's rpc address. After a start the next heartbeat brings it, which is waited for.

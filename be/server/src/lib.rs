@@ -6,11 +6,13 @@
 mod adapt;
 pub mod app;
 pub mod config;
+mod cpu;
 mod disks;
 mod files;
 mod http;
 mod identity;
 mod inspect;
+mod leader;
 mod memory_watch;
 mod metrics;
 mod report;

@@ -108,6 +108,11 @@ pub async fn catch_up(parts: &Parts, request: CatchUpRequest) -> CatchUpReply {
 async fn reach(parts: &Parts, wanted: &CatchUpTablet) -> Result<i64> {
     let id = TabletId(wanted.tablet_id);
     let mut failure = err!(Unavailable, "tablet {id} has no other replica with version {}", wanted.version);
+    if wanted.renew {
+        if let Some(tablet) = parts.storage.tablets().find(id).filter(|t| t.check().is_ok()) {
+            tablet.mark_bad("the cluster has it made again");
+        }
+    }
     // A replica that is lost or bad has nothing, and is made anew as soon as a source answers.
     let newest = || parts.storage.tablets().find(id).filter(|t| t.check().is_ok() && !t.is_converting()).map_or(0, |t| t.versions().max());
     for source in &wanted.sources {
@@ -115,7 +120,7 @@ async fn reach(parts: &Parts, wanted: &CatchUpTablet) -> Result<i64> {
         if have >= wanted.version {
             return Ok(have);
         }
-        match fetch(parts, FetchTabletRequest { tablet_id: id.0, after: have, version: wanted.version }, source).await {
+        match fetch(parts, FetchTabletRequest { tablet_id: id.0, after: have, version: wanted.version }, source, &wanted.dir).await {
             Ok(version) => {
                 tracing::info!(tablet = %id, from = have, to = version, source, "a replica has caught up");
                 return Ok(version);
@@ -127,7 +132,7 @@ async fn reach(parts: &Parts, wanted: &CatchUpTablet) -> Result<i64> {
     if have >= wanted.version { Ok(have) } else { Err(failure) }
 }
 
-async fn fetch(parts: &Parts, request: FetchTabletRequest, source: &str) -> Result<i64> {
+async fn fetch(parts: &Parts, request: FetchTabletRequest, source: &str, dir: &str) -> Result<i64> {
     let id = TabletId(request.tablet_id);
     let lost = |e: Status| status::from_grpc(&e, source);
     let mut pieces = parts.pool.be_peer(source)?.fetch_tablet(request).await.map_err(lost)?.into_inner();
@@ -141,8 +146,9 @@ async fn fetch(parts: &Parts, request: FetchTabletRequest, source: &str) -> Resu
                 return blocking("install a tablet's copy", move || storage.install_copy(complete)).await;
             }
             Some(Kind::Head(head)) => {
+                let dir = dir.to_owned();
                 let begun = blocking("begin a tablet's copy", move || {
-                    head.create.iter().filter(|_| head.whole).try_for_each(|create| storage.renew_tablet(create))?;
+                    head.create.iter().filter(|_| head.whole).try_for_each(|create| storage.renew_tablet(create, &dir))?;
                     storage.begin_copy(id, head.whole, head.schema.as_ref())
                 });
                 Some(begun.await?)

@@ -41,6 +41,7 @@ const TABLETS: [u64; 2] = [11, 12];
 #[derive(Default)]
 struct Seen {
     be: String,
+    asked: &'static str,
     begun: Vec<String>,
     committed: Vec<LoadCommitRequest>,
     aborted: Vec<String>,
@@ -50,6 +51,25 @@ struct Seen {
 struct Frontend {
     seen: Arc<Mutex<Seen>>,
     pool: Arc<RpcPool>,
+    /// Calls that are never answered.
+    mute: &'static str,
+}
+
+impl Frontend {
+    async fn answers(&self, call: &str) {
+        if self.mute == call {
+            std::future::pending().await
+        }
+    }
+
+    /// Serves; the port.
+    async fn serve(self, net: &Arc<dyn Net>, shutdown: &Shutdown) -> u16 {
+        let listener = net.bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (routes, stop) = (Routes::new(FeServiceServer::new(self)), shutdown.clone());
+        common_base::runtime::spawn("fe", async move { common_rpc::serve(listener, routes, async move { stop.wait().await }).await });
+        port
+    }
 }
 
 type Answer<T> = Result<Response<T>, Status>;
@@ -62,6 +82,8 @@ impl FeService for Frontend {
 
     async fn load_begin(&self, request: Request<LoadBeginRequest>) -> Answer<LoadBeginReply> {
         let request = request.into_inner();
+        self.seen.lock().asked = "begin";
+        self.answers("begin").await;
         let mut seen = self.seen.lock();
         if seen.begun.contains(&request.label) {
             let e = common_base::err!(LabelExists, "Label [{}] has already been used.", request.label);
@@ -73,6 +95,8 @@ impl FeService for Frontend {
 
     async fn load_plan(&self, request: Request<LoadPlanRequest>) -> Answer<LoadPlanReply> {
         let request = request.into_inner();
+        self.seen.lock().asked = "plan";
+        self.answers("plan").await;
         let scan = Op::FileScan(FileScanNode {
             source: request.source,
             format: Some(FileFormat {
@@ -114,6 +138,8 @@ impl FeService for Frontend {
 
     async fn load_commit(&self, request: Request<LoadCommitRequest>) -> Answer<LoadReply> {
         let request = request.into_inner();
+        self.seen.lock().asked = "commit";
+        self.answers("commit").await;
         let (version, be) = {
             let mut seen = self.seen.lock();
             seen.committed.push(request.clone());
@@ -137,7 +163,7 @@ impl FeService for Frontend {
 }
 
 fn columns() -> Vec<ScanColumn> {
-    let column = |uid, name: &str| ScanColumn { uid, name: name.to_owned(), r#type: Some(wire::type_to_proto(&LogicalType::varchar())), nullable: true, before: None };
+    let column = |uid, name: &str| ScanColumn { uid, name: name.to_owned(), r#type: Some(wire::type_to_proto(&LogicalType::varchar())), nullable: true, before: None, json_path: None };
     vec![column(1, "k"), column(2, "v")]
 }
 
@@ -163,15 +189,16 @@ struct Cluster {
 
 impl Cluster {
     async fn start() -> Self {
+        Self::with_frontend("").await
+    }
+
+    /// Its frontend never answers one kind of call.
+    async fn with_frontend(mute: &'static str) -> Self {
         let net: Arc<dyn Net> = Arc::new(TokioNet);
         let pool = RpcPool::new(net.clone(), TokenSource::new(TOKEN), std::time::Duration::from_secs(5));
         let seen: Arc<Mutex<Seen>> = Arc::default();
-        let listener = net.bind("127.0.0.1:0").await.unwrap();
-        let fe_port = listener.local_addr().unwrap().port();
         let shutdown = Shutdown::new();
-        let stop = shutdown.clone();
-        let routes = Routes::new(FeServiceServer::new(Frontend { seen: seen.clone(), pool: pool.clone() }));
-        common_base::runtime::spawn("fe", async move { common_rpc::serve(listener, routes, async move { stop.wait().await }).await });
+        let fe_port = Frontend { seen: seen.clone(), pool: pool.clone(), mute }.serve(&net, &shutdown).await;
 
         let set = Arc::new(ConfigSet::new(config::ALL).unwrap());
         let conf = "be_port = 0\nbe_http_port = 0\nheartbeat_service_port = 0\nbrpc_port = 0\nmem_limit = 1G\n";
@@ -193,19 +220,30 @@ impl Cluster {
         let app = app::start(&set, home.path(), seams, shutdown.clone()).await.unwrap();
         seen.lock().be = format!("127.0.0.1:{}", app.parts.ports.be);
         let cluster = Self { app, pool, seen, shutdown };
-        cluster.beat(7, fe_port).await.unwrap();
-        assert!(cluster.beat(8, fe_port).await.unwrap_err().message().contains("belongs to cluster 7"));
+        cluster.beat(7, fe_port, 1).await.unwrap();
+        assert!(cluster.beat(8, fe_port, 1).await.unwrap_err().message().contains("belongs to cluster 7"));
+        // Known by another name it is refused while the first one stands; afterwards it may have another.
+        let twice = cluster.beat_as(7, 2, &[1, 2], fe_port, 1).await.unwrap_err();
+        assert!(twice.message().contains("this is backend 1 of the cluster already"), "{twice}");
+        cluster.beat_as(7, 2, &[2], fe_port, 1).await.unwrap();
+        cluster.beat_as(7, 1, &[1], fe_port, 1).await.unwrap();
         cluster
     }
 
-    async fn beat(&self, cluster_id: u64, fe_port: u16) -> common_base::Result<()> {
+    async fn beat(&self, cluster_id: u64, fe_port: u16, epoch: u64) -> common_base::Result<()> {
+        self.beat_as(cluster_id, 1, &[1], fe_port, epoch).await
+    }
+
+    /// A heartbeat to the backend `node_id` of these.
+    async fn beat_as(&self, cluster_id: u64, node_id: u64, backends: &[u64], fe_port: u16, epoch: u64) -> common_base::Result<()> {
         let beat = HeartbeatRequest {
             cluster_id,
             token: TOKEN.to_owned(),
-            node_id: 1,
+            node_id,
+            backends: backends.to_vec(),
             fe_host: "127.0.0.1".to_owned(),
             fe_rpc_port: u32::from(fe_port),
-            epoch: 1,
+            epoch,
             be_host: "127.0.0.1".to_owned(),
             ..Default::default()
         };
@@ -326,6 +364,30 @@ async fn a_large_body_and_a_client_that_hangs_up() {
         tokio::task::yield_now().await;
     }
     cluster.shutdown.trigger();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_that_does_not_answer_is_left_for_the_next_one() {
+    for call in ["begin", "plan", "commit"] {
+        let cluster = Cluster::with_frontend(call).await;
+        cluster.create_tablets().await;
+        let begun = std::time::Instant::now();
+        let load = cluster.load("one", "", b"a\t1\n");
+        let election = async {
+            while cluster.seen.lock().asked != call {
+                tokio::task::yield_now().await;
+            }
+            let net: Arc<dyn Net> = Arc::new(TokioNet);
+            let port = Frontend { seen: cluster.seen.clone(), pool: cluster.pool.clone(), mute: "" }.serve(&net, &cluster.shutdown).await;
+            cluster.beat(7, port, 2).await.unwrap();
+        };
+        let (answer, ()) = tokio::join!(load, election);
+        assert_eq!(answer["Status"], "Success", "{call}: {answer}");
+        assert_eq!(cluster.rows(2).await, ["a=1"]);
+        // Sooner than any time-out of a connection or a call.
+        assert!(begun.elapsed() < crate::leader::ATTEMPT, "{call}: {:?}", begun.elapsed());
+        cluster.shutdown.trigger();
+    }
 }
 
 fn gzipped(bytes: &[u8]) -> Vec<u8> {

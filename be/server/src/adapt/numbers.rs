@@ -8,7 +8,7 @@ use common_rpc::{RpcPool, status};
 use parking_lot::Mutex;
 use proto_services::fe_service::TakeNumbersRequest;
 
-use crate::identity::Identity;
+use crate::{identity::Identity, leader::{self, Patience}};
 
 /// Tables whose ranges are remembered.
 const MAX_TABLES: usize = 10_000;
@@ -27,9 +27,8 @@ impl Numbers {
         let got: u64 = taken.iter().map(length).sum();
         let lacking = count as u64 - got;
         if lacking > 0 {
-            let leader = identity.wait_for_leader().await?;
             let request = TakeNumbersRequest { table_id: table, count: lacking };
-            let reply = pool.fe(&leader)?.take_numbers(request).await.map_err(|e| status::from_grpc(&e, &leader))?.into_inner();
+            let reply = leader::ask(Patience::SHORT_CALL, identity, pool, |mut fe| async move { fe.take_numbers(request).await }).await?;
             status::from_message(reply.status)?;
             ensure!(reply.count >= lacking, Internal, "the frontend gave {} numbers instead of {lacking}", reply.count);
             let first = reply.first as i64;

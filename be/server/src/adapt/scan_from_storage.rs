@@ -8,12 +8,12 @@ use std::{
 use arrow::buffer::BooleanBuffer;
 use be_exec::{
     runtime::{filter_hub::FilterSlot, top_n_bound::TopNBound},
-    scan::{MorselReader, ScanProvider, ScanRequest, ScanSource},
+    scan::{MorselReader, ScanColumn, ScanProvider, ScanRequest, ScanSource},
 };
 use be_segment::{ColumnFilter, DynamicFilter, ScanMetrics, Zone};
-use be_storage::{Morsel, MorselScan, ReadColumn, ReadSpec, StorageEngine, TabletRead, read::residual};
+use be_storage::{Morsel, MorselScan, ReadColumn, ReadSpec, StorageEngine, TabletRead, read::{JsonPathRead, residual}};
 use common_base::{Result, ids::TabletId};
-use common_expr::predicate;
+use common_expr::{predicate, scalar_fn::EvalContext};
 use common_types::{Bounds, Chunk, Column, Scalar, compare::compare_scalars};
 use parking_lot::Mutex;
 
@@ -37,7 +37,7 @@ impl ScanProvider for StorageScans {
         }
         let metrics = Arc::new(ScanMetrics::default());
         let spec = ReadSpec {
-            columns: request.columns.iter().map(|c| ReadColumn { uid: c.uid, ty: c.ty.clone(), before: Some(c.before.clone()) }).collect(),
+            columns: request.columns.iter().map(|c| read_column(c, &request.eval)).collect::<Result<_>>()?,
             output: request.output.iter().map(|c| *c as usize).collect(),
             predicates,
             residuals: residual(&rest, &request.eval).into_iter().collect(),
@@ -56,6 +56,11 @@ impl ScanProvider for StorageScans {
         let morsels = reads.into_iter().flat_map(|r| r.morsels).collect();
         Ok(Arc::new(StorageScan { engine: self.engine.clone(), morsels, bounds, rows, metrics }))
     }
+}
+
+fn read_column(column: &ScanColumn, eval: &Arc<EvalContext>) -> Result<ReadColumn> {
+    let path = column.json_path.clone().map(|expr| JsonPathRead::new(expr, eval.clone())).transpose()?;
+    Ok(ReadColumn { uid: column.uid, ty: column.ty.clone(), before: Some(column.before.clone()), path: path.map(Arc::new) })
 }
 
 fn union_bounds(reads: &[TabletRead], column: usize) -> Option<Bounds> {

@@ -1,7 +1,7 @@
 //! Table sinks: rows to the backends that hold their tablets — straight into the writers here, over a stream to others.
 //!
 //! The drivers of one load on this backend share one set of connections; the last driver to finish closes it and learns what was
-//! written where. A replica that fails is left out; a tablet that loses its majority by that fails the load.
+//! written where. A replica that fails is left out; a tablet that is on too few by that fails the load.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -12,7 +12,7 @@ use std::{
 
 use be_exec::{sink::{TableSinkProvider, TableWriter}, util::channel::Channel};
 use be_storage::RoomWait;
-use common_base::{Error, MemGuard, Result, bail, ids::TxnId};
+use common_base::{Error, MemGuard, Result, bail};
 use common_rpc::{RpcPool, status};
 use common_types::{Chunk, Scalar, wire};
 use futures::{FutureExt, future::BoxFuture, stream};
@@ -22,8 +22,8 @@ use proto_services::fe_service::CreatePartitionsRequest;
 use proto_services::be_peer::{WriterChunk, WriterClose, WriterOpen, WriteTabletsRequest, write_tablets_request::Kind};
 use tokio::sync::oneshot;
 
-use super::{numbers::Numbers, tablet_writers::{Sender, TabletWriters}};
-use crate::identity::Identity;
+use super::{numbers::Numbers, tablet_writers::{LoadKey, Sender, TabletWriters, load_key}};
+use crate::{identity::Identity, leader::{self, Patience}};
 
 const QUEUE_BYTES: usize = 16 << 20;
 /// With more tablets rows are gathered before they are split.
@@ -43,7 +43,7 @@ pub struct PeerSinks {
     pub writers: Arc<TabletWriters>,
     pub pool: Arc<RpcPool>,
     pub runtime: tokio::runtime::Handle,
-    pub open: Mutex<HashMap<TxnId, Weak<Shared>>>,
+    pub open: Mutex<HashMap<LoadKey, Weak<Shared>>>,
     /// Drivers that write now.
     pub drivers: Arc<AtomicUsize>,
     pub numbers: Arc<Numbers>,
@@ -62,6 +62,8 @@ pub struct Shared {
     elsewhere: bool,
     /// Those nodes, with the rows they should have got.
     absent: Mutex<BTreeMap<u64, usize>>,
+    /// Replicas of each tablet that must take the load; 0 = a majority.
+    write_quorum: usize,
     drivers: AtomicUsize,
     rows: AtomicUsize,
     bytes: AtomicUsize,
@@ -87,14 +89,14 @@ fn weight(message: &WriteTabletsRequest) -> usize {
 
 impl TableSinkProvider for PeerSinks {
     fn open(&self, query: QueryId, sink: &TableSink, _driver: u32) -> Result<Box<dyn TableWriter>> {
-        let txn = TxnId(sink.txn_id);
+        let key = load_key(sink.txn_id, Some(&query));
         let mut open = self.open.lock();
-        let shared = match open.get(&txn).and_then(Weak::upgrade) {
+        let shared = match open.get(&key).and_then(Weak::upgrade) {
             Some(shared) => shared,
             None => {
                 open.retain(|_, s| s.strong_count() > 0);
-                let shared = Arc::new(self.connect(query, sink, txn)?);
-                open.insert(txn, Arc::downgrade(&shared));
+                let shared = Arc::new(self.connect(query, sink, key)?);
+                open.insert(key, Arc::downgrade(&shared));
                 shared
             }
         };
@@ -110,8 +112,11 @@ impl TableSinkProvider for PeerSinks {
         let request = CreatePartitionsRequest { txn_id: sink.txn_id, db_id: sink.db_id, table_id: sink.table_id, values: values.iter().map(tuple).collect(), overwrite: sink.overwrite };
         let (identity, pool) = (self.identity.clone(), self.pool.clone());
         let call = self.runtime.spawn(async move {
-            let leader = identity.wait_for_leader().await?;
-            let reply = pool.fe(&leader)?.create_partitions(request).await.map_err(|e| status::from_grpc(&e, &leader))?.into_inner();
+            let reply = leader::ask(Patience::LONG_CALL, &identity, &pool, |mut fe| {
+                let request = request.clone();
+                async move { fe.create_partitions(request).await }
+            })
+            .await?;
             status::from_message(reply.status)?;
             Ok(reply.targets)
         });
@@ -127,9 +132,9 @@ impl TableSinkProvider for PeerSinks {
 }
 
 impl PeerSinks {
-    fn connect(&self, query: QueryId, sink: &TableSink, txn: TxnId) -> Result<Shared> {
+    fn connect(&self, query: QueryId, sink: &TableSink, key: LoadKey) -> Result<Shared> {
         let node_id = self.identity.node_id();
-        let senders = self.writers.take_expected(txn);
+        let senders = self.writers.take_expected(key);
         let mut nodes = HashMap::new();
         for tablet in sink.partitions.iter().flat_map(|p| &p.targets).flat_map(|t| &t.tablets) {
             nodes.insert(tablet.tablet_id, tablet.node_ids.clone());
@@ -146,10 +151,10 @@ impl PeerSinks {
             }
         }
         let here = automatic || nodes.values().flatten().any(|n| *n == node_id);
-        let local = here.then(|| self.writers.open(txn, senders, sink));
+        let local = here.then(|| self.writers.open(key, senders, sink));
         let primary = sink.indexes.iter().filter_map(|i| i.schema.as_ref()).any(|s| s.keys == i32::from(KeysModel::Primary));
         let order = (primary && !remotes.is_empty()).then(Mutex::default);
-        Ok(Shared { node_id, nodes: RwLock::new(nodes), local: Mutex::new(local), local_failure: Mutex::default(), remotes, elsewhere, absent: Mutex::default(), drivers: AtomicUsize::new(0), rows: AtomicUsize::new(0), bytes: AtomicUsize::new(0), order })
+        Ok(Shared { node_id, nodes: RwLock::new(nodes), local: Mutex::new(local), local_failure: Mutex::default(), remotes, elsewhere, absent: Mutex::default(), write_quorum: sink.write_quorum as usize, drivers: AtomicUsize::new(0), rows: AtomicUsize::new(0), bytes: AtomicUsize::new(0), order })
     }
 
     fn remote(&self, query: QueryId, sink: &TableSink, node: u64, address: String, senders: usize) -> Remote {
@@ -240,7 +245,8 @@ impl Writer {
         let mut rows: HashMap<u64, Vec<u32>> = HashMap::new();
         let nodes = shared.nodes.read();
         for (row, tablet) in tablets.iter().enumerate() {
-            for node in nodes.get(tablet).into_iter().flatten() {
+            let Some(replicas) = nodes.get(tablet) else { bail!(Internal, "a row for tablet {tablet}, which this load does not know") };
+            for node in replicas {
                 rows.entry(*node).or_default().push(row as u32);
             }
         }
@@ -402,13 +408,13 @@ async fn finish(shared: Arc<Shared>, abort: bool) -> Result<Vec<TabletCommit>> {
         failed.insert(*node, common_base::err!(Unavailable, "backend {node} is not alive"));
     }
     if !abort {
-        check_majorities(&shared, &failed)?;
+        check_quorums(&shared, &failed)?;
     }
     Ok(written)
 }
 
 /// Nobody else knows of rows that reached no replica at all: what was written there is not in the answer.
-fn check_majorities(shared: &Shared, failed: &BTreeMap<u64, Error>) -> Result<()> {
+fn check_quorums(shared: &Shared, failed: &BTreeMap<u64, Error>) -> Result<()> {
     for (node, error) in failed {
         tracing::warn!("replicas on backend {node} did not take the load: {error}");
         if shared.remotes.get(node).is_some_and(|remote| remote.rows.load(Ordering::Acquire) == 0) {
@@ -416,8 +422,12 @@ fn check_majorities(shared: &Shared, failed: &BTreeMap<u64, Error>) -> Result<()
         }
         for (tablet, nodes) in shared.nodes.read().iter().filter(|(_, nodes)| nodes.contains(node)) {
             let good = nodes.iter().filter(|n| !failed.contains_key(n)).count();
-            if good < nodes.len() / 2 + 1 {
-                bail!(Unavailable, "{good} of {} replicas of tablet {tablet} took the load, fewer than a majority: {error}", nodes.len());
+            let (wanted, named) = match shared.write_quorum {
+                0 => (nodes.len() / 2 + 1, "a majority".to_owned()),
+                asked => (asked.min(nodes.len()), format!("the {} that write_quorum asks for", asked.min(nodes.len()))),
+            };
+            if good < wanted {
+                bail!(Unavailable, "{good} of {} replicas of tablet {tablet} took the load, fewer than {named}: {error}", nodes.len());
             }
         }
     }

@@ -1,23 +1,33 @@
-//! Writers of one transaction on this backend, shared by every sender of its rows.
+//! Writers of one load on this backend, shared by every sender of its rows.
 //!
-//! A tablet has one writer per transaction; drivers and peers write into it at once. When the last sender has closed, every
+//! A transaction may have several loads at a time, each into another table; a tablet has one writer, and drivers and peers write into
+//! it at once. When the last sender of a load has closed, every
 //! writer is closed and all rowsets are made durable together; each sender that closed earlier learns nothing more than that its
 //! rows are in, the last one names what was written.
 
 use std::{collections::HashMap, sync::Arc};
 
+use be_exec::runtime::query::query_id;
 use be_storage::{DeltaWriter, LoadMemory, StorageEngine, rowset::writer::PendingRowset};
-use common_base::{Result, bail, err, ids::{TabletId, TxnId}};
+use common_base::{Result, bail, err, ids::{QueryId, TabletId, TxnId}};
 use common_types::Chunk;
 use parking_lot::{Mutex, RwLock};
-use proto_messages::{chunk::TabletCommit, fragment::{IndexSchema, TableSink}, tablet::{PrimaryLoad, TabletSchema}};
+use proto_messages::{chunk::TabletCommit, fragment::{self as pb, IndexSchema, TableSink}, tablet::{PrimaryLoad, TabletSchema}};
+
+/// A load: its transaction, and the query that runs it on all its backends.
+pub type LoadKey = (TxnId, QueryId);
+
+/// The load that a sink belongs to.
+pub fn load_key(txn: u64, query: Option<&pb::QueryId>) -> LoadKey {
+    (TxnId(txn), query.map_or(QueryId(0), query_id))
+}
 
 /// Writers of all running loads.
 pub struct TabletWriters {
     engine: Arc<StorageEngine>,
-    loads: Mutex<HashMap<TxnId, Arc<Load>>>,
+    loads: Mutex<HashMap<LoadKey, Arc<Load>>>,
     /// How many backends send rows of a load, for loads that several of them run.
-    expected: Mutex<HashMap<TxnId, usize>>,
+    expected: Mutex<HashMap<LoadKey, usize>>,
 }
 
 struct Load {
@@ -47,13 +57,13 @@ impl TabletWriters {
     }
 
     /// A load that `senders` backends run begins here.
-    pub fn expect(&self, txn: TxnId, senders: usize) {
-        self.expected.lock().insert(txn, senders);
+    pub fn expect(&self, key: LoadKey, senders: usize) {
+        self.expected.lock().insert(key, senders);
     }
 
     /// What was said of the load; one sender when nothing was.
-    pub fn take_expected(&self, txn: TxnId) -> usize {
-        self.expected.lock().remove(&txn).unwrap_or(1)
+    pub fn take_expected(&self, key: LoadKey) -> usize {
+        self.expected.lock().remove(&key).unwrap_or(1)
     }
 
     /// Loads that are open, and the tablets they write to.
@@ -62,23 +72,27 @@ impl TabletWriters {
         (loads.len(), loads.iter().map(|load| load.writers.read().len()).sum())
     }
 
-    /// A load has ended elsewhere: a sender that never came is not waited for.
+    /// A transaction has ended elsewhere: a sender that never came is not waited for.
     pub fn forget(&self, txn: TxnId) {
-        self.expected.lock().remove(&txn);
-        if let Some(load) = self.loads.lock().remove(&txn) {
+        self.expected.lock().retain(|(of, _), _| *of != txn);
+        self.loads.lock().retain(|(of, _), load| {
+            if *of != txn {
+                return true;
+            }
             load.state.lock().aborted = true;
             load.writers.write().clear();
-        }
+            false
+        });
     }
 
-    /// One of the `senders` of a transaction; the sink says what its rows are.
-    pub fn open(self: &Arc<Self>, txn: TxnId, senders: usize, sink: &TableSink) -> Sender {
+    /// One of the `senders` of a load; the sink says what its rows are.
+    pub fn open(self: &Arc<Self>, key: LoadKey, senders: usize, sink: &TableSink) -> Sender {
         let mut loads = self.loads.lock();
         let schemas = || sink.indexes.iter().filter_map(|i| Some((i.index_id, i.schema.clone()?))).collect();
         let state = || Mutex::new(State { senders: senders.max(1), aborted: false });
         let new = || Arc::new(Load { schemas: schemas(), primary: primary_loads(sink), writers: RwLock::default(), state: state() });
-        let load = loads.entry(txn).or_insert_with(new).clone();
-        Sender { all: self.clone(), txn, load, closed: false }
+        let load = loads.entry(key).or_insert_with(new).clone();
+        Sender { all: self.clone(), key, load, closed: false }
     }
 
     fn writer(&self, load: &Load, txn: TxnId, tablet: TabletId) -> Result<Arc<DeltaWriter>> {
@@ -112,7 +126,7 @@ fn primary_loads(sink: &TableSink) -> HashMap<u64, PrimaryLoad> {
 /// One sender's side.
 pub struct Sender {
     all: Arc<TabletWriters>,
-    txn: TxnId,
+    key: LoadKey,
     load: Arc<Load>,
     closed: bool,
 }
@@ -145,7 +159,7 @@ impl Handle {
 impl Sender {
     /// A handle for writing. None may be in use when the sender closes.
     pub fn handle(&self) -> Handle {
-        Handle { all: self.all.clone(), txn: self.txn, load: self.load.clone() }
+        Handle { all: self.all.clone(), txn: self.key.0, load: self.load.clone() }
     }
 
     /// No more rows from this sender. The last one makes everything durable and gets the list; the others an empty one.
@@ -157,7 +171,7 @@ impl Sender {
         }
         if aborted && !abort {
             // An empty list would read as "no rows came here".
-            bail!(Cancelled, "another sender has given up the load of transaction {}", self.txn);
+            bail!(Cancelled, "another sender has given up the load of transaction {}", self.key.0);
         }
         if !last || aborted {
             return Ok(Vec::new());
@@ -181,7 +195,7 @@ impl Sender {
         state.senders = state.senders.saturating_sub(1);
         state.aborted |= abort;
         if state.senders == 0 {
-            loads.remove(&self.txn);
+            loads.remove(&self.key);
         }
         (state.senders == 0, state.aborted)
     }

@@ -1,4 +1,4 @@
-//! `POST /api/compact` and `GET /api/compaction/show`: compactions by hand, and what a tablet consists of.
+//! `POST /api/compact`, `GET /api/compaction/show` and `/running`: compactions by hand, what a tablet consists of, what runs.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -7,7 +7,7 @@ use axum::{
     http::header,
     response::{IntoResponse, Response},
 };
-use be_storage::{Tablet, compaction::CompactionKind};
+use be_storage::{Tablet, compaction::{CompactionKind, CompactionType}};
 use common_base::{Result, bail, err, ids::TabletId};
 use common_types::datetime;
 use serde_json::{Value, json};
@@ -58,6 +58,34 @@ pub async fn show(State(parts): State<Arc<Parts>>, Query(query): Query<Parameter
     outcome(tablet(&parts, &query).map(|t| state(&t)))
 }
 
+/// The compactions that run now.
+pub async fn running(State(parts): State<Arc<Parts>>) -> Response {
+    let running = parts.storage.running_compactions();
+    let count = |of: CompactionType| running.iter().filter(|(_, t)| *t == of).count();
+    let task = |(id, of): &(TabletId, CompactionType)| {
+        let dir = parts.storage.tablet(*id).map(|t| t.dir().path().display().to_string()).ok();
+        json!({ "tablet_id": id.0, "type": name(*of), "data_dir": dir })
+    };
+    answer(json!({
+        // One at a time in each directory.
+        "max_task_num": parts.storage.dirs().len(),
+        "running_task_num": running.len(),
+        "base_task_num": count(CompactionType::Base),
+        "cumulative_task_num": count(CompactionType::Cumulative),
+        "update_task_num": count(CompactionType::Update),
+        "candidate_num": parts.storage.compaction_state().candidates,
+        "running_tasks": running.iter().map(task).collect::<Vec<_>>(),
+    }))
+}
+
+fn name(of: CompactionType) -> &'static str {
+    match of {
+        CompactionType::Base => "base",
+        CompactionType::Cumulative => "cumulative",
+        CompactionType::Update => "update",
+    }
+}
+
 fn state(tablet: &Tablet) -> Value {
     let versions = tablet.versions();
     let times = tablet.compaction_times();
@@ -71,7 +99,7 @@ fn state(tablet: &Tablet) -> Value {
             format!("{} {} {what} {overlap}", range(r.versions()), r.segment_count())
         })
         .collect();
-    let stale: Vec<String> = versions.stale().iter().map(|(_, r)| range(r.versions())).collect();
+    let stale: Vec<String> = versions.stale().iter().map(|s| range(s.rowset.versions())).collect();
     let time = |ms: i64| {
         let mut text = Vec::new();
         datetime::append_datetime(ms * 1000, &mut text);

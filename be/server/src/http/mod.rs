@@ -1,7 +1,8 @@
-//! The BE's HTTP port: loads, health, metrics, error logs, compactions and verification by hand.
+//! The BE's HTTP port: loads, health, metrics, error logs, headers of tablets, compactions and verification by hand.
 
 mod compaction;
 mod scrub;
+mod tablet_meta;
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -23,6 +24,8 @@ pub fn router(parts: Arc<Parts>) -> Router {
         .route("/mem_tracker", get(mem_tracker))
         .route("/api/compact", post(compaction::compact))
         .route("/api/compaction/show", get(compaction::show))
+        .route("/api/compaction/running", get(compaction::running))
+        .route("/api/meta/header/{tablet_id}", get(tablet_meta::show))
         .route("/api/scrub", get(scrub::show).post(scrub::begin))
         .route("/api/_load_error_log", get(error_log))
         .route("/api/{db}/{table}/_stream_load", put(stream_load::handle))

@@ -4,7 +4,7 @@ use std::{pin::Pin, sync::Arc};
 
 use be_exec::{exchange::{ExchangeKey, ExchangeReceiver}, runtime::query::query_id};
 use be_storage::RoomWait;
-use common_base::{Result, bail, ids::TxnId};
+use common_base::{Result, bail};
 use common_rpc::status;
 use common_types::Chunk;
 use futures::Stream;
@@ -12,7 +12,7 @@ use proto_messages::chunk::{RuntimeFilterMessage, TransmitReply, TransmitRequest
 use proto_services::be_peer::{FetchTabletPiece, FetchTabletRequest, PeerReply, WriteTabletsReply, WriteTabletsRequest, be_peer_server::BePeer, write_tablets_request::Kind};
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::{app::Parts, tablet_copy};
+use crate::{adapt::tablet_writers::load_key, app::Parts, tablet_copy};
 
 /// A query that has not begun here after this long does not come.
 const RECEIVER_WAIT: std::time::Duration = std::time::Duration::from_secs(10);
@@ -126,7 +126,7 @@ async fn write(parts: &Parts, mut messages: Streaming<WriteTabletsRequest>) -> R
         match message.kind {
             Some(Kind::Open(open)) => {
                 node = open.node_id;
-                sender = Some(parts.writers.open(TxnId(open.txn_id), open.senders as usize, &open.sink.unwrap_or_default()));
+                sender = Some(parts.writers.open(load_key(open.txn_id, open.load_id.as_ref()), open.senders as usize, &open.sink.unwrap_or_default()));
             }
             Some(Kind::Chunk(part)) => {
                 let Some(sender) = &sender else { bail!(InvalidArgument, "rows before the load was opened") };

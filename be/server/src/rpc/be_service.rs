@@ -17,7 +17,7 @@ use proto_services::be_service::{
 };
 use tonic::{Request, Response, Status};
 
-use crate::{adapt::filters_over_grpc::QueryFilters, app::Parts, files::describe, report, tablet_copy};
+use crate::{adapt::{filters_over_grpc::QueryFilters, tablet_writers::load_key}, app::Parts, files::describe, report, tablet_copy};
 
 /// How long after its timeout a query is ended here without the frontend's word.
 const TIMEOUT_GRACE: std::time::Duration = std::time::Duration::from_secs(5);
@@ -40,7 +40,7 @@ impl BeService for Service {
     async fn execute(&self, request: Request<ExecuteRequest>) -> Answer<Self::ExecuteStream> {
         let request = request.into_inner();
         self.parts.metrics.fragment_requests.inc();
-        if self.parts.leaving.is_triggered() {
+        if self.parts.closed.is_triggered() {
             return Err(tonic::Status::unavailable("the backend is shutting down"));
         }
         let mut extras = QueryExtras { seed: self.parts.rng.next_u64(), ..QueryExtras::default() };
@@ -51,7 +51,7 @@ impl BeService for Service {
         });
         for instance in &request.instances {
             if let Some(SinkKind::Table(sink)) = instance.sink.as_ref().and_then(|s| s.kind.as_ref()) {
-                self.parts.writers.expect(TxnId(sink.txn_id), instance.instance_count.max(1) as usize);
+                self.parts.writers.expect(load_key(sink.txn_id, request.query_id.as_ref()), instance.instance_count.max(1) as usize);
             }
         }
         let started = QueryRun::start(self.parts.exec.clone(), &request, extras);
@@ -168,7 +168,7 @@ fn conversion(parts: &Parts, request: &ConvertTabletRequest) -> Result<Conversio
     let column = |c: &proto_messages::plan::ScanColumn| -> Result<ReadColumn> {
         let ty = common_types::wire::type_from_proto(c.r#type.as_ref().ok_or_else(|| err!(InvalidArgument, "column {} has no type", c.name))?)?;
         let before = c.before.as_ref().map(common_types::wire::scalar_from_proto).transpose()?.unwrap_or_default();
-        Ok(ReadColumn { uid: c.uid, ty, before: Some(before) })
+        Ok(ReadColumn { uid: c.uid, ty, before: Some(before), path: None })
     };
     Ok(Conversion {
         from: TabletId(request.from_tablet),
@@ -201,22 +201,15 @@ fn publish(storage: &be_storage::StorageEngine, request: &PublishRequest) -> Pub
     // Tablets the load gave no rows move on with their partition.
     let untouched = |item: &PublishItem| request.tablets.iter().any(|t| t.tablet_id == item.tablet.0 && !t.written);
     let wanting: Vec<PublishItem> = items.iter().filter(|i| failed.contains_key(&i.tablet) && untouched(i)).copied().collect();
-    let (mut empty, mut prepared) = (Vec::new(), Vec::new());
-    for item in wanting {
-        match storage.prepare_empty(txn, item.tablet) {
-            Ok(rowset) => {
-                empty.push(item);
-                prepared.push(rowset);
+    if !wanting.is_empty() {
+        let ids: Vec<TabletId> = wanting.iter().map(|i| i.tablet).collect();
+        match storage.commit_empty(txn, &ids) {
+            Ok(()) => {
+                failed.retain(|id, _| !ids.contains(id));
+                failed.extend(failures(storage.publish(txn, &wanting)));
             }
-            Err(e) => drop(failed.insert(item.tablet, e)),
+            Err(e) => failed.extend(ids.iter().map(|id| (*id, e.clone()))),
         }
-    }
-    match storage.commit(prepared) {
-        Ok(_) => {
-            failed.retain(|id, _| !empty.iter().any(|i| i.tablet == *id));
-            failed.extend(failures(storage.publish(txn, &empty)));
-        }
-        Err(e) => failed.extend(empty.iter().map(|i| (i.tablet, e.clone()))),
     }
     let tablets = request.tablets.iter().filter(|t| t.written).filter_map(|t| storage.report_tablet(TabletId(t.tablet_id), true).ok());
     let problem = failed.first_key_value().map(|(id, e)| format!("tablet {id}: {e}")).unwrap_or_default();

@@ -20,6 +20,9 @@ impl Heartbeat for Service {
         if let Err(e) = parts.identity.accept(request.get_ref()) {
             return Ok(Response::new(HeartbeatReply { status: Some(status::to_message(&e)), ..HeartbeatReply::default() }));
         }
+        if parts.leaving.is_triggered() && !request.get_ref().probe {
+            parts.told.trigger();
+        }
         // Before the answer is put together: what is counted asks for the same locks.
         let metrics = metrics(parts);
         Ok(Response::new(HeartbeatReply {
@@ -39,6 +42,7 @@ impl Heartbeat for Service {
             compactions: Some(compactions(parts.storage.compaction_state())),
             metrics,
             settings: settings(parts),
+            cpu_used_permille: parts.cpu.lock().look(&(parts.process)().cpu),
         }))
     }
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use be_exec::sink::BadRows;
-use be_formats::BadRowLog;
+use be_formats::{BadRowLog, Rejected};
 use common_base::{Result, fs::{FileSystem, SharedFs}, ids::QueryId};
 
 /// Removes logs made before a time; how many. The name of a log says when it was made; one that does not say is older.
@@ -25,6 +25,28 @@ pub fn remove_old(fs: &dyn FileSystem, dir: &Path, before_ms: i64) -> Result<usi
     Ok(removed)
 }
 
+/// Removes files of refused rows and the directories (database, label, transaction) that become empty. The name of a file ends with
+/// the time it was made.
+pub fn remove_old_rejected(fs: &dyn FileSystem, dir: &Path, before_ms: i64) -> Result<usize> {
+    if !fs.exists(dir)? {
+        return Ok(0);
+    }
+    let mut removed = 0;
+    for entry in fs.list(dir)? {
+        let path = dir.join(&entry.name);
+        if entry.is_dir {
+            removed += remove_old_rejected(fs, &path, before_ms)?;
+            if fs.list(&path)?.is_empty() {
+                fs.remove_dir_all(&path)?;
+            }
+        } else if entry.name.rsplit('_').next().and_then(|ms| i64::from_str_radix(ms, 16).ok()).is_none_or(|ms| ms < before_ms) {
+            fs.remove(&path)?;
+            removed += 1;
+        }
+    }
+    Ok(removed)
+}
+
 /// The error log of one load, and its counts.
 pub struct ErrorLog {
     log: BadRowLog,
@@ -34,8 +56,18 @@ pub struct ErrorLog {
 impl ErrorLog {
     /// A log that makes its file with the first bad row.
     pub fn new(fs: SharedFs, dir: &Path, id: QueryId, now_ms: i64) -> Self {
+        Self::with_rejected(fs, dir, id, now_ms, None)
+    }
+
+    /// The same that also keeps refused rows in files of their own.
+    pub fn with_rejected(fs: SharedFs, dir: &Path, id: QueryId, now_ms: i64, rejected: Option<Rejected>) -> Self {
         let name = format!("error_log_{:x}_{:x}_{now_ms:x}", (id.0 >> 64) as u64, id.0 as u64);
-        Self { log: BadRowLog::new(fs, dir, name), seen: AtomicU64::new(0) }
+        Self { log: BadRowLog::new(fs, dir, name).with_rejected(rejected), seen: AtomicU64::new(0) }
+    }
+
+    /// Where refused rows are kept, once there is one.
+    pub fn rejected_file(&self) -> Option<&Path> {
+        self.log.rejected_file()
     }
 
     /// The file's name, once there is one.

@@ -8,7 +8,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use axum::{body::Body, http::HeaderMap};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use be_exec::runtime::query::{QueryExtras, QueryRun, query_id_to_proto};
-use be_formats::{arrow_in::FileField, columnar::ColumnarFile};
+use be_formats::{Rejected, arrow_in::FileField, columnar::ColumnarFile};
 use common_base::{Error, Result, bail, err, ids::QueryId};
 use common_rpc::status;
 use http_body_util::BodyExt;
@@ -17,10 +17,13 @@ use proto_services::fe_service::{Auth, LoadAbortRequest, LoadBeginRequest, LoadC
 use tokio::task::JoinHandle;
 
 use super::{bad_rows::ErrorLog, files::{LoadBody, Registered}, pipe::Pipe, spool::{Spooled, check_size}};
-use crate::{app::Parts, files::scan::to_local};
+use crate::{app::Parts, files::scan::to_local, leader::{self, Patience}};
 
 /// A committed load is waited for at most this long.
 pub const PUBLISH_WAIT: Duration = Duration::from_secs(30);
+
+/// The client waits meanwhile for the answer that its load has failed.
+const ABORT_PATIENCE: Duration = Duration::from_secs(2);
 
 /// One transaction on its way, from the side of the backend that coordinates it.
 #[derive(Clone)]
@@ -48,7 +51,6 @@ impl Job {
     /// Takes the label; the error of an occupied one comes with what its load has come to.
     pub async fn begin(&self, table: &str, timeout: Option<Duration>) -> (Begun, Result<()>) {
         let asked = async {
-            let leader = self.parts.identity.wait_for_leader().await?;
             let begin = LoadBeginRequest {
                 auth: Some(self.auth.clone()),
                 database: self.db.clone(),
@@ -58,8 +60,13 @@ impl Job {
                 coordinator: self.parts.identity.host(),
                 request_id: Some(query_id_to_proto(self.id)),
                 backend_id: self.parts.identity.node_id(),
+                backend_start_ms: self.parts.started_ms,
             };
-            Ok(self.parts.pool.fe(&leader)?.load_begin(begin).await.map_err(|e| status::from_grpc(&e, &leader))?.into_inner())
+            leader::ask(Patience::SHORT_CALL, &self.parts.identity, &self.parts.pool, |mut fe| {
+                let begin = begin.clone();
+                async move { fe.load_begin(begin).await }
+            })
+            .await
         };
         match asked.await {
             Ok(reply) => {
@@ -85,7 +92,6 @@ impl Job {
             Some(file) => file.fields()?.into_iter().map(field).collect(),
             None => Vec::new(),
         };
-        let leader = self.parts.identity.wait_for_leader().await?;
         // A fragment of its own for each table of the transaction.
         let id = QueryId(self.parts.rng.uuid());
         let source = id.to_string();
@@ -101,10 +107,16 @@ impl Job {
             query_id: Some(query_id_to_proto(id)),
             fields,
         };
-        let planned = self.parts.pool.fe(&leader)?.load_plan(plan).await.map_err(|e| status::from_grpc(&e, &leader))?.into_inner();
+        let planned = leader::ask(Patience::LONG_CALL, &self.parts.identity, &self.parts.pool, |mut fe| {
+            let plan = plan.clone();
+            async move { fe.load_plan(plan).await }
+        })
+        .await?;
         status::from_message(planned.status)?;
         let plan = planned.plan.ok_or_else(|| err!(Internal, "the frontend sent no plan"))?;
-        let log = Arc::new(ErrorLog::new(self.parts.fs.clone(), &self.parts.error_logs, id, self.parts.clock.now_ms()));
+        let now_ms = self.parts.clock.now_ms();
+        let rejected = self.rejected(txn, headers, id, now_ms);
+        let log = Arc::new(ErrorLog::with_rejected(self.parts.fs.clone(), &self.parts.error_logs, id, now_ms, rejected));
         let pipe = self.parts.sources.pipes.open();
         let body = match file {
             Some(file) => LoadBody::Parquet(file, to_local(plan.options.as_ref().map_or("UTC", |o| &o.time_zone))?),
@@ -126,9 +138,20 @@ impl Job {
         Ok(Feed { parts: self.parts.clone(), pipe, log, run, ended: Some(ended), ratio, bodies: 0, _registered: registered, _running: running, _spooled: spooled })
     }
 
+    /// Where refused rows go, if the load asks to keep them.
+    fn rejected(&self, txn: u64, headers: &HeaderMap, id: QueryId, now_ms: i64) -> Option<Rejected> {
+        let rows: i64 = header(headers, "log_rejected_record_num")?.trim().parse().ok()?;
+        let plain = |name: &str| name.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_'));
+        if rows == 0 || !plain(&self.db) || !plain(&self.label) {
+            return None;
+        }
+        let name = format!("{:x}_{now_ms:x}", id.0);
+        let path = self.parts.rejected_records.join(&self.db).join(&self.label).join(txn.to_string()).join(name);
+        Some(Rejected { path, rows_max: u64::try_from(rows).ok() })
+    }
+
     /// Commits what was written, or with `prepare` (how long it may wait for the commit) only makes it durable; whether it is visible.
     pub async fn commit(&self, begun: &Begun, written: Written, prepare: Option<Duration>) -> Result<bool> {
-        let leader = self.parts.identity.wait_for_leader().await?;
         let commit = LoadCommitRequest {
             txn_id: begun.txn,
             db_id: begun.db_id,
@@ -138,7 +161,11 @@ impl Job {
             prepare_only: prepare.is_some(),
             prepared_timeout_s: prepare.map_or(0, |t| t.as_secs()),
         };
-        let committed = self.parts.pool.fe(&leader)?.load_commit(commit).await.map_err(|e| status::from_grpc(&e, &leader))?.into_inner();
+        let committed = leader::ask(Patience::LONG_CALL, &self.parts.identity, &self.parts.pool, |mut fe| {
+            let commit = commit.clone();
+            async move { fe.load_commit(commit).await }
+        })
+        .await?;
         status::from_message(committed.status)?;
         if prepare.is_none() {
             self.parts.metrics.txn_commit.inc();
@@ -149,13 +176,12 @@ impl Job {
     /// Aborts; one that cannot be aborted now is ended by the frontend when its time is over.
     pub async fn abort(&self, begun: &Begun, counters: &LoadCounters, reason: &str) {
         self.parts.metrics.txn_rollback.inc();
-        let Some(leader) = self.parts.identity.leader_address() else { return };
         let request = LoadAbortRequest { txn_id: begun.txn, db_id: begun.db_id, reason: reason.to_owned(), counters: Some(counters.clone()) };
-        let aborted = match self.parts.pool.fe(&leader) {
-            Ok(mut fe) => fe.load_abort(request).await.map_err(|e| status::from_grpc(&e, &leader)).and_then(|r| status::from_message(r.into_inner().status)),
-            Err(e) => Err(e),
-        };
-        if let Err(e) = aborted {
+        let aborted = leader::ask(Patience::SHORT_CALL.at_most(ABORT_PATIENCE), &self.parts.identity, &self.parts.pool, |mut fe| {
+            let request = request.clone();
+            async move { fe.load_abort(request).await }
+        });
+        if let Err(e) = aborted.await.and_then(|reply| status::from_message(reply.status)) {
             tracing::warn!(txn = begun.txn, "a failed load could not be aborted now: {e}");
         }
     }
@@ -282,6 +308,9 @@ impl Feed {
         counters.first_error = self.log.first_error();
         if let Some(file) = self.log.file() {
             counters.error_url = format!("http://{}:{}/api/_load_error_log?file={}", self.parts.identity.host(), self.parts.ports.http, file);
+        }
+        if let Some(path) = self.log.rejected_file() {
+            counters.rejected_record_path = path.display().to_string();
         }
         let judged = counters.total_rows.saturating_sub(counters.unselected_rows);
         let outcome = match ended {

@@ -19,7 +19,7 @@ use axum::{
     http::{HeaderMap, header},
     response::{IntoResponse, Response},
 };
-use common_base::{Result, bail, err, ids::QueryId};
+use common_base::{Result, bail, err, fail_point, ids::QueryId};
 use http_body_util::BodyExt;
 use proto_messages::chunk::LoadCounters;
 use serde_json::{Map, Value, json};
@@ -115,6 +115,9 @@ fn answer(db: &str, table: &str, label: &str, result: &Result<()>, outcome: &Out
     if !counters.error_url.is_empty() {
         put("ErrorURL", json!(counters.error_url));
     }
+    if !counters.rejected_record_path.is_empty() {
+        put("RejectedRecordPath", json!(counters.rejected_record_path));
+    }
     Value::Object(out)
 }
 
@@ -182,6 +185,12 @@ impl Load {
         };
         outcome.write = self.now().saturating_sub(step);
         let step = self.now();
+        if fail_point!("planted.commit.later")?.is_some() {
+            let (job, begun) = (job.clone(), begun.clone());
+            tokio::spawn(async move { job.commit(&begun, written, None).await });
+            outcome.visible = true;
+            return Ok(());
+        }
         outcome.visible = job.commit(begun, written, None).await?;
         outcome.commit = self.now().saturating_sub(step);
         self.parts.metrics.stream_load_rows.add(outcome.counters.loaded_rows);

@@ -25,7 +25,7 @@ use proto_services::fe_service::LoadTransactionRequest;
 use serde_json::{Map, Value, json};
 
 use super::job::{Begun, Feed, Job, Written, authorization, header, seconds};
-use crate::app::Parts;
+use crate::{app::Parts, leader::{self, Patience}};
 
 /// What a client still sends after its load has failed is read for at most this long.
 const DRAIN_WAIT: Duration = Duration::from_secs(60);
@@ -371,9 +371,12 @@ async fn elsewhere(job: &Job, op: &str, answer: &mut Answer) -> Result<()> {
     if op != "commit" && op != "rollback" && op != "prepare" {
         bail!(NotFound, "Transcation Not Exist");
     }
-    let leader = job.parts.identity.wait_for_leader().await?;
     let request = LoadTransactionRequest { auth: Some(job.auth.clone()), database: job.db.clone(), label: job.label.clone(), op: op.to_owned() };
-    let reply = job.parts.pool.fe(&leader)?.load_transaction(request).await.map_err(|e| status::from_grpc(&e, &leader))?.into_inner();
+    let reply = leader::ask(Patience::LONG_CALL, &job.parts.identity, &job.parts.pool, |mut fe| {
+        let request = request.clone();
+        async move { fe.load_transaction(request).await }
+    })
+    .await?;
     status::from_message(reply.status)?;
     answer.txn = Some(reply.txn_id);
     answer.message = reply.message;
@@ -429,6 +432,9 @@ impl Answer {
         ]);
         if !counters.error_url.is_empty() {
             self.fields.push(("ErrorURL", json!(counters.error_url)));
+        }
+        if !counters.rejected_record_path.is_empty() {
+            self.fields.push(("RejectedRecordPath", json!(counters.rejected_record_path)));
         }
     }
 
