@@ -6,16 +6,23 @@
 //! Invariants: a proposal is answered only after it is applied here or on the leader; a refused op is an answer, not a failure; the
 //! only crate that names openraft.
 
+mod batch;
 pub mod bootstrap;
+pub mod dump;
+pub mod group;
 pub mod handle;
 mod id_gen;
 mod log_store;
 mod metrics;
 mod network;
+pub mod recovery;
 pub mod service;
 mod state_machine;
+#[cfg(test)]
+mod tests;
 mod types;
 
-pub use bootstrap::{MetaOptions, open};
+pub use bootstrap::{MetaOptions, Until, open};
 pub use handle::MetaHandle;
+pub use log_store::Identity;
 pub use metrics::MetaMetrics;

@@ -1,15 +1,15 @@
 //! The Raft log and vote on a key-value store. Every append and vote is synced before it is acknowledged.
 //!
-//! Keys: `l` + index (big-endian) → entry; `v` → vote; `c` → committed; `p` → last purged log id.
+//! Keys: `l` + index (big-endian) → entry; `v` → vote; `c` → committed; `p` → last purged log id; `i` → who this member is.
 
-use std::{fmt::Debug, ops::{Bound, RangeBounds}};
+use std::{fmt::Debug, ops::{Bound, RangeBounds}, time::Duration};
 
-use common_base::{SharedClock, kv::{Batch, KvRange, SharedKv}};
+use common_base::{SharedClock, fail_point, kv::{Batch, KvRange, SharedKv}};
 use openraft::{
     Entry, ErrorSubject, ErrorVerb, LogId, LogState, OptionalSend, RaftLogReader, StorageError, StorageIOError, Vote,
     storage::{LogFlushed, RaftLogStorage},
 };
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{metrics::MetaMetrics, types::TypeConfig};
 
@@ -17,14 +17,26 @@ const ENTRY: u8 = b'l';
 const VOTE: &[u8] = b"v";
 const COMMITTED: &[u8] = b"c";
 const PURGED: &[u8] = b"p";
+const NODE: &[u8] = b"i";
 
 type Stored<T> = Result<T, StorageError<u64>>;
+
+/// Who a member is: decided once, when it joins or founds the cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Identity {
+    pub node_id: u64,
+    /// 0 = not known yet.
+    pub cluster_id: u64,
+    pub token: String,
+}
 
 /// The log. Clones share the store.
 #[derive(Clone)]
 pub struct LogStore {
     kv: SharedKv,
-    clock: SharedClock,
+    /// What writes are timed by.
+    clock: Option<SharedClock>,
     metrics: MetaMetrics,
 }
 
@@ -40,8 +52,56 @@ fn failed(subject: ErrorSubject<u64>, verb: ErrorVerb, e: impl std::error::Error
 
 impl LogStore {
     /// A log on a store.
-    pub fn new(kv: SharedKv, clock: SharedClock, metrics: MetaMetrics) -> Self {
-        Self { kv, clock, metrics }
+    pub fn new(kv: SharedKv, metrics: MetaMetrics) -> Self {
+        Self { kv, clock: None, metrics }
+    }
+
+    /// The same, with its writes timed.
+    pub fn with_clock(self, clock: SharedClock) -> Self {
+        Self { clock: Some(clock), ..self }
+    }
+
+    /// Who this member is, if that was kept.
+    pub fn identity(&self) -> common_base::Result<Option<Identity>> {
+        let bytes = self.kv.get(NODE)?;
+        bytes.map(|b| rmp_serde::from_slice(&b).map_err(|e| common_base::err!(Corruption, "the identity of this frontend does not parse: {e}"))).transpose()
+    }
+
+    /// Keeps who this member is.
+    pub fn keep_identity(&self, identity: &Identity) -> common_base::Result<()> {
+        let bytes = rmp_serde::to_vec_named(identity).map_err(|e| common_base::err!(Internal, "cannot encode an identity: {e}"))?;
+        self.kv.put(NODE, &bytes, true)
+    }
+
+    /// Whether a member has ever voted or written here.
+    pub fn is_used(&self) -> common_base::Result<bool> {
+        Ok(self.kv.get(VOTE)?.is_some() || self.kv.get(PURGED)?.is_some() || self.kv.first(&KvRange::prefix(&[ENTRY]))?.is_some())
+    }
+
+    /// Every entry from an index on.
+    pub fn entries_from(&self, first: u64) -> common_base::Result<Vec<Entry<TypeConfig>>> {
+        let decode = |(_, bytes): (Vec<u8>, Vec<u8>)| rmp_serde::from_slice(&bytes).map_err(|e| common_base::err!(Corruption, "a log entry does not parse: {e}"));
+        self.kv.scan(&KvRange::new(entry_key(first), entry_key(u64::MAX)))?.map(|item| item.map(|(k, v)| (k.to_vec(), v.to_vec())).and_then(decode)).collect()
+    }
+
+    /// The newest vote.
+    pub fn vote(&self) -> common_base::Result<Option<Vote<u64>>> {
+        self.read(VOTE).map_err(|e| common_base::err!(Corruption, "the vote does not parse: {e}"))
+    }
+
+    /// The last entry that is gone from the log, for an image holds it.
+    pub fn purged(&self) -> common_base::Result<Option<LogId<u64>>> {
+        self.read(PURGED).map_err(|e| common_base::err!(Corruption, "the end of the forgotten log does not parse: {e}"))
+    }
+
+    /// Forgets every entry up to one that an image holds.
+    pub fn drop_up_to(&self, last: LogId<u64>) -> common_base::Result<()> {
+        let purged = rmp_serde::to_vec_named(&last).map_err(|e| common_base::err!(Internal, "cannot encode a log id: {e}"))?;
+        let mut batch = Batch::new();
+        batch.put(PURGED, purged);
+        batch.delete(COMMITTED);
+        batch.delete_range(entry_key(0), entry_key(last.index + 1));
+        self.kv.write(batch, true)
     }
 
     fn read<T: DeserializeOwned>(&self, key: &[u8]) -> Stored<Option<T>> {
@@ -135,10 +195,12 @@ impl RaftLogStorage<TypeConfig> for LogStore {
             bytes += encoded.len() as u64;
             batch.put(entry_key(entry.log_id.index), encoded);
         }
-        let begun = self.clock.monotonic();
-        let written = self.kv.write(batch, true);
+        let now = || self.clock.as_ref().map_or(Duration::ZERO, |c| c.monotonic());
+        let begun = now();
+        let sync = !matches!(fail_point!("planted.log.unsynced"), Ok(Some(_)));
+        let written = self.kv.write(batch, sync);
         if written.is_ok() {
-            self.metrics.write_ms.observe_ms(self.clock.monotonic().saturating_sub(begun));
+            self.metrics.write_ms.observe_ms(now().saturating_sub(begun));
             self.metrics.write_batch.observe(count);
             self.metrics.write_bytes.observe(bytes);
             self.metrics.log_written.add(count);

@@ -6,7 +6,7 @@ use common_rpc::{RpcPool, status};
 use openraft::{
     BasicNode, RaftNetwork, RaftNetworkFactory,
     error::{InstallSnapshotError, NetworkError, RPCError, RaftError, RemoteError, Unreachable},
-    network::RPCOption,
+    network::{Backoff, RPCOption},
     raft::{AppendEntriesRequest, AppendEntriesResponse, InstallSnapshotRequest, InstallSnapshotResponse, VoteRequest, VoteResponse},
 };
 use proto_services::fe_peer::RaftMessage;
@@ -55,13 +55,21 @@ impl Member {
         let body = rmp_serde::to_vec_named(request).map_err(|e| network(&e))?;
         let mut client = self.pool.fe_peer(&self.address).map_err(|e| unreachable(&e))?;
         let mut message = tonic::Request::new(RaftMessage { body: body.into(), status: None });
-        message.set_timeout(option.hard_ttl());
+        // A little less than what Raft waits: the failure is seen here, and its connection forgotten.
+        message.set_timeout(option.hard_ttl() * 9 / 10);
         let answer = match kind {
             Kind::Append => client.append_entries(message).await,
             Kind::Vote => client.vote(message).await,
             Kind::Install => client.install_snapshot(message).await,
         };
-        let answer = answer.map_err(|e| unreachable(&status::from_grpc(&e, &self.address)))?.into_inner();
+        let answer = match answer {
+            Ok(answer) => answer.into_inner(),
+            Err(e) => {
+                // A connection that hangs is not waited for: the next message opens another one.
+                self.pool.forget(&self.address);
+                return Err(unreachable(&status::from_grpc(&e, &self.address)));
+            }
+        };
         status::from_message(answer.status).map_err(|e| network(&e))?;
         let result: Result<A, E> = rmp_serde::from_slice(&answer.body).map_err(|e| network(&e))?;
         result.map_err(|e| RPCError::RemoteError(RemoteError::new(self.target, e)))
@@ -87,6 +95,11 @@ impl RaftNetwork<TypeConfig> for Member {
             self.metrics.image_pushed.inc();
         }
         installed
+    }
+
+    fn backoff(&self) -> Backoff {
+        // A member that comes back is to be heard of before its election timeout is over.
+        Backoff::new(std::iter::repeat(std::time::Duration::from_millis(200)))
     }
 
     async fn vote(&mut self, rpc: VoteRequest<u64>, option: RPCOption) -> Result<VoteResponse<u64>, RPCError<u64, BasicNode, RaftError<u64>>> {

@@ -1,15 +1,20 @@
 //! The member's side of Raft messages and forwarded proposals, for the RPC server to call.
 
-use common_base::{Result, err};
-use proto_services::fe_peer::{ProposeReply, ProposeRequest, RaftMessage};
+use common_base::{Result, ensure, err};
+use common_rpc::status;
+use proto_services::fe_peer::{ElectRequest, ProposeReply, ProposeRequest, RaftMessage};
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::handle::MetaHandle;
+use crate::handle::{Failure, MetaHandle};
 
 impl MetaHandle {
     /// AppendEntries of a leader.
     pub async fn on_append(&self, message: RaftMessage) -> Result<RaftMessage> {
-        answer(&self.raft.append_entries(parse(&message)?).await)
+        let result = self.raft.append_entries(parse(&message)?).await;
+        if result.as_ref().is_ok_and(|r| r.is_success() || r.is_conflict()) {
+            self.contact.touch(self.clock.monotonic());
+        }
+        answer(&result)
     }
 
     /// A candidate's vote request.
@@ -19,14 +24,31 @@ impl MetaHandle {
 
     /// A piece of an image.
     pub async fn on_install_snapshot(&self, message: RaftMessage) -> Result<RaftMessage> {
-        answer(&self.raft.install_snapshot(parse(&message)?).await)
+        let result = self.raft.install_snapshot(parse(&message)?).await;
+        if result.is_ok() {
+            self.contact.touch(self.clock.monotonic());
+        }
+        answer(&result)
     }
 
-    /// A proposal that arrived at another FE.
-    pub async fn on_propose(&self, request: ProposeRequest) -> Result<ProposeReply> {
-        let (reply, index) = self.propose_record(request.op.to_vec()).await?;
-        let reply = rmp_serde::to_vec_named(&reply).map_err(|e| err!(Internal, "cannot encode an answer: {e}"))?;
-        Ok(ProposeReply { status: None, index, reply: reply.into() })
+    /// A proposal that arrived at another FE. It is proposed here or not at all: the other FE knows what may be tried again.
+    pub async fn on_propose(&self, request: ProposeRequest) -> ProposeReply {
+        let failed = |e, not_taken| ProposeReply { status: Some(status::to_message(&e)), not_taken, ..ProposeReply::default() };
+        match self.propose_here(request.op.to_vec(), None).await {
+            Ok((reply, index)) => match rmp_serde::to_vec_named(&reply) {
+                Ok(reply) => ProposeReply { index, reply: reply.into(), ..ProposeReply::default() },
+                Err(e) => failed(err!(Internal, "cannot encode an answer: {e}"), false),
+            },
+            Err(Failure::NotTaken(e)) => failed(e, true),
+            Err(Failure::Unknown(e)) => failed(e, false),
+        }
+    }
+
+    /// The leader asks this FE to take over.
+    pub async fn on_elect(&self, request: ElectRequest) -> Result<()> {
+        let own = self.snapshot().cluster_id;
+        ensure!(own == request.cluster_id, Unauthenticated, "this frontend belongs to cluster {own}, not to {}", request.cluster_id);
+        self.raft.trigger().elect().await.map_err(|e| err!(Unavailable, "no election: {e}"))
     }
 }
 

@@ -9,7 +9,7 @@ use proto_messages::status as pb;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-/// An op as it stands in the log.
+/// An op as it stands in the log, or several (see [`crate::batch`]).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct OpRecord(pub ByteBuf);
 
@@ -20,6 +20,8 @@ pub enum Answer {
     None,
     Accepted(Reply),
     Refused { code: String, message: String },
+    /// Of an entry of several changes, each its own.
+    Several(Vec<Answer>),
 }
 
 impl Answer {
@@ -39,6 +41,7 @@ impl Answer {
         match self {
             Self::None => Ok(Reply::Done),
             Self::Accepted(reply) => Ok(reply),
+            Self::Several(_) => Err(common_base::err!(Internal, "one change has several answers")),
             Self::Refused { code, message } => {
                 status::from_message(Some(pb::Status { code, message, context: Vec::new() })).map(|()| Reply::Done)
             }

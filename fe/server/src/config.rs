@@ -28,6 +28,20 @@ config_keys! {
     pub HEARTBEAT_TIMEOUT: Interval = "heartbeat_timeout_second", "5", fixed;
     /// Changes of the catalog between two images.
     pub EDIT_LOG_ROLL_NUM: u64 = "edit_log_roll_num", "50000", fixed;
+    /// Images of the catalog kept.
+    pub IMAGES_KEPT: usize = "image_keep_num", "3", fixed;
+    /// The cluster this frontend belongs to; -1: the one it has joined. With metadata_failure_recovery the catalog becomes that of a new cluster.
+    pub CLUSTER_ID: i64 = "cluster_id", "-1", fixed;
+    /// This frontend goes on alone with its copy of the catalog: the other frontends are lost. For one start only.
+    pub METADATA_FAILURE_RECOVERY: bool = "metadata_failure_recovery", "false", fixed, alias "bdbje_reset_election_group";
+    /// A frontend that has not heard from the leader for so long answers no queries (seconds).
+    pub META_DELAY_TOLERATION: Duration = "meta_delay_toleration_second", "300", fixed;
+    /// Whether a frontend answers queries however long it has not heard from the leader.
+    pub IGNORE_META_CHECK: bool = "ignore_meta_check", "false", fixed;
+    /// Clocks of frontends may differ by this much (milliseconds); one that differs more may not join.
+    pub CLOCK_DELTA_MAX: u64 = "max_bdbje_clock_delta_ms", "5000", fixed;
+    /// A graceful stop says so long that it is under way (`/api/health` is 500, no new connections), while clients are connected (seconds).
+    pub MIN_GRACEFUL_EXIT_TIME: Duration = "min_graceful_exit_time_second", "15", fixed;
     /// A graceful stop waits this long for running statements (seconds).
     pub MAX_GRACEFUL_EXIT_TIME: Duration = "max_graceful_exit_time_second", "60", fixed;
 }
@@ -61,7 +75,6 @@ pub const FOREIGN: &[KeyDef] = &[
     KeyDef::without_effect("bdbje_heartbeat_timeout_second", RAFT),
     KeyDef::without_effect("bdbje_replay_cost_percent", RAFT),
     KeyDef::without_effect("bdbje_reserved_disk_bytes", RAFT),
-    KeyDef::without_effect("max_bdbje_clock_delta_ms", RAFT),
     KeyDef::without_effect("ignore_unknown_log_id", RAFT),
     KeyDef::without_effect("checkpoint_timeout_seconds", "images are written while the frontend works"),
     KeyDef::without_effect("checkpoint_only_on_leader", "every frontend writes its own images"),
@@ -106,14 +119,11 @@ pub const FOREIGN: &[KeyDef] = &[
     KeyDef::not_supported("privilege_max_role_depth", "roles are not there yet"),
     KeyDef::not_supported("privilege_max_total_roles_per_user", "roles are not there yet"),
     KeyDef::not_supported("authorization_enable_column_level_privilege", "privileges of columns are not there yet"),
-    KeyDef::not_supported("bdbje_reset_election_group", RECOVERY),
     KeyDef::not_supported("metadata_enable_recovery_mode", RECOVERY),
     KeyDef::not_supported("metadata_journal_skip_bad_journal_ids", RECOVERY),
     KeyDef::not_supported("metadata_journal_ignore_replay_failure", RECOVERY),
     KeyDef::not_supported("metadata_ignore_unknown_operation_type", RECOVERY),
     KeyDef::not_supported("start_with_incomplete_meta", RECOVERY),
-    KeyDef::not_supported("ignore_meta_check", RECOVERY),
-    KeyDef::not_supported("meta_delay_toleration_second", "there is one frontend"),
     KeyDef::not_supported("cloud_native_meta_port", SHARED_DATA),
     KeyDef::not_supported("enable_load_volume_from_conf", SHARED_DATA),
 ];

@@ -3,7 +3,10 @@
 pub mod app;
 pub mod config;
 pub mod http;
+mod join;
+mod member;
 pub mod metrics;
 pub mod mysql;
 pub mod role;
 pub mod rpc;
+pub mod tool;

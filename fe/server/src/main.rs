@@ -8,7 +8,7 @@ use common_base::{
     runtime::Shutdown,
 };
 use common_kv_rocks::RocksStore;
-use fe_server::{app, config};
+use fe_server::{app, config, tool};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -19,12 +19,16 @@ const PROGRAM: Program = Program {
     conf: "conf/fe.conf",
     keys: config::ALL,
     logs: ["fe.log", "fe.warn.log"],
-    refused: &[("--helper", "joining a frontend to an existing cluster is not supported yet")],
-    valued: &["--host_type"],
+    refused: &[],
+    valued: &["--host_type", "--helper"],
 };
 
 fn main() -> ExitCode {
-    PROGRAM.main(run)
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match args.split_first() {
+        Some((first, rest)) if first == "tool" => ExitCode::from(tool::run(rest, &LocalFs::shared(), RocksStore::open_read_only, &mut std::io::stdout())),
+        _ => PROGRAM.main(run),
+    }
 }
 
 fn run(started: Started) -> Result<()> {
@@ -45,12 +49,25 @@ fn run(started: Started) -> Result<()> {
     let runtime = common_base::runtime::build_runtime("fe", common_base::runtime::cores().max(2))?;
     runtime.block_on(async {
         let shutdown = Shutdown::new();
-        let app = app::start(set, &meta_dir, started.argument("--host_type"), seams, shutdown.clone()).await?;
-        let signal = common_base::runtime::wait_for_signal().await?;
+        let asked = app::Asked { host_type: started.argument("--host_type"), helper: started.argument("--helper") };
+        // A frontend that waits for the others of its group can be stopped.
+        let app = tokio::select! {
+            app = app::start(set, &meta_dir, asked, seams, shutdown.clone()) => app?,
+            signal = common_base::runtime::wait_for_signal() => {
+                tracing::info!("stopping before it was ready: {}", signal?);
+                return Ok(());
+            }
+        };
+        let signal = tokio::select! {
+            signal = common_base::runtime::wait_for_signal() => signal?,
+            () = app.engine.dropped.wait() => "it was dropped from the cluster",
+            e = app.engine.meta.failed() => return Err(e),
+        };
         tracing::info!("stopping: {signal}");
         if signal == "SIGTERM" {
-            app.leave(set.get(&config::MAX_GRACEFUL_EXIT_TIME)).await;
+            app.leave(set.get(&config::MIN_GRACEFUL_EXIT_TIME), set.get(&config::MAX_GRACEFUL_EXIT_TIME)).await;
         }
+        app.hand_over().await;
         shutdown.trigger();
         app.stop().await;
         Ok(())

@@ -160,9 +160,7 @@ impl View {
 }
 
 fn nodes(v: &View, out: &mut Values) {
-    let (own, leader) = (v.engine.meta.node_id(), v.engine.meta.leader());
-    // What this frontend knows first-hand: itself, and a leader it hears from.
-    let frontends = v.catalog.frontends.values().filter(|f| f.id.0 == own || leader == Some(f.id.0)).count();
+    let frontends = v.catalog.frontends.keys().filter(|id| v.engine.frontends.get(&v.engine, **id).alive).count();
     let backends = v.engine.nodes.alive(&v.catalog).len();
     for (kind, total, alive) in [("fe_node_num", v.catalog.frontends.len(), frontends), ("be_node_num", v.catalog.backends.len(), backends)] {
         for (state, count) in [("total", total), ("alive", alive), ("dead", total.saturating_sub(alive))] {

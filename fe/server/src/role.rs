@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use common_base::{Result, bail, ensure, fs::FileSystem};
+use fe_catalog::model::Frontend;
+use fe_engine::cluster::frontends::role_name;
 
 /// How the cluster names this frontend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +46,19 @@ pub fn host_type(fs: &dyn FileSystem, meta_dir: &Path, asked: Option<&str>) -> R
     fs.mkdir_all(&dir)?;
     fs.write_atomic(&file, format!("role=FOLLOWER\nhostType={}\n", kept.text()).as_bytes())?;
     Ok(kept)
+}
+
+/// Writes down, for people and scripts, which cluster this is and what this frontend is in it.
+pub fn note(fs: &dyn FileSystem, meta_dir: &Path, cluster_id: u64, token: &str, frontend: &Frontend) -> Result<()> {
+    let dir = meta_dir.join("image");
+    let kept = host_type(fs, meta_dir, None)?;
+    let write = |name: &str, text: String| {
+        let file = dir.join(name);
+        let same = fs.exists(&file)? && fs.read(&file)? == text.as_bytes();
+        if same { Ok(()) } else { fs.write_atomic(&file, text.as_bytes()) }
+    };
+    write("ROLE", format!("role={}\nhostType={}\nname={}\n", role_name(frontend.role), kept.text(), frontend.name))?;
+    write("VERSION", format!("clusterId={cluster_id}\ntoken={token}\n"))
 }
 
 #[cfg(test)]

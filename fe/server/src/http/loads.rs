@@ -14,7 +14,7 @@ use axum::{
 };
 use common_base::{Error, ids::NodeId};
 use fe_catalog::model::{LoadSource, TxnState};
-use fe_engine::{Engine, cluster::nodes::AliveBackend, load::labels};
+use fe_engine::{Engine, cluster::{heartbeat, nodes::AliveBackend}, load::labels};
 use serde_json::{Value, json};
 
 use super::{HttpState, authenticate, json_body};
@@ -48,7 +48,7 @@ impl Coordinators {
 
 /// `PUT /api/{db}/{table}/_stream_load`.
 pub async fn stream_load(State(state): State<HttpState>, Path(names): Path<BTreeMap<String, String>>, headers: HeaderMap, uri: Uri, _request: Request) -> Response {
-    if let Err(denied) = check(&state, &headers) {
+    if let Err(denied) = check(&state, &headers).await {
         return *denied;
     }
     if let Err(message) = find_table(&state.engine, &names) {
@@ -57,7 +57,7 @@ pub async fn stream_load(State(state): State<HttpState>, Path(names): Path<BTree
     let backends = state.engine.nodes.alive(&state.engine.meta.snapshot());
     let merges = text(&headers, "enable_merge_commit").eq_ignore_ascii_case("true");
     if !merges {
-        return to_any(&state, &backends, &uri);
+        return to_one_that_answers(&state, backends, &uri).await;
     }
     for name in ["merge_commit_interval_ms", "merge_commit_parallel"] {
         if text(&headers, name).parse::<u64>().ok().filter(|n| *n > 0).is_none() {
@@ -83,7 +83,7 @@ pub async fn stream_load(State(state): State<HttpState>, Path(names): Path<BTree
 
 /// `/api/transaction/{op}`.
 pub async fn transaction(State(state): State<HttpState>, Path(op): Path<String>, headers: HeaderMap, uri: Uri, _request: Request) -> Response {
-    if let Err(denied) = check(&state, &headers) {
+    if let Err(denied) = check(&state, &headers).await {
         return *denied;
     }
     if let Some(redirect) = to_leader(&state, &uri) {
@@ -116,7 +116,7 @@ pub async fn transaction(State(state): State<HttpState>, Path(op): Path<String>,
 
 /// `GET /api/{db}/get_load_state?label=L`.
 pub async fn load_state(State(state): State<HttpState>, Path(db): Path<String>, Query(query): Query<HashMap<String, String>>, headers: HeaderMap, uri: Uri) -> Response {
-    if let Err(denied) = check(&state, &headers) {
+    if let Err(denied) = check(&state, &headers).await {
         return *denied;
     }
     if let Some(redirect) = to_leader(&state, &uri) {
@@ -138,7 +138,7 @@ pub async fn load_state(State(state): State<HttpState>, Path(db): Path<String>, 
 
 /// `POST /api/{db}/{table}/_cancel?label=L`.
 pub async fn cancel(State(state): State<HttpState>, Path((db, _table)): Path<(String, String)>, Query(query): Query<HashMap<String, String>>, headers: HeaderMap, uri: Uri) -> Response {
-    if let Err(denied) = check(&state, &headers) {
+    if let Err(denied) = check(&state, &headers).await {
         return *denied;
     }
     if let Some(redirect) = to_leader(&state, &uri) {
@@ -159,7 +159,7 @@ pub async fn cancel(State(state): State<HttpState>, Path((db, _table)): Path<(St
 
 /// `GET /api/{db}/_load_info?label=L`.
 pub async fn load_info(State(state): State<HttpState>, Path(db): Path<String>, Query(query): Query<HashMap<String, String>>, headers: HeaderMap, uri: Uri) -> Response {
-    if let Err(denied) = check(&state, &headers) {
+    if let Err(denied) = check(&state, &headers).await {
         return *denied;
     }
     if let Some(redirect) = to_leader(&state, &uri) {
@@ -189,7 +189,9 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
     headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default().trim()
 }
 
-fn check(state: &HttpState, headers: &HeaderMap) -> Result<(), Box<Response>> {
+async fn check(state: &HttpState, headers: &HeaderMap) -> Result<(), Box<Response>> {
+    // What is asked for may have been made through another frontend a moment ago; without a leader what is known here counts.
+    state.engine.catch_up_once().await;
     authenticate(&state.engine, headers).map(drop).map_err(|message| {
         let body = json!({ "Status": "FAILED", "Message": message });
         Box::new((StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Basic realm=\"\"")], json_body(&body)).into_response())
@@ -219,11 +221,15 @@ fn to_leader(state: &HttpState, uri: &Uri) -> Option<Response> {
     Some(redirect(&leader.host, leader.http_port, uri))
 }
 
-fn to_any(state: &HttpState, backends: &[AliveBackend], uri: &Uri) -> Response {
-    match backends.get(state.next_backend.fetch_add(1, Ordering::Relaxed) % backends.len().max(1)) {
-        Some(chosen) => redirect_to(chosen, uri),
-        None => failed("No backend alive."),
+/// To any backend, but not to one that has died since its last heartbeat.
+async fn to_one_that_answers(state: &HttpState, mut backends: Vec<AliveBackend>, uri: &Uri) -> Response {
+    while !backends.is_empty() {
+        let chosen = backends.swap_remove(state.next_backend.fetch_add(1, Ordering::Relaxed) % backends.len());
+        if heartbeat::answers(&state.engine, chosen.id).await {
+            return redirect_to(&chosen, uri);
+        }
     }
+    failed("No backend alive.")
 }
 
 fn redirect_to(chosen: &AliveBackend, uri: &Uri) -> Response {

@@ -1,12 +1,13 @@
 //! The FE's HTTP port: health, metrics, and the doors of loads.
 
+mod group;
 mod loads;
 
-use std::{collections::HashMap, sync::{Arc, atomic::AtomicUsize}};
+use std::{collections::HashMap, sync::{Arc, OnceLock, atomic::AtomicUsize}};
 
 use axum::{
     Router,
-    extract::{Query, State},
+    extract::{Query, Request, State},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
     routing::{get, post, put},
@@ -16,8 +17,9 @@ use common_base::{metrics::Sample, runtime::Shutdown};
 use fe_engine::{Engine, auth};
 use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
+use tower::ServiceExt;
 
-use crate::metrics::Metrics;
+use crate::{metrics::Metrics, mysql::listener::HOLD};
 
 /// What handlers share.
 #[derive(Clone)]
@@ -41,8 +43,30 @@ pub fn router(engine: Arc<Engine>, metrics: Arc<Metrics>, leaving: Shutdown) -> 
         .route("/api/{db}/get_load_state", get(loads::load_state))
         .route("/api/{db}/_load_info", get(loads::load_info))
         .route("/api/{db}/{table}/_cancel", post(loads::cancel))
+        .route("/api/transfer_leader", post(group::transfer_leader))
+        .route("/api/show_meta_info", get(group::show_meta_info))
         .merge(common_rpc::http::fail_points())
         .with_state(state)
+}
+
+/// Before this frontend is ready: who asks how it is is told so, other requests wait for a moment first. Afterwards they go to the real
+/// routes.
+pub fn until_ready(real: Arc<OnceLock<Router>>, ready: Shutdown) -> Router {
+    Router::new().fallback(move |request: Request| {
+        let (real, ready) = (real.clone(), ready.clone());
+        async move {
+            if !["/api/health", "/api/bootstrap", "/metrics"].contains(&request.uri().path()) {
+                let _ = tokio::time::timeout(HOLD, ready.wait()).await;
+            }
+            match real.get() {
+                Some(real) => real.clone().oneshot(request).await.unwrap_or_else(|never| match never {}),
+                None => {
+                    let body = r#"{"status":"FAILED","code":"1","msg":"not ready","message":"not ready"}"#;
+                    (StatusCode::SERVICE_UNAVAILABLE, [(header::CONTENT_TYPE, "application/json")], body).into_response()
+                }
+            }
+        }
+    })
 }
 
 async fn bootstrap() -> impl IntoResponse {

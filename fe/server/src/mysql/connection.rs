@@ -171,7 +171,7 @@ impl Connection {
         let Some((command, body)) = payload.split_first() else { bail!(UnknownCommand, "Unknown command(null)") };
         match *command {
             INIT_DB => {
-                self.session.use_database(utf8(body)?)?;
+                self.session.find_and_use_database(utf8(body)?).await?;
                 encode::ok(&mut self.writer, 0, "", false).await
             }
             QUERY => self.query(utf8(without_trailing_zeros(body))?).await,

@@ -166,7 +166,7 @@ pub async fn text_rows<W: AsyncWrite + Unpin>(writer: &mut PacketWriter<W>, chun
 
 /// SQL NULL, or a sketch, which has no text.
 fn shows_null(column: &Column, row: usize) -> bool {
-    matches!(column.ty(), LogicalType::Hll | LogicalType::Bitmap | LogicalType::Percentile) || column.is_null(row)
+    column.ty().is_metric() || column.is_null(row)
 }
 
 /// Rows of a chunk in the binary form of prepared statements.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use common_base::{Result, bail, err};
+use common_base::{ErrorCode, Result, bail, err};
 use fe_engine::{Engine, Session, auth};
 use opensrv_mysql::CapabilityFlags;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -54,7 +54,14 @@ where
         if login.plugin != NATIVE {
             (login.answer, ()) = (switch_plugin(reader, writer, &challenge).await?, ());
         }
-        log_in(engine, &login, &challenge, client_host, |user, host| Session::open(engine.clone(), id, user, host, client_host))
+        let open = |user: &str, host: &str| Session::open(engine.clone(), id, user, host, client_host);
+        match log_in(engine, &login, &challenge, client_host, open) {
+            // A frontend that does not lead may not know yet what was made a moment ago.
+            Err(e) if matches!(e.code(), ErrorCode::AccessDenied | ErrorCode::UnknownDatabase) && engine.catch_up_once().await => {
+                log_in(engine, &login, &challenge, client_host, open).map_err(|_| e)
+            }
+            outcome => outcome,
+        }
     }
     .await;
     match result {
