@@ -22,6 +22,12 @@ pub fn encode(state: &CatalogState) -> Result<Vec<u8>> {
 
 /// The state of an image; damage and unknown versions are errors.
 pub fn decode(bytes: &[u8]) -> Result<CatalogState> {
+    let body = check(bytes)?;
+    rmp_serde::from_slice(body).map_err(|e| err!(Corruption, "catalog image does not parse: {e}"))
+}
+
+/// Whether an image is whole and of a version that is read here: its body. Much faster than [`decode`].
+pub fn check(bytes: &[u8]) -> Result<&[u8]> {
     let Some((head, body)) = bytes.split_at_checked(16) else { bail!(Corruption, "catalog image is cut off: {} bytes", bytes.len()) };
     let word = |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
     if &head[..8] != MAGIC {
@@ -33,7 +39,7 @@ pub fn decode(bytes: &[u8]) -> Result<CatalogState> {
     if word(12) != crc32c(body) {
         bail!(Corruption, "catalog image fails its checksum");
     }
-    rmp_serde::from_slice(body).map_err(|e| err!(Corruption, "catalog image does not parse: {e}"))
+    Ok(body)
 }
 
 /// An op as a log record.

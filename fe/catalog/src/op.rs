@@ -6,7 +6,7 @@ use std::sync::Arc;
 use common_base::ids::{ColumnUid, DbId, IndexId, NodeId, PartitionId, TableId, TabletId, TxnId};
 use serde::{Deserialize, Serialize};
 
-use crate::model::{AlterJob, Backend, Column, Database, Distribution, Frontend, Partition, Table, TableIndex, TableStatistics, TabletIndex, Transaction, User};
+use crate::model::{AlterJob, Backend, Column, Database, Distribution, Frontend, Partition, Replica, Table, TableIndex, TableStatistics, TabletIndex, Transaction, User};
 use crate::model::{AnalyzeJob, AnalyzeStatus, Collected, CollectedKind, DefaultRoles, Grant, Grantee, ResourceGroup, Role, Task, TaskRun};
 
 /// A change of the catalog.
@@ -74,8 +74,13 @@ pub enum Op {
     /// Partitions leave, and temporary ones become formal under these names (INSERT OVERWRITE).
     SwapPartitions { table: TableId, leave: Vec<PartitionId>, enter: Vec<(PartitionId, String)>, now_ms: i64 },
 
+    /// Id 0 = the next free one, which is the reply; ids of dropped frontends are not used again.
     AddFrontend(Frontend),
     DropFrontend { node: NodeId },
+    /// Where a known frontend is, as it says itself when it joins.
+    UpdateFrontend(Frontend),
+    /// Another cluster begins with this catalog (recovery under another `cluster_id`).
+    BecomeCluster { cluster_id: u64, token: String },
     AddBackend(Backend),
     DropBackend { node: NodeId },
     /// What a heartbeat taught (ports), or an operator changed.
@@ -92,6 +97,23 @@ pub enum Op {
     RaiseReplicas { replicas: Vec<(TabletId, NodeId, i64)> },
     /// Replicas found damaged or lost (`true`), or whole again.
     MarkReplicas { replicas: Vec<(TabletId, NodeId, bool)> },
+    /// New replicas that hold a version, made by copying.
+    AddReplicas { replicas: Vec<(TabletId, Replica)> },
+    /// Replicas that are not needed any more. Those that are needed after all stay: see [`crate::CatalogState::why_not_drop`].
+    DropReplicas { replicas: Vec<(TabletId, NodeId)> },
+    /// What an operator says of a replica: bad (it is made again from others), or not.
+    DeclareReplicas { replicas: Vec<(TabletId, NodeId, bool)> },
+    /// Where a colocate group's buckets are to be, by bucket; `None` forgets it.
+    PutColocateBuckets { db: DbId, group: String, buckets: Option<Vec<Vec<NodeId>>> },
+    /// What is to hold for partitions; replicas follow.
+    ModifyPartitions {
+        table: TableId,
+        partitions: Vec<PartitionId>,
+        replication_num: Option<u16>,
+        medium: Option<String>,
+        cooldown_ms: Option<i64>,
+        properties: Vec<(String, String)>,
+    },
     AbortTxn { txn: TxnId, reason: String, now_ms: i64 },
     /// Forgets finished transactions (label_keep_max_second).
     ForgetTxns { txns: Vec<TxnId> },
@@ -166,6 +188,33 @@ pub enum Op {
     DropCollected { table: TableId, kind: CollectedKind, names: Option<Vec<String>> },
     PutBlacklistedSql { id: u64, pattern: String },
     DropBlacklistedSql { id: u64 },
+}
+
+impl Op {
+    /// Whether making it twice is the same as making it once (or only wastes ids): an op of which it is not known whether it was
+    /// taken may then be proposed again.
+    pub fn is_repeatable(&self) -> bool {
+        matches!(
+            self,
+            Self::ReserveIds { .. }
+                | Self::TakeNumbers { .. }
+                | Self::RaiseNumbers { .. }
+                | Self::BeginTxn(_)
+                | Self::PrepareTxn { .. }
+                | Self::CommitTxn { .. }
+                | Self::MakeVisible { .. }
+                | Self::AbortTxn { .. }
+                | Self::ForgetTxns { .. }
+                | Self::RaiseReplicas { .. }
+                | Self::MarkReplicas { .. }
+                | Self::UpdateStatistics { .. }
+                | Self::SetGlobalVariable { .. }
+                | Self::SetPassword { .. }
+                | Self::SetFrontendConfig { .. }
+                | Self::UpdateBackend(_)
+                | Self::UpdateFrontend(_)
+        )
+    }
 }
 
 /// What a load counted.

@@ -30,6 +30,8 @@ pub struct CatalogState {
     /// Which partition a tablet belongs to.
     pub tablets: OrdMap<TabletId, (TableId, PartitionId)>,
     pub frontends: OrdMap<NodeId, Arc<Frontend>>,
+    /// The highest id any frontend has had.
+    pub last_frontend: u64,
     pub backends: OrdMap<NodeId, Arc<Backend>>,
     pub txns: OrdMap<TxnId, Arc<Transaction>>,
     /// Label → its transaction that is not aborted.
@@ -60,6 +62,8 @@ pub struct CatalogState {
     pub sql_blacklist: OrdMap<u64, String>,
     /// Dropped without FORCE, by the object's id.
     pub recycled: OrdMap<u64, Arc<Recycled>>,
+    /// Where the buckets of colocate groups are to be, by database and name.
+    pub colocate_buckets: OrdMap<(DbId, String), Arc<Vec<Vec<NodeId>>>>,
 }
 
 impl CatalogState {

@@ -221,8 +221,8 @@ impl Lifetime {
     }
 }
 
-/// `2 MONTH`.
-fn parse_span(text: &str) -> Option<(i64, Unit)> {
+/// A time like `2 MONTH`.
+pub fn parse_span(text: &str) -> Option<(i64, Unit)> {
     let (count, unit) = text.split_once(char::is_whitespace)?;
     let count = count.parse().ok().filter(|n| *n > 0)?;
     Some((count, Unit::from_word(unit.trim())?))

@@ -7,3 +7,4 @@
 pub mod alter;
 pub mod dynamic_partition;
 pub mod recycle;
+pub mod tablet;

@@ -5,11 +5,14 @@ mod admin;
 mod database;
 mod node;
 mod recycle;
+mod replica;
 mod table;
 mod temporary;
 #[cfg(test)]
 mod tests;
 mod txn;
+
+use std::sync::Arc;
 
 use common_base::{Result, bail};
 
@@ -63,6 +66,11 @@ impl CatalogState {
             Op::SwapPartitions { table, leave, enter, now_ms } => self.swap_partitions(table, &leave, &enter, now_ms),
             Op::AddFrontend(frontend) => self.add_frontend(frontend),
             Op::DropFrontend { node } => self.drop_frontend(node),
+            Op::UpdateFrontend(frontend) => self.update_frontend(frontend),
+            Op::BecomeCluster { cluster_id, token } => {
+                (self.cluster_id, self.token) = (cluster_id, token);
+                Ok(Reply::Done)
+            }
             Op::AddBackend(backend) => self.add_backend(backend),
             Op::DropBackend { node } => self.drop_backend(node),
             Op::UpdateBackend(backend) => self.update_backend(backend),
@@ -72,6 +80,19 @@ impl CatalogState {
             Op::MakeVisible { txn, published, now_ms } => self.make_visible(txn, &published, now_ms),
             Op::RaiseReplicas { replicas } => self.raise(&replicas),
             Op::MarkReplicas { replicas } => self.mark_replicas(&replicas),
+            Op::AddReplicas { replicas } => self.add_replicas(replicas),
+            Op::DropReplicas { replicas } => self.drop_replicas(&replicas),
+            Op::DeclareReplicas { replicas } => self.declare_replicas(&replicas),
+            Op::PutColocateBuckets { db, group, buckets } => {
+                match buckets {
+                    Some(buckets) => self.colocate_buckets.insert((db, group), Arc::new(buckets)),
+                    None => self.colocate_buckets.remove(&(db, group)),
+                };
+                Ok(Reply::Done)
+            }
+            Op::ModifyPartitions { table, partitions, replication_num, medium, cooldown_ms, properties } => {
+                self.modify_partitions(table, &partitions, replication_num, medium.as_deref(), cooldown_ms, properties)
+            }
             Op::AbortTxn { txn, reason, now_ms } => self.abort_txn(txn, reason, now_ms),
             Op::ForgetTxns { txns } => self.forget_txns(&txns),
             Op::ChangeColumns { table, base_version, columns, sort_key, indexes_ddl, properties, next_column_uid, job } => {

@@ -7,10 +7,24 @@ use common_base::{Result, bail, ids::NodeId};
 use crate::{Reply, model::{Backend, Frontend, User}, state::CatalogState};
 
 impl CatalogState {
-    pub(super) fn add_frontend(&mut self, frontend: Frontend) -> Result<Reply> {
+    pub(super) fn add_frontend(&mut self, mut frontend: Frontend) -> Result<Reply> {
         let same = |f: &&Arc<Frontend>| f.host == frontend.host && f.edit_log_port == frontend.edit_log_port;
         if self.frontends.values().any(|f| same(&f)) {
             bail!(User, "frontend already exists {}:{}", frontend.host, frontend.edit_log_port);
+        }
+        let newest = self.frontends.keys().map(|id| id.0).max().unwrap_or(0).max(self.last_frontend);
+        if frontend.id.0 == 0 {
+            frontend.id = NodeId(newest + 1);
+        }
+        let id = frontend.id;
+        self.last_frontend = newest.max(id.0);
+        self.frontends.insert(id, frontend.into());
+        Ok(Reply::Id(id.0))
+    }
+
+    pub(super) fn update_frontend(&mut self, frontend: Frontend) -> Result<Reply> {
+        if !self.frontends.contains_key(&frontend.id) {
+            bail!(User, "frontend {} does not exist", frontend.id);
         }
         self.frontends.insert(frontend.id, frontend.into());
         Ok(Reply::Done)
@@ -20,6 +34,7 @@ impl CatalogState {
         if self.frontends.remove(&node).is_none() {
             bail!(User, "frontend {node} does not exist");
         }
+        self.last_frontend = self.last_frontend.max(node.0);
         Ok(Reply::Done)
     }
 

@@ -7,7 +7,7 @@ use common_base::{ErrorCode, ids::{DbId, IndexId, NodeId, PartitionId, ReplicaId
 use crate::{
     Op, Reply,
     model::{
-        Database, Distribution, KeysModel, LoadSource, OlapTable, Partition, PartitionInfo, PartitionItem, Replica, Table, TableKind, Tablet, TabletIndex,
+        Database, KeysModel, LoadSource, OlapTable, Partition, Replica, Table, TableKind, Tablet, TabletIndex,
         Transaction, TxnState,
     },
     op::TxnCounters,
@@ -15,41 +15,16 @@ use crate::{
 };
 
 /// Table `id` has partition `id * 10`, whose tablet is `id * 100`.
-fn table(id: u64, name: &str) -> Arc<Table> {
-    let replica = Replica { id: ReplicaId(id), node: NodeId(1), version: 1, bad: false };
-    let partition = Partition {
-        id: PartitionId(id * 10),
-        name: name.to_owned(),
-        item: PartitionItem::All,
-        buckets: 1,
-        replication_num: 1,
-        visible_version: 1,
-        next_version: 2,
-        visible_time_ms: 0,
-        indexes: vec![Arc::new(TabletIndex { index_id: IndexId(id), tablets: vec![Tablet { id: TabletId(id * 100), replicas: vec![replica] }] })],
-        temporary: false,
-    };
-    let olap = OlapTable {
-        keys: KeysModel::Duplicate,
-        partition_info: PartitionInfo::Unpartitioned,
-        distribution: Distribution::Random { buckets: 1 },
-        sort_key: Vec::new(),
-        schema_version: 0,
-        short_key_columns: 0,
-        base_index: IndexId(id),
-        partitions: imbl::OrdMap::unit(partition.id, Arc::new(partition)),
-        properties: Vec::new(),
-        indexes_ddl: Vec::new(),
-        colocate_group: None,
-        further: Vec::new(),
-        next_column_uid: 1,
-        sequence: Default::default(),
-    };
+pub(super) fn table(id: u64, name: &str) -> Arc<Table> {
+    let replica = Replica::new(ReplicaId(id), NodeId(1), 1);
+    let tablet = Tablet { id: TabletId(id * 100), replicas: vec![replica] };
+    let partition = Partition::new(PartitionId(id * 10), name, vec![Arc::new(TabletIndex { index_id: IndexId(id), tablets: vec![tablet] })]);
+    let olap = OlapTable { partitions: imbl::OrdMap::unit(partition.id, Arc::new(partition)), ..OlapTable::new(KeysModel::Duplicate, IndexId(id)) };
     let kind = TableKind::Olap(Arc::new(olap));
-    Arc::new(Table { id: TableId(id), db_id: DbId(1), name: name.to_owned(), comment: String::new(), created_ms: 0, updated_ms: 0, columns: Vec::new(), kind })
+    Arc::new(Table::new(TableId(id), DbId(1), name, Vec::new(), kind))
 }
 
-fn catalog() -> CatalogState {
+pub(super) fn catalog() -> CatalogState {
     let mut state = CatalogState::default();
     state.apply(Op::CreateDatabase(Database { id: DbId(1), name: "d".to_owned(), properties: Vec::new(), created_ms: 0 })).unwrap();
     state.apply(Op::CreateTable(table(2, "a"))).unwrap();
@@ -57,30 +32,13 @@ fn catalog() -> CatalogState {
     state
 }
 
-fn begin(state: &mut CatalogState, id: u64, label: &str) -> common_base::Result<Reply> {
+pub(super) fn begin(state: &mut CatalogState, id: u64, label: &str) -> common_base::Result<Reply> {
     state.apply(Op::BeginTxn(Transaction {
-        id: TxnId(id),
-        db_id: DbId(1),
-        tables: Vec::new(),
-        label: label.to_owned(),
         request_id: u128::from(id),
-        coordinator: String::new(),
-        source: LoadSource::StreamLoad,
-        state: TxnState::Prepare,
         begin_ms: 10,
-        commit_ms: 0,
-        finish_ms: 0,
         timeout_ms: 1000,
-        versions: Vec::new(),
-        written: Vec::new(),
-        loaded_rows: 0,
-        filtered_rows: 0,
-        loaded_bytes: 0,
-        error_url: String::new(),
-        unselected_rows: 0,
-        prepared_ms: 0,
-        prepared_timeout_ms: 0,
         backend: Some(NodeId(1)),
+        ..Transaction::new(TxnId(id), DbId(1), label, LoadSource::StreamLoad)
     }))
 }
 
@@ -88,7 +46,7 @@ fn both() -> Vec<(TabletId, NodeId)> {
     vec![(TabletId(200), NodeId(1)), (TabletId(300), NodeId(1))]
 }
 
-fn counters(rows: u64) -> TxnCounters {
+pub(super) fn counters(rows: u64) -> TxnCounters {
     TxnCounters { loaded_rows: rows, ..TxnCounters::default() }
 }
 

@@ -3,9 +3,9 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use common_base::{Result, bail, err, ids::{NodeId, PartitionId, TableId, TabletId, TxnId}};
+use common_base::{Result, bail, err, fail_point, ids::{NodeId, PartitionId, TableId, TabletId, TxnId}};
 
-use crate::{Reply, model::{Partition, Replica, Table, Transaction, TxnState}, op::TxnCounters, state::CatalogState};
+use crate::{Reply, model::{Partition, Table, Transaction, TxnState}, op::TxnCounters, state::CatalogState};
 
 impl Transaction {
     /// Whether it may still become visible.
@@ -29,7 +29,9 @@ impl CatalogState {
             if known.request_id == txn.request_id && known.state == TxnState::Prepare {
                 return Ok(Reply::Txn(known.id));
             }
-            bail!(LabelExists, "Label [{}] has already been used.", txn.label);
+            if fail_point!("planted.label.twice")?.is_none() {
+                bail!(LabelExists, "Label [{}] has already been used.", txn.label);
+            }
         }
         txn.state = TxnState::Prepare;
         let id = txn.id;
@@ -134,41 +136,10 @@ impl CatalogState {
         let mut txn = Transaction::clone(&txn);
         txn.state = TxnState::Visible;
         txn.finish_ms = now_ms;
+        txn.finish_id = self.next_id;
         txn.written.clear();
         self.committed.remove(&id);
         self.txns.insert(id, txn.into());
-        Ok(Reply::Done)
-    }
-
-    /// Replicas that caught up are whole.
-    pub(super) fn raise(&mut self, replicas: &[(TabletId, NodeId, i64)]) -> Result<Reply> {
-        self.change_replicas(replicas, |replica, version| {
-            replica.version = replica.version.max(version);
-            replica.bad = false;
-        })
-    }
-
-    pub(super) fn mark_replicas(&mut self, replicas: &[(TabletId, NodeId, bool)]) -> Result<Reply> {
-        self.change_replicas(replicas, |replica, bad| replica.bad = bad)
-    }
-
-    fn change_replicas<T: Copy>(&mut self, replicas: &[(TabletId, NodeId, T)], change: impl Fn(&mut Replica, T)) -> Result<Reply> {
-        let mut of_partition: BTreeMap<(TableId, PartitionId), Vec<(TabletId, NodeId, T)>> = BTreeMap::new();
-        for (tablet, node, value) in replicas {
-            // A tablet dropped meanwhile needs nothing.
-            if let Some(place) = self.tablets.get(tablet) {
-                of_partition.entry(*place).or_default().push((*tablet, *node, *value));
-            }
-        }
-        for ((table, partition), changes) in of_partition {
-            self.change_partition(table, partition, |p| {
-                for tablet in p.indexes.iter_mut().flat_map(|i| &mut Arc::make_mut(i).tablets) {
-                    for (_, node, value) in changes.iter().filter(|(id, _, _)| *id == tablet.id) {
-                        tablet.replicas.iter_mut().filter(|r| r.node == *node).for_each(|r| change(r, *value));
-                    }
-                }
-            });
-        }
         Ok(Reply::Done)
     }
 
@@ -182,6 +153,7 @@ impl CatalogState {
         let mut txn = Transaction::clone(txn);
         txn.state = TxnState::Aborted { reason };
         txn.finish_ms = now_ms;
+        txn.finish_id = self.next_id;
         self.labels.remove(&(txn.db_id, txn.label.clone()));
         self.txns.insert(id, txn.into());
         Ok(Reply::Done)
@@ -200,7 +172,7 @@ impl CatalogState {
     }
 
     /// Changes a partition copy-on-write; `None` when it is gone.
-    fn change_partition<T>(&mut self, table: TableId, partition: PartitionId, change: impl FnOnce(&mut Partition) -> T) -> Option<T> {
+    pub(super) fn change_partition<T>(&mut self, table: TableId, partition: PartitionId, change: impl FnOnce(&mut Partition) -> T) -> Option<T> {
         let mut result = None;
         self.change_olap(table, |o| {
             if let Some(old) = o.partitions.get(&partition) {

@@ -15,6 +15,8 @@ pub enum Aggregation {
     HllUnion,
     BitmapUnion,
     PercentileUnion,
+    /// States of an aggregate function, which the type of the column names.
+    StateUnion,
 }
 
 /// What a column gets when an INSERT or a load leaves it out.

@@ -20,7 +20,7 @@ pub use column::{Aggregation, Column, DefaultValue};
 pub use distribution::Distribution;
 pub use index::{ColumnSource, IndexColumn, IndexState, TableIndex};
 pub use node::{Backend, Frontend, FrontendRole, User};
-pub use partition::{ExpressionKey, Partition, PartitionBound, PartitionInfo, PartitionItem, Replica, Tablet, TabletIndex};
+pub use partition::{ExpressionKey, Partition, PartitionBound, PartitionInfo, PartitionItem, Replica, Tablet, TabletIndex, WriteQuorum};
 pub use recycle::{Recycled, RecycledObject};
 pub use statistics::{ColumnStatistics, PartitionStatistics, TableStatistics};
 pub use table::{Database, KeysModel, OlapTable, Table, TableKind, View};

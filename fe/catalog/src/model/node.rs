@@ -17,6 +17,9 @@ pub struct Backend {
     pub brpc_port: u16,
     pub decommissioned: bool,
     pub added_ms: i64,
+    /// `rack:r1`; empty = not said.
+    #[serde(default)]
+    pub location: String,
 }
 
 /// What part an FE plays in the group.

@@ -97,6 +97,11 @@ pub struct View {
 }
 
 impl Table {
+    /// A table without a comment, made at time 0.
+    pub fn new(id: TableId, db_id: DbId, name: impl Into<String>, columns: Vec<Column>, kind: TableKind) -> Self {
+        Self { id, db_id, name: name.into(), comment: String::new(), created_ms: 0, updated_ms: 0, columns, kind }
+    }
+
     /// The storage side, if it has one.
     pub fn as_olap(&self) -> Option<&Arc<OlapTable>> {
         match &self.kind {
@@ -117,6 +122,26 @@ impl Table {
 }
 
 impl OlapTable {
+    /// A table without partitions, properties and further indexes, its rows spread at random over one bucket.
+    pub fn new(keys: KeysModel, base_index: IndexId) -> Self {
+        Self {
+            keys,
+            partition_info: PartitionInfo::Unpartitioned,
+            distribution: Distribution::Random { buckets: 1 },
+            sort_key: Vec::new(),
+            schema_version: 0,
+            short_key_columns: 0,
+            base_index,
+            partitions: imbl::OrdMap::new(),
+            properties: Vec::new(),
+            indexes_ddl: Vec::new(),
+            colocate_group: None,
+            further: Vec::new(),
+            next_column_uid: 1,
+            sequence: Sequence::default(),
+        }
+    }
+
     /// A partition by name, case-insensitively; temporary ones only when asked for.
     pub fn partition_by_name(&self, name: &str, temporary: bool) -> Option<&Arc<Partition>> {
         self.partitions.values().find(|p| p.temporary == temporary && p.name.eq_ignore_ascii_case(name))

@@ -58,4 +58,50 @@ pub struct Transaction {
     /// The backend that coordinates it, if one does.
     #[serde(default)]
     pub backend: Option<NodeId>,
+    /// The frontend whose statement it is, if it is one's.
+    #[serde(default)]
+    pub frontend: Option<NodeId>,
+    /// When the process that coordinates it started, by that process's clock; 0 = begun by a version that did not say.
+    #[serde(default)]
+    pub coordinator_start_ms: i64,
+    /// The id that was next when it finished: an order that no clock can turn.
+    #[serde(default)]
+    pub finish_id: u64,
+    /// Which rows a DELETE names, as SHOW DELETE says it; empty for other loads.
+    #[serde(default)]
+    pub delete_condition: String,
+}
+
+impl Transaction {
+    /// A transaction that begins: nothing is written, and nobody coordinates it yet.
+    pub fn new(id: TxnId, db_id: DbId, label: impl Into<String>, source: LoadSource) -> Self {
+        Self {
+            id,
+            db_id,
+            tables: Vec::new(),
+            label: label.into(),
+            request_id: 0,
+            coordinator: String::new(),
+            source,
+            state: TxnState::Prepare,
+            begin_ms: 0,
+            commit_ms: 0,
+            finish_ms: 0,
+            timeout_ms: 0,
+            versions: Vec::new(),
+            written: Vec::new(),
+            loaded_rows: 0,
+            filtered_rows: 0,
+            loaded_bytes: 0,
+            error_url: String::new(),
+            unselected_rows: 0,
+            prepared_ms: 0,
+            prepared_timeout_ms: 0,
+            backend: None,
+            frontend: None,
+            coordinator_start_ms: 0,
+            finish_id: 0,
+            delete_condition: String::new(),
+        }
+    }
 }

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use common_base::ids::{NodeId, TableId, TabletId};
 use fe_catalog::{
     CatalogState, Op,
-    model::{AlterJob, AlterState, OlapTable, Tablet},
+    model::{AlterJob, AlterState, OlapTable, Replica, Tablet},
 };
 
 /// Queries that were planned before a swap have opened their tablets by then.
@@ -99,7 +99,7 @@ fn convert(olap: &OlapTable, job: &AlterJob, seen: &Observations) -> Vec<Effect>
         for (base, new) in base.tablets.iter().zip(&new.tablets) {
             let (mut good, mut open, mut reason) = (0, false, String::new());
             for replica in &new.replicas {
-                match progress(base, new, replica.node, partition.visible_version, job, seen) {
+                match progress(base, new, replica, partition.visible_version, job, seen) {
                     Progress::Converted(version) => {
                         good += 1;
                         converted.push((new.id, replica.node, version));
@@ -128,9 +128,13 @@ fn convert(olap: &OlapTable, job: &AlterJob, seen: &Observations) -> Vec<Effect>
     effects
 }
 
-fn progress(base: &Tablet, new: &Tablet, node: NodeId, version: i64, job: &AlterJob, seen: &Observations) -> Progress {
+fn progress(base: &Tablet, new: &Tablet, replica: &Replica, version: i64, job: &AlterJob, seen: &Observations) -> Progress {
+    let node = replica.node;
     if let Some(version) = seen.converted.get(&(new.id, node)) {
         return Progress::Converted(*version);
+    }
+    if replica.bad {
+        return Progress::Lost(format!("backend {node} has no tablet {}", new.id));
     }
     let patient = seen.now_ms < seen.converting_since_ms + AWAY_MS;
     let wait_or = |why: String| if patient { Progress::Waiting } else { Progress::Lost(why) };

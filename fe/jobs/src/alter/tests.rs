@@ -6,7 +6,7 @@ use common_base::ids::{ColumnUid, DbId, IndexId, PartitionId, ReplicaId};
 use common_types::{LogicalType, Scalar};
 use fe_catalog::model::{
     AlterChange, AlterKind, Column, ColumnSource, Database, DefaultValue, Distribution, IndexColumn, IndexState, KeysModel, LoadSource, Partition,
-    PartitionInfo, PartitionItem, Replica, Table, TableIndex, TableKind, TabletIndex, Transaction, TxnState,
+    Table, TableIndex, TableKind, TabletIndex, Transaction,
 };
 
 use super::*;
@@ -31,50 +31,28 @@ fn column(uid: u64, ty: LogicalType) -> Column {
 }
 
 fn tablets(first: u64, version: i64) -> Vec<Tablet> {
-    let replica = |node| Replica { id: ReplicaId(first * 10 + node), node: NodeId(node), version, bad: false };
+    let replica = |node| Replica::new(ReplicaId(first * 10 + node), NodeId(node), version);
     (0..2).map(|i| Tablet { id: TabletId(first + i), replicas: vec![replica(1), replica(2)] }).collect()
 }
 
 fn catalog() -> CatalogState {
     let mut state = CatalogState::default();
     let partition = Partition {
-        id: PartitionId(7),
-        name: "t".to_owned(),
-        item: PartitionItem::All,
         buckets: 2,
         replication_num: 2,
         visible_version: 5,
         next_version: 6,
-        visible_time_ms: 0,
-        indexes: vec![Arc::new(TabletIndex { index_id: IndexId(1), tablets: tablets(1000, 5) })],
-        temporary: false,
+        ..Partition::new(PartitionId(7), "t", vec![Arc::new(TabletIndex { index_id: IndexId(1), tablets: tablets(1000, 5) })])
     };
     let olap = OlapTable {
-        keys: KeysModel::Duplicate,
-        partition_info: PartitionInfo::Unpartitioned,
         distribution: Distribution::Random { buckets: 2 },
-        sort_key: Vec::new(),
         schema_version: 3,
         short_key_columns: 1,
-        base_index: IndexId(1),
         partitions: imbl::OrdMap::unit(partition.id, Arc::new(partition)),
-        properties: Vec::new(),
-        indexes_ddl: Vec::new(),
-        colocate_group: None,
-        further: Vec::new(),
         next_column_uid: 3,
-        sequence: Default::default(),
+        ..OlapTable::new(KeysModel::Duplicate, IndexId(1))
     };
-    let table = Table {
-        id: TABLE,
-        db_id: DbId(1),
-        name: "t".to_owned(),
-        comment: String::new(),
-        created_ms: 0,
-        updated_ms: 0,
-        columns: vec![column(1, LogicalType::Int), column(2, LogicalType::Int)],
-        kind: TableKind::Olap(Arc::new(olap)),
-    };
+    let table = Table::new(TABLE, DbId(1), "t", vec![column(1, LogicalType::Int), column(2, LogicalType::Int)], TableKind::Olap(Arc::new(olap)));
     let db = Database { id: DbId(1), name: "d".to_owned(), properties: Vec::new(), created_ms: 0 };
     state.apply(Op::CreateDatabase(db)).unwrap();
     state.apply(Op::CreateTable(Arc::new(table))).unwrap();
@@ -83,28 +61,11 @@ fn catalog() -> CatalogState {
 
 fn load(state: &mut CatalogState, id: u64) {
     let txn = Transaction {
-        id: common_base::ids::TxnId(id),
-        db_id: DbId(1),
         tables: vec![TABLE],
-        label: format!("l{id}"),
         request_id: u128::from(id),
-        coordinator: String::new(),
-        source: LoadSource::Insert,
-        state: TxnState::Prepare,
         begin_ms: 10,
-        commit_ms: 0,
-        finish_ms: 0,
         timeout_ms: 1000,
-        versions: Vec::new(),
-        written: Vec::new(),
-        loaded_rows: 0,
-        filtered_rows: 0,
-        loaded_bytes: 0,
-        error_url: String::new(),
-        unselected_rows: 0,
-        prepared_ms: 0,
-        prepared_timeout_ms: 0,
-        backend: None,
+        ..Transaction::new(common_base::ids::TxnId(id), DbId(1), format!("l{id}"), LoadSource::Insert)
     };
     state.apply(Op::BeginTxn(txn)).unwrap();
 }
@@ -250,6 +211,16 @@ fn a_backend_that_is_away_is_waited_for_and_then_left_behind() {
     assert_eq!(job(&state).state, AlterState::Cancelled);
     assert!(olap(&state).further.is_empty());
     assert_eq!(olap(&state).partitions.values().next().unwrap().indexes.len(), 1);
+}
+
+#[test]
+fn a_replica_that_was_never_made_is_left_behind_at_once() {
+    let mut state = converting();
+    let replicas = [2000, 2001].map(|t| (TabletId(t), NodeId(2), true)).to_vec();
+    state.apply(Op::MarkReplicas { replicas }).unwrap();
+    // Its backend is back, and there is nothing to wait for: one of two is no majority.
+    let effects = step(&state, &job(&state), &converted(seen(40, &[1, 2]), &[1]));
+    assert!(matches!(effects.as_slice(), [Effect::Propose(Op::CancelAlter { reason, .. })] if reason.contains("backend 2 has no tablet")), "{effects:?}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use common_base::ids::{ColumnUid, DbId, IndexId, TableId};
 use common_types::{Scalar, date};
-use fe_catalog::model::{Column, DefaultValue, Distribution, KeysModel, TableKind};
+use fe_catalog::model::{Column, DefaultValue, KeysModel, TableKind};
 
 use super::*;
 
@@ -39,38 +39,17 @@ fn table(ty: LogicalType, days: &[(i64, i64)]) -> Table {
     let bound = |us| PartitionBound::Values(vec![calendar::value_at(&ty, us).unwrap()]);
     let partition = |(i, (from, to)): (usize, &(i64, i64))| {
         let id = PartitionId(i as u64);
-        let p = Partition {
-            id,
-            name: format!("p{i}"),
-            item: PartitionItem::Range { lower: bound(*from), upper: bound(*to) },
-            buckets: 1,
-            replication_num: 1,
-            visible_version: 1,
-            next_version: 2,
-            visible_time_ms: 0,
-            indexes: Vec::new(),
-            temporary: false,
-        };
+        let p = Partition { item: PartitionItem::Range { lower: bound(*from), upper: bound(*to) }, ..Partition::new(id, format!("p{i}"), Vec::new()) };
         (id, Arc::new(p))
     };
     let olap = OlapTable {
-        keys: KeysModel::Duplicate,
         partition_info: PartitionInfo::Range { columns: vec![ColumnUid(1)] },
-        distribution: Distribution::Random { buckets: 1 },
-        sort_key: Vec::new(),
-        schema_version: 0,
         short_key_columns: 1,
-        base_index: IndexId(5),
         partitions: days.iter().enumerate().map(partition).collect(),
-        properties: Vec::new(),
-        indexes_ddl: Vec::new(),
-        colocate_group: None,
-        further: Vec::new(),
         next_column_uid: 2,
-        sequence: Default::default(),
+        ..OlapTable::new(KeysModel::Duplicate, IndexId(5))
     };
-    let name = "t".to_owned();
-    Table { id: TableId(1), db_id: DbId(1), name, comment: String::new(), created_ms: 0, updated_ms: 0, columns: vec![column], kind: TableKind::Olap(Arc::new(olap)) }
+    Table::new(TableId(1), DbId(1), "t", vec![column], TableKind::Olap(Arc::new(olap)))
 }
 
 #[test]

@@ -4,7 +4,7 @@ use common_base::ids::{IndexId, NodeId, ReplicaId, TabletId, TxnId};
 
 use crate::{
     Op,
-    model::{Distribution, KeysModel, LoadSource, OlapTable, PartitionInfo, PartitionItem, Replica, Tablet, TabletIndex, Transaction, TxnState},
+    model::{KeysModel, LoadSource, OlapTable, PartitionInfo, Replica, Tablet, TabletIndex, Transaction},
     op::TxnCounters,
 };
 
@@ -14,41 +14,19 @@ const DB: DbId = DbId(1);
 const TABLE: TableId = TableId(10);
 
 fn partition(id: u64, name: &str) -> Partition {
-    let replica = Replica { id: ReplicaId(id * 100 + 1), node: NodeId(1), version: 1, bad: false };
+    let replica = Replica::new(ReplicaId(id * 100 + 1), NodeId(1), 1);
     let tablet = Tablet { id: TabletId(id * 100), replicas: vec![replica] };
-    Partition {
-        id: PartitionId(id),
-        name: name.to_owned(),
-        item: PartitionItem::All,
-        buckets: 1,
-        replication_num: 1,
-        visible_version: 1,
-        next_version: 2,
-        visible_time_ms: 0,
-        indexes: vec![Arc::new(TabletIndex { index_id: IndexId(5), tablets: vec![tablet] })],
-        temporary: false,
-    }
+    Partition::new(PartitionId(id), name, vec![Arc::new(TabletIndex { index_id: IndexId(5), tablets: vec![tablet] })])
 }
 
 fn table(id: TableId, name: &str, partitions: &[(u64, &str)]) -> Arc<Table> {
     let olap = OlapTable {
-        keys: KeysModel::Duplicate,
         partition_info: PartitionInfo::Range { columns: Vec::new() },
-        distribution: Distribution::Random { buckets: 1 },
-        sort_key: Vec::new(),
-        schema_version: 0,
         short_key_columns: 1,
-        base_index: IndexId(5),
         partitions: partitions.iter().map(|(id, name)| (PartitionId(*id), Arc::new(partition(*id, name)))).collect(),
-        properties: Vec::new(),
-        indexes_ddl: Vec::new(),
-        colocate_group: None,
-        further: Vec::new(),
-        next_column_uid: 1,
-        sequence: Default::default(),
+        ..OlapTable::new(KeysModel::Duplicate, IndexId(5))
     };
-    let name = name.to_owned();
-    Arc::new(Table { id, db_id: DB, name, comment: String::new(), created_ms: 0, updated_ms: 0, columns: Vec::new(), kind: TableKind::Olap(Arc::new(olap)) })
+    Arc::new(Table::new(id, DB, name, Vec::new(), TableKind::Olap(Arc::new(olap))))
 }
 
 fn catalog() -> CatalogState {
@@ -118,30 +96,7 @@ fn force_erases_what_the_bin_held_of_it() {
 #[test]
 fn a_load_that_is_not_yet_visible_holds_up_the_drop() {
     let mut state = catalog();
-    let txn = Transaction {
-        id: TxnId(90),
-        db_id: DB,
-        tables: vec![TABLE],
-        label: "l".to_owned(),
-        source: LoadSource::Insert,
-        coordinator: String::new(),
-        request_id: 0,
-        state: TxnState::Prepare,
-        begin_ms: 0,
-        commit_ms: 0,
-        finish_ms: 0,
-        timeout_ms: 0,
-        written: Vec::new(),
-        versions: Vec::new(),
-        loaded_rows: 0,
-        filtered_rows: 0,
-        loaded_bytes: 0,
-        error_url: String::new(),
-        unselected_rows: 0,
-        prepared_ms: 0,
-        prepared_timeout_ms: 0,
-        backend: None,
-    };
+    let txn = Transaction { tables: vec![TABLE], ..Transaction::new(TxnId(90), DB, "l", LoadSource::Insert) };
     state.apply(Op::BeginTxn(txn)).unwrap();
     state.apply(Op::CommitTxn { txn: TxnId(90), written: vec![(TabletId(2000), NodeId(1))], counters: TxnCounters::default(), now_ms: 1 }).unwrap();
     let refused = state.clone();
