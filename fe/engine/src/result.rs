@@ -1,5 +1,7 @@
 //! What a statement answers: a note of what it did, or columns and a stream of chunks.
 
+use std::collections::VecDeque;
+
 use common_base::Result;
 use common_types::{Chunk, LogicalType, Scalar, column::ColumnBuilder};
 
@@ -36,21 +38,26 @@ impl StatementResult {
 
     /// A result set made in memory.
     pub fn table(columns: Vec<ResultColumn>, rows: &[Vec<Scalar>]) -> Result<Self> {
-        Ok(Self::Rows(Rows { chunk: Some(rows_to_chunk(&columns, rows)?), columns, stream: None }))
+        Ok(Self::Rows(Rows { chunks: VecDeque::from([rows_to_chunk(&columns, rows)?]), columns, stream: None }))
     }
 }
 
 /// A result set: chunks made here, then those that stream in.
 pub struct Rows {
     pub columns: Vec<ResultColumn>,
-    pub(crate) chunk: Option<Chunk>,
+    pub(crate) chunks: VecDeque<Chunk>,
     pub(crate) stream: Option<QueryStream>,
 }
 
 impl Rows {
+    /// Chunks that are all here.
+    pub(crate) fn of_chunks(columns: Vec<ResultColumn>, chunks: Vec<Chunk>) -> Self {
+        Self { columns, chunks: chunks.into(), stream: None }
+    }
+
     /// The next chunk; `None` at the end. An error ends the result.
     pub async fn next(&mut self) -> Result<Option<Chunk>> {
-        if let Some(chunk) = self.chunk.take() {
+        if let Some(chunk) = self.chunks.pop_front() {
             return Ok(Some(chunk));
         }
         match &mut self.stream {

@@ -86,10 +86,11 @@ async fn engine() -> Arc<Engine> {
         log: MemKv::shared(),
         pool: pool.clone(),
         entries_per_image: 1000,
+        images_kept: 2,
         heartbeat: Duration::from_millis(50),
-        first_start: FirstStart { cluster_id: 7, token: "t".to_owned(), frontend, now_ms: 1 },
     };
-    let meta = fe_meta::open(options).await.expect("a catalog");
+    let first = FirstStart { cluster_id: 7, token: "t".to_owned(), frontend, now_ms: 1 };
+    let meta = fe_meta::open(options, fe_meta::Until::Founded(Box::new(first))).await.expect("a catalog");
     let registry = common_functions::registry();
     let local = Arc::new(ExecEnv {
         registry: registry.clone(),
@@ -110,6 +111,8 @@ async fn engine() -> Arc<Engine> {
         query_port: 9030,
         heartbeat_interval: Duration::from_secs(5),
         heartbeat_timeout: Duration::from_secs(5),
+        lag_max: None,
+        clock_delta_max_ms: 5000,
         conf: settings(),
         version: "test".to_owned(),
         started_ms: 1,

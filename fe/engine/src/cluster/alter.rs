@@ -55,8 +55,9 @@ pub async fn run(engine: Arc<Engine>, shutdown: Shutdown) {
             runner.seen.clear();
         }
         known.replace(catalog.alter_jobs.clone());
+        // However often the catalog changes meanwhile: what jobs leave behind waits for its time only.
+        let next = tokio::time::Instant::now() + if busy { BUSY } else { IDLE };
         loop {
-            let pause = if busy { BUSY } else { IDLE };
             tokio::select! {
                 () = shutdown.wait() => return,
                 Some(outcome) = outcomes.recv() => {
@@ -70,7 +71,7 @@ pub async fn run(engine: Arc<Engine>, shutdown: Shutdown) {
                         break;
                     }
                 }
-                () = tokio::time::sleep(pause) => break,
+                () = tokio::time::sleep_until(next) => break,
             }
         }
     }
@@ -205,7 +206,7 @@ fn request(engine: &Engine, catalog: &CatalogSnapshot, job: &AlterJob, task: &Co
     let column = |at: &u32| -> Result<ScanColumn> {
         let c = table.columns.get(*at as usize).ok_or_else(|| err!(Internal, "table '{}' has no column {at}", table.name))?;
         let before = tablets::before_message(c);
-        Ok(ScanColumn { uid: c.uid.0, name: c.name.clone(), r#type: Some(wire::type_to_proto(&c.ty)), nullable: c.nullable, before })
+        Ok(ScanColumn { uid: c.uid.0, name: c.name.clone(), r#type: Some(wire::type_to_proto(&c.ty)), nullable: c.nullable, before, json_path: None })
     };
     Ok(ConvertTabletRequest {
         from_tablet: task.base.0,

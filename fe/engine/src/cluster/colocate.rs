@@ -82,19 +82,14 @@ fn alike(a: &LogicalType, b: &LogicalType) -> bool {
     a == b || a.is_string() && b.is_string()
 }
 
-/// The backends of each bucket of a partition.
-pub fn sequence(partition: &Partition) -> Vec<Vec<NodeId>> {
-    let base = partition.indexes.first();
-    let nodes = |t: &fe_catalog::model::Tablet| {
-        let mut nodes: Vec<NodeId> = t.replicas.iter().map(|r| r.node).collect();
-        nodes.sort_unstable();
-        nodes
-    };
-    base.map(|i| i.tablets.iter().map(nodes).collect()).unwrap_or_default()
-}
+pub use fe_jobs::tablet::colocate::sequence;
 
 /// Where a group has its buckets, for partitions of so many buckets and copies.
 pub fn placed(catalog: &CatalogState, db: DbId, group: &str, buckets: u32, replication_num: u16) -> Option<Vec<Vec<NodeId>>> {
+    let fits = |b: &Vec<Vec<NodeId>>| b.len() == buckets as usize && b.iter().all(|nodes| nodes.len() == usize::from(replication_num));
+    if let Some(wanted) = catalog.colocate_buckets.get(&(db, group.to_owned())).filter(|b| fits(b)) {
+        return Some(Vec::clone(wanted));
+    }
     let mut partitions = members(catalog, db, group).flat_map(|(_, o)| o.partitions.values());
     partitions.find(|p| p.buckets == buckets && p.replication_num == replication_num).map(|p| sequence(p))
 }

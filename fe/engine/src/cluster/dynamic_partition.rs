@@ -102,7 +102,7 @@ pub async fn schedule(engine: &Arc<Engine>, id: TableId) {
         return;
     }
     let now_ms = engine.clock.now_ms();
-    let zone = catalog.variables.get("time_zone").map_or("UTC", String::as_str);
+    let zone = time::global_zone(&catalog);
     let mut create_error = None;
     let mut gone = lifetime.expired(table, olap, time::local_us(now_ms, zone));
     if let Some(rule) = &rule {
@@ -149,7 +149,9 @@ async fn create(engine: &Arc<Engine>, table: &Table, olap: &OlapTable, rule: &Ru
     let names: Vec<String> = specs.iter().map(|s| s.name.clone()).collect();
     let of_table = olap.property("default.replication_num").or_else(|| olap.property("replication_num"));
     let replication_num = of_table.and_then(|n| n.parse().ok()).unwrap_or(ddl_defaults(engine).replication_num);
-    let plans = partition_plans(engine, olap, replication_num, specs, false);
+    let catalog = engine.meta.snapshot();
+    let zone = time::global_zone(&catalog);
+    let plans = partition_plans(engine, zone, olap, replication_num, specs, false)?;
     let made = tablets::create_partitions(engine, &template(table, olap), plans).await?;
     if let Err(e) = engine.meta.submit(Op::AddPartitions { table: table.id, partitions: made.clone() }).await {
         tablets::drop_tablets(engine, &made);

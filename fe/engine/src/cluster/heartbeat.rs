@@ -2,15 +2,16 @@
 
 use std::{sync::Arc, time::Duration};
 
-use common_base::{Result, ids::NodeId, runtime::Shutdown};
+use common_base::{ErrorCode, Result, ids::NodeId, runtime::Shutdown};
 use common_rpc::status;
 use fe_catalog::{Op, model::Backend};
 use proto_services::be_service::{FeAddress, HeartbeatReply, HeartbeatRequest};
 use tracing::{info, warn};
 
+use super::nodes::Reason;
 use crate::engine::Engine;
 
-/// Runs until shutdown; beats only while this FE leads (followers learn liveness when they ask the leader: one FE for now).
+/// Runs until shutdown; beats only while this FE leads (the others learn from the leader, see [`super::frontends`]).
 pub async fn run(engine: Arc<Engine>, shutdown: Shutdown) {
     let mut catalog_changed = engine.meta.watch();
     loop {
@@ -20,6 +21,8 @@ pub async fn run(engine: Arc<Engine>, shutdown: Shutdown) {
         let interval = engine.options.heartbeat_interval;
         tokio::select! {
             () = shutdown.wait() => return,
+            // A new leader makes itself known at once.
+            () = engine.meta.leadership() => {}
             // A new backend is greeted at once.
             () = new_backend(&engine, &mut catalog_changed) => {}
             () = tokio::time::sleep(interval) => {}
@@ -50,15 +53,15 @@ pub async fn beat_all(engine: &Arc<Engine>) {
     let beats = catalog.backends.values().map(|backend| {
         let (engine, backend) = (engine.clone(), backend.clone());
         async move {
-            let outcome = beat(&engine, &backend).await;
+            let outcome = beat(&engine, &backend, false).await;
             let now = engine.clock.now_ms();
             let learned = outcome.as_ref().ok().cloned();
-            let changed = engine.nodes.record(backend.id, now, outcome.map_err(|e| e.message().to_owned()), until_dead);
-            if changed {
-                let health = engine.nodes.get(backend.id);
-                match health.alive {
-                    true => info!(backend = %backend.id, host = %backend.host, "backend is alive"),
-                    false => warn!(backend = %backend.id, host = %backend.host, reason = %health.error, "backend is dead"),
+            for change in engine.nodes.record(backend.id, now, outcome, until_dead) {
+                engine.frontends.news.notify_one();
+                let (reason, detail) = (change.reason.name(), &change.detail);
+                match change.alive {
+                    true => info!(backend = %backend.id, host = %backend.host, reason, %detail, "backend is alive"),
+                    false => warn!(backend = %backend.id, host = %backend.host, reason, %detail, "backend is dead"),
                 }
             }
             if let Some(reply) = learned {
@@ -69,14 +72,32 @@ pub async fn beat_all(engine: &Arc<Engine>) {
     futures::future::join_all(beats).await;
 }
 
-/// Which of these backends do not answer now, or are about to stop.
+/// An answer younger than this is believed.
+const FRESH_MS: i64 = 300;
+
+/// Whether a backend answers now: one may have died since its last heartbeat.
+pub async fn answers(engine: &Arc<Engine>, node: NodeId) -> bool {
+    let now_ms = engine.clock.now_ms();
+    engine.nodes.last_answer(node).is_some_and(|at| now_ms - at < FRESH_MS) || silent(engine, &[node]).await.is_empty()
+}
+
+/// Which of these backends do not answer now, or are about to stop. One whose process is gone counts as dead from now on.
 pub async fn silent(engine: &Arc<Engine>, nodes: &[NodeId]) -> Vec<NodeId> {
     let catalog = engine.meta.snapshot();
     let asked = nodes.iter().map(|id| {
         let backend = catalog.backends.get(id).cloned();
         async move {
             match backend {
-                Some(backend) => beat(engine, &backend).await.map_or(true, |reply| reply.shutting_down).then_some(*id),
+                Some(backend) => {
+                    let outcome = beat(engine, &backend, true).await;
+                    let silent = outcome.as_ref().map_or_else(|e| e.code() != ErrorCode::NotLeader, |reply| reply.shutting_down);
+                    // Whoever asks has met a failure before: a refused connection needs no further proof.
+                    let refused = outcome.as_ref().is_err_and(|e| Reason::of(e) == Reason::CommunicationError);
+                    if refused || outcome.is_ok() {
+                        engine.nodes.record(*id, engine.clock.now_ms(), outcome, 1);
+                    }
+                    silent.then_some(*id)
+                }
                 None => Some(*id),
             }
         }
@@ -84,7 +105,8 @@ pub async fn silent(engine: &Arc<Engine>, nodes: &[NodeId]) -> Vec<NodeId> {
     futures::future::join_all(asked).await.into_iter().flatten().collect()
 }
 
-async fn beat(engine: &Engine, backend: &Backend) -> Result<HeartbeatReply> {
+/// `probe`: any frontend may ask whether a backend answers.
+async fn beat(engine: &Engine, backend: &Backend, probe: bool) -> Result<HeartbeatReply> {
     let catalog = engine.meta.snapshot();
     let me = catalog.frontends.values().find(|f| f.id.0 == engine.meta.node_id());
     let request = HeartbeatRequest {
@@ -93,13 +115,16 @@ async fn beat(engine: &Engine, backend: &Backend) -> Result<HeartbeatReply> {
         node_id: backend.id.0,
         fe_host: me.map(|f| f.host.clone()).unwrap_or_default(),
         fe_rpc_port: me.map_or(0, |f| u32::from(f.rpc_port)),
-        epoch: engine.meta.term(),
+        // A frontend that does not lead must not be taken for the leader: the answer is a refusal, and an answer.
+        epoch: if engine.meta.is_leader() { engine.meta.term() } else { 0 },
         frontends: catalog
             .frontends
             .values()
             .map(|f| FeAddress { host: f.host.clone(), rpc_port: u32::from(f.rpc_port), http_port: u32::from(f.http_port) })
             .collect(),
         be_host: backend.host.clone(),
+        probe,
+        backends: catalog.backends.keys().map(|id| id.0).collect(),
     };
     let address = format!("{}:{}", backend.host, backend.heartbeat_port);
     let mut request = tonic::Request::new(request);

@@ -2,13 +2,82 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use common_base::ids::NodeId;
+use common_base::{Error, ErrorCode, ids::NodeId};
 use fe_catalog::CatalogState;
 use parking_lot::RwLock;
 use proto_services::{be_service::HeartbeatReply, fe_service::DiskReport};
 
 /// State changes kept per node.
 const HISTORY_MAX: usize = 64;
+
+/// Why a backend's state changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// It answers, for the first time or again.
+    Answered,
+    /// It did not answer in time.
+    HeartbeatTimeout,
+    /// It answered, and refused.
+    FailedProbe,
+    /// It could not be reached.
+    CommunicationError,
+    ProcessRestarted,
+    DiskFailure,
+    DiskRecovered,
+    /// It stops because it was told to.
+    ShutDown,
+}
+
+impl Reason {
+    /// As users see it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Answered => "HEARTBEAT_ANSWERED",
+            Self::HeartbeatTimeout => "HEARTBEAT_TIMEOUT",
+            Self::FailedProbe => "FAILED_PROBE",
+            Self::CommunicationError => "COMMUNICATION_ERROR",
+            Self::ProcessRestarted => "PROCESS_RESTARTED",
+            Self::DiskFailure => "DISK_FAILURE",
+            Self::DiskRecovered => "DISK_RECOVERED",
+            Self::ShutDown => "SHUT_DOWN",
+        }
+    }
+
+    /// The reason of a name; one that this version does not know says that the backend refused.
+    pub fn named(name: &str) -> Self {
+        let all = [
+            Self::Answered,
+            Self::HeartbeatTimeout,
+            Self::CommunicationError,
+            Self::ProcessRestarted,
+            Self::DiskFailure,
+            Self::DiskRecovered,
+            Self::ShutDown,
+        ];
+        all.into_iter().find(|r| r.name() == name).unwrap_or(Self::FailedProbe)
+    }
+
+    /// What a failed heartbeat tells.
+    pub fn of(error: &Error) -> Self {
+        let late = |text: &str| text.contains("imeout") || text.contains("imed out");
+        match error.code() {
+            ErrorCode::Timeout => Self::HeartbeatTimeout,
+            ErrorCode::Unavailable | ErrorCode::NetworkError | ErrorCode::Cancelled if late(error.message()) => Self::HeartbeatTimeout,
+            ErrorCode::Unavailable | ErrorCode::NetworkError | ErrorCode::Cancelled => Self::CommunicationError,
+            _ => Self::FailedProbe,
+        }
+    }
+}
+
+/// A change of a backend's state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    pub at_ms: i64,
+    /// Whether it counts as alive since.
+    pub alive: bool,
+    pub reason: Reason,
+    pub detail: String,
+}
 
 /// What is known of one backend.
 #[derive(Clone, Debug, Default)]
@@ -20,8 +89,12 @@ pub struct NodeHealth {
     pub last_start_ms: i64,
     pub failures: u32,
     pub reply: Option<HeartbeatReply>,
-    /// (time, alive, reason) of each change, newest last.
-    pub history: VecDeque<(i64, bool, String)>,
+    /// Since when it does not answer, as far as this FE knows.
+    pub away_since_ms: i64,
+    /// The newest full report of its tablets.
+    pub last_report_ms: i64,
+    /// Newest last.
+    pub history: VecDeque<Change>,
 }
 
 /// All backends.
@@ -54,37 +127,73 @@ impl Nodes {
         self.health.read().get(&id).cloned().unwrap_or_default()
     }
 
-    /// Takes a heartbeat's outcome in; true when the node's liveness changed.
-    pub fn record(&self, id: NodeId, now_ms: i64, outcome: Result<HeartbeatReply, String>, failures_until_dead: u32) -> bool {
+    /// Takes a heartbeat's outcome in; the changes it makes.
+    pub fn record(&self, id: NodeId, now_ms: i64, outcome: Result<HeartbeatReply, Error>, failures_until_dead: u32) -> Vec<Change> {
         let mut all = self.health.write();
         let node = all.entry(id).or_default();
         let before = node.alive;
-        match outcome {
+        let mut changes = Vec::new();
+        let mut note = |node: &mut NodeHealth, reason, detail: &str| changes.push(remember(node, now_ms, reason, detail));
+        let reason = match outcome {
             Ok(reply) => {
-                let restarted = node.last_start_ms != 0 && reply.start_time_ms != node.last_start_ms;
-                if restarted {
-                    remember(node, now_ms, true, "process restarted");
+                node.alive = !reply.shutting_down;
+                if node.last_start_ms != 0 && reply.start_time_ms != node.last_start_ms {
+                    note(node, Reason::ProcessRestarted, "");
+                }
+                let disks = node.reply.take().map(|r| r.disks).unwrap_or_default();
+                for disk in &reply.disks {
+                    let was_broken = disks.iter().find(|d| d.path == disk.path).is_some_and(|d| d.broken);
+                    match (was_broken, disk.broken) {
+                        (false, true) => note(node, Reason::DiskFailure, &format!("{}: {}", disk.path, disk.reason)),
+                        (true, false) => note(node, Reason::DiskRecovered, &disk.path),
+                        _ => {}
+                    }
                 }
                 node.last_start_ms = reply.start_time_ms;
                 node.last_heartbeat_ms = now_ms;
                 node.failures = 0;
-                node.alive = !reply.shutting_down;
+                let reason = if reply.shutting_down { Reason::ShutDown } else { Reason::Answered };
                 node.error = if reply.shutting_down { "shutting down on purpose".to_owned() } else { String::new() };
                 node.reply = Some(reply);
+                reason
             }
-            Err(reason) => {
+            Err(error) => {
                 node.failures += 1;
-                node.error = reason;
+                error.message().clone_into(&mut node.error);
                 if node.failures >= failures_until_dead {
                     node.alive = false;
                 }
+                Reason::of(&error)
             }
+        };
+        if !node.alive && (before || node.away_since_ms == 0) {
+            node.away_since_ms = now_ms;
+        }
+        if node.alive {
+            node.away_since_ms = 0;
         }
         if node.alive != before {
-            let reason = if node.alive { "heartbeat answered".to_owned() } else { node.error.clone() };
-            remember(node, now_ms, node.alive, &reason);
+            let detail = node.error.clone();
+            note(node, reason, &detail);
         }
-        node.alive != before
+        changes
+    }
+
+    /// A full report has come.
+    pub fn reported(&self, id: NodeId, now_ms: i64) {
+        if let Some(node) = self.health.write().get_mut(&id) {
+            node.last_report_ms = now_ms;
+        }
+    }
+
+    /// Everything that is known.
+    pub fn all(&self) -> BTreeMap<NodeId, NodeHealth> {
+        self.health.read().clone()
+    }
+
+    /// Takes another frontend's word for everything.
+    pub fn replace(&self, all: BTreeMap<NodeId, NodeHealth>) {
+        *self.health.write() = all;
     }
 
     /// Forgets a dropped node.
@@ -112,11 +221,12 @@ impl Nodes {
     pub fn has_room(&self, id: NodeId, percent: u64, reserve: u64) -> bool {
         let health = self.health.read();
         let Some(reply) = health.get(&id).and_then(|h| h.reply.as_ref()) else { return true };
-        let crowded = |d: &DiskReport| {
-            let used = d.total_bytes.saturating_sub(d.available_bytes);
-            u128::from(used) * 100 >= u128::from(d.total_bytes) * u128::from(percent) && d.available_bytes < reserve
-        };
-        reply.disks.iter().any(|d| !d.broken && !d.full && !(d.total_bytes > 0 && crowded(d)))
+        reply.disks.iter().any(|d| disk_has_room(d, percent, reserve))
+    }
+
+    /// When a backend that counts as alive answered last.
+    pub fn last_answer(&self, id: NodeId) -> Option<i64> {
+        self.health.read().get(&id).filter(|h| h.alive).map(|h| h.last_heartbeat_ms)
     }
 
     /// Whether a backend answers.
@@ -125,9 +235,64 @@ impl Nodes {
     }
 }
 
-fn remember(node: &mut NodeHealth, now_ms: i64, alive: bool, reason: &str) {
+/// Whether a disk works and is below the limit for new tablets.
+pub fn disk_has_room(disk: &DiskReport, percent: u64, reserve: u64) -> bool {
+    let used = disk.total_bytes.saturating_sub(disk.available_bytes);
+    let crowded = u128::from(used) * 100 >= u128::from(disk.total_bytes) * u128::from(percent) && disk.available_bytes < reserve;
+    !disk.broken && !disk.full && !(disk.total_bytes > 0 && crowded)
+}
+
+fn remember(node: &mut NodeHealth, at_ms: i64, reason: Reason, detail: &str) -> Change {
     if node.history.len() == HISTORY_MAX {
         node.history.pop_front();
     }
-    node.history.push_back((now_ms, alive, reason.to_owned()));
+    let change = Change { at_ms, alive: node.alive, reason, detail: detail.to_owned() };
+    node.history.push_back(change.clone());
+    change
+}
+
+#[cfg(test)]
+mod tests {
+    use common_base::err;
+
+    use super::*;
+
+    fn reply(start_time_ms: i64, broken: bool) -> HeartbeatReply {
+        let disk = DiskReport { path: "/d".to_owned(), broken, reason: "gone".to_owned(), ..DiskReport::default() };
+        HeartbeatReply { start_time_ms, disks: vec![disk], ..HeartbeatReply::default() }
+    }
+
+    #[test]
+    fn every_change_has_its_reason() {
+        let (nodes, id) = (Nodes::default(), NodeId(7));
+        let mut now = 0;
+        let mut beat = |outcome| {
+            now += 5000;
+            let changes = nodes.record(id, now, outcome, 3);
+            (changes.iter().map(|c| c.reason).collect::<Vec<_>>(), nodes.get(id).alive)
+        };
+        assert_eq!(beat(Ok(reply(1, false))), (vec![Reason::Answered], true));
+        assert_eq!(beat(Ok(reply(1, true))), (vec![Reason::DiskFailure], true));
+        assert_eq!(beat(Ok(reply(2, false))), (vec![Reason::ProcessRestarted, Reason::DiskRecovered], true));
+        let refused = || Err(err!(Unavailable, "rpc to h:1 failed: connection refused"));
+        assert_eq!((beat(refused()), beat(refused())), ((vec![], true), (vec![], true)));
+        assert_eq!(beat(refused()), (vec![Reason::CommunicationError], false));
+        assert_eq!(beat(Err(err!(Timeout, "late"))), (vec![], false));
+        assert_eq!(beat(Ok(reply(2, false))), (vec![Reason::Answered], true));
+        assert_eq!(beat(Ok(HeartbeatReply { shutting_down: true, ..reply(2, false) })), (vec![Reason::ShutDown], false));
+        assert_eq!(beat(Ok(reply(3, false))), (vec![Reason::ProcessRestarted, Reason::Answered], true));
+        (0..2).for_each(|_| drop(beat(Err(err!(Timeout, "late")))));
+        assert_eq!(beat(Err(err!(Timeout, "late"))), (vec![Reason::HeartbeatTimeout], false));
+        assert_eq!(beat(Ok(reply(3, false))).1, true);
+        (0..2).for_each(|_| drop(beat(Err(err!(Unauthenticated, "another cluster")))));
+        assert_eq!(beat(Err(err!(Unauthenticated, "another cluster"))), (vec![Reason::FailedProbe], false));
+        let health = nodes.get(id);
+        assert_eq!((health.away_since_ms, health.history.len()), (now, 12));
+        assert!(health.history.iter().any(|c| c.detail == "/d: gone"));
+        for _ in 0..100 {
+            now += 1;
+            nodes.record(id, now, Ok(reply(now, false)), 3);
+        }
+        assert_eq!(nodes.get(id).history.len(), HISTORY_MAX);
+    }
 }

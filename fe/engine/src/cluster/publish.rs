@@ -8,7 +8,8 @@ use std::{collections::{BTreeMap, BTreeSet}, sync::Arc, time::Duration};
 
 use common_base::{Result, err, fail_point, ids::{NodeId, TabletId, TxnId}, runtime::Shutdown};
 use common_rpc::status;
-use fe_catalog::{CatalogState, Op, model::{Transaction, TxnState}};
+use fe_catalog::{CatalogState, Op, model::{Transaction, TxnState, WriteQuorum}};
+use futures::stream::{FuturesUnordered, StreamExt};
 use proto_services::{be_service::{PublishReply, PublishRequest, PublishTablet}, fe_service::TabletReport};
 use tracing::warn;
 
@@ -16,6 +17,8 @@ use crate::engine::Engine;
 
 /// A round that could not finish is tried again after this long.
 const RETRY: Duration = Duration::from_millis(200);
+/// Replicas beyond the majority are waited for this long.
+const STRAGGLERS: Duration = Duration::from_secs(5);
 
 /// Runs until shutdown, on the leader.
 pub async fn run(engine: Arc<Engine>, shutdown: Shutdown) {
@@ -63,9 +66,11 @@ async fn publish(engine: &Arc<Engine>, catalog: &CatalogState, txn: &Transaction
     let mut wanted: Vec<(TabletId, usize)> = Vec::new();
     let loaded: BTreeSet<TabletId> = txn.written.iter().map(|(tablet, _)| *tablet).collect();
     for (table, partition, version) in &txn.versions {
-        let Some(found) = catalog.tables.get(table).and_then(|t| t.as_olap()?.partitions.get(partition)) else { continue };
+        let Some(olap) = catalog.tables.get(table).and_then(|t| t.as_olap()) else { continue };
+        let Some(found) = olap.partitions.get(partition) else { continue };
+        let quorum = WriteQuorum::of(olap);
         for tablet in found.indexes.iter().flat_map(|i| &i.tablets) {
-            wanted.push((tablet.id, tablet.replicas.len() / 2 + 1));
+            wanted.push((tablet.id, quorum.to_publish(tablet, found.replication_num)));
             for replica in tablet.replicas.iter().filter(|r| engine.nodes.is_alive(r.node)) {
                 let item = PublishTablet { tablet_id: tablet.id.0, partition_id: partition.0, version: *version, written: loaded.contains(&tablet.id) };
                 per_node.entry(replica.node).or_default().push(item);
@@ -77,10 +82,18 @@ async fn publish(engine: &Arc<Engine>, catalog: &CatalogState, txn: &Transaction
         let ids: Vec<u64> = tablets.iter().map(|t| t.tablet_id).collect();
         (node, ids, call(engine, catalog, node, txn.id, tablets).await)
     });
+    let mut calls: FuturesUnordered<_> = calls.collect();
     let mut published: BTreeSet<(TabletId, NodeId)> = BTreeSet::new();
     let mut reports: Vec<(NodeId, TabletReport)> = Vec::new();
     let mut problem = String::new();
-    for (node, ids, result) in futures::future::join_all(calls).await {
+    let mut until = None;
+    loop {
+        let next = match until {
+            None => calls.next().await,
+            // One that hangs does not hold up what the others have: it catches up later.
+            Some(until) => tokio::time::timeout_at(until, calls.next()).await.ok().flatten(),
+        };
+        let Some((node, ids, result)) = next else { break };
         match result {
             Ok(reply) => {
                 published.extend(ids.iter().filter(|id| !reply.failed_tablets.contains(id)).map(|id| (TabletId(*id), node)));
@@ -91,9 +104,11 @@ async fn publish(engine: &Arc<Engine>, catalog: &CatalogState, txn: &Transaction
             }
             Err(e) => problem = format!(": backend {node}: {e}"),
         }
+        if until.is_none() && short(&wanted, &published).is_none() {
+            until = Some(tokio::time::Instant::now() + STRAGGLERS);
+        }
     }
-    let short = wanted.iter().find(|(tablet, quorum)| published.iter().filter(|(t, _)| t == tablet).count() < *quorum);
-    if let Some((tablet, _)) = short {
+    if let Some(tablet) = short(&wanted, &published) {
         return Err(err!(Unavailable, "tablet {tablet} of transaction {} has no quorum of published replicas{problem}", txn.id));
     }
     fail_point!("fe.visible")?;
@@ -107,6 +122,12 @@ async fn publish(engine: &Arc<Engine>, catalog: &CatalogState, txn: &Transaction
         engine.statistics.publish(engine, table).await;
     }
     Ok(true)
+}
+
+/// A tablet that too few replicas have published.
+fn short(wanted: &[(TabletId, usize)], published: &BTreeSet<(TabletId, NodeId)>) -> Option<TabletId> {
+    let count = |tablet: TabletId| published.range((tablet, NodeId(0))..=(tablet, NodeId(u64::MAX))).count();
+    wanted.iter().find(|(tablet, quorum)| count(*tablet) < *quorum).map(|(tablet, _)| *tablet)
 }
 
 async fn call(engine: &Engine, catalog: &CatalogState, node: NodeId, txn: TxnId, tablets: Vec<PublishTablet>) -> Result<PublishReply> {

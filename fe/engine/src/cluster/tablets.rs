@@ -2,16 +2,20 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use common_base::{Result, bail, err, ids::{DbId, IndexId, NodeId, PartitionId, ReplicaId, TableId, TabletId}};
+use common_base::{Error, ErrorCode, Result, bail, err, ids::{DbId, IndexId, NodeId, PartitionId, ReplicaId, TableId, TabletId}};
 use common_rpc::status;
 use common_types::wire;
-use fe_catalog::model::{Aggregation, Column, KeysModel, Partition, PartitionItem, Replica, TableIndex, Tablet, TabletIndex};
+use fe_catalog::{
+    CatalogState,
+    model::{Aggregation, Column, KeysModel, OlapTable, Partition, PartitionItem, Replica, TableIndex, Tablet, TabletIndex},
+};
+use fe_jobs::tablet::place::{self, Home};
 use proto_messages::tablet as pb;
 use proto_services::be_service::{CompactTabletsRequest, CreateTabletsRequest, DropTabletsRequest};
 use tracing::warn;
 
 use super::colocate;
-use crate::engine::Engine;
+use crate::{engine::Engine, statement::medium::Placed};
 
 /// The version an empty partition starts at.
 pub const INITIAL_VERSION: i64 = 1;
@@ -28,11 +32,15 @@ pub struct TabletTemplate<'a> {
     /// Ordinals of the sort key when it is not the key columns.
     pub sort_key: Vec<u32>,
     pub compression: String,
+    /// What the table says of its JSON columns.
+    pub flat_json: Option<pb::FlatJson>,
     /// Indexes by lowercase column name; those of the same name in further indexes have them too.
     pub column_indexes: Vec<(String, pb::ColumnIndex)>,
     pub medium: String,
     /// Tables of one group keep equal buckets on equal backends.
     pub colocate_group: Option<&'a str>,
+    /// Where the table wants its replicas.
+    pub location: &'a str,
     /// The table's further indexes; each has a tablet beside every tablet of the base index.
     pub further: &'a [Arc<TableIndex>],
 }
@@ -41,7 +49,7 @@ impl TabletTemplate<'_> {
     /// The schema of the base index's tablets.
     pub fn schema(&self) -> pb::TabletSchema {
         let columns = self.columns.iter().map(|c| column_message(c, &self.column_indexes)).collect();
-        schema_message(self.schema_version, self.keys, columns, self.short_key_columns, self.sort_key.clone(), &self.compression)
+        self.schema_message(self.schema_version, self.keys, columns, self.short_key_columns, self.sort_key.clone())
     }
 
     /// The schema of a further index's tablets.
@@ -49,8 +57,31 @@ impl TabletTemplate<'_> {
         let ordinal = |uid| index.columns.iter().position(|c| c.column.uid == uid).map(|i| i as u32);
         let columns = index.columns.iter().map(|c| column_message(&c.column, &self.column_indexes)).collect();
         let sort_key = index.sort_key.iter().filter_map(|uid| ordinal(*uid)).collect();
-        schema_message(index.schema_version, index.keys, columns, index.short_key_columns, sort_key, &self.compression)
+        self.schema_message(index.schema_version, index.keys, columns, index.short_key_columns, sort_key)
     }
+
+    fn schema_message(&self, version: u32, keys: KeysModel, columns: Vec<pb::TabletColumn>, short_key_columns: u32, sort_key: Vec<u32>) -> pb::TabletSchema {
+        let keys = match keys {
+            KeysModel::Duplicate => pb::KeysModel::Duplicate,
+            KeysModel::Aggregate => pb::KeysModel::Aggregate,
+            KeysModel::Unique => pb::KeysModel::Unique,
+            KeysModel::Primary => pb::KeysModel::Primary,
+        };
+        let (compression, flat_json) = (self.compression.clone(), self.flat_json.clone());
+        pb::TabletSchema { version, keys: keys.into(), columns, short_key_columns, sort_key, compression, flat_json }
+    }
+}
+
+/// What the properties of a table say of its JSON columns; nothing said: as backends are configured.
+pub fn flat_json(olap: &OlapTable) -> Option<pb::FlatJson> {
+    let enable = olap.property("flat_json.enable")?.eq_ignore_ascii_case("true");
+    let number = |key: &str, default: f64| olap.property(key).and_then(|v| v.parse().ok()).unwrap_or(default);
+    Some(pb::FlatJson {
+        enable,
+        nulls_max: number("flat_json.null.factor", 0.3),
+        share_min: number("flat_json.sparsity.factor", 0.3),
+        paths_max: number("flat_json.column.max", 100.0) as u32,
+    })
 }
 
 /// A partition to make.
@@ -60,9 +91,24 @@ pub struct PartitionPlan {
     pub buckets: u32,
     pub replication_num: u16,
     pub temporary: bool,
+    pub placed: Placed,
 }
 
-/// Allots ids, places replicas on alive backends round robin, and creates the tablets there. Nothing is in the catalog yet.
+impl PartitionPlan {
+    /// One like another that is there.
+    pub fn like(partition: &Partition) -> Self {
+        Self {
+            name: partition.name.clone(),
+            item: partition.item.clone(),
+            buckets: partition.buckets,
+            replication_num: partition.replication_num,
+            temporary: partition.temporary,
+            placed: Placed { medium: partition.medium.clone(), cooldown_ms: partition.cooldown_ms },
+        }
+    }
+}
+
+/// Allots ids, places replicas on alive backends in turn, and creates the tablets there. Nothing is in the catalog yet.
 pub async fn create_partitions(engine: &Arc<Engine>, template: &TabletTemplate<'_>, plans: Vec<PartitionPlan>) -> Result<Vec<Partition>> {
     let catalog = engine.meta.snapshot();
     let mut alive = engine.nodes.alive(&catalog);
@@ -88,6 +134,8 @@ pub async fn create_partitions(engine: &Arc<Engine>, template: &TabletTemplate<'
     // Start at a different node for every table so that small tables spread; equal buckets of all partitions, and of all tables of
     // a colocate group, meet on one node.
     let first = template.colocate_group.map_or(template.table.0 as usize, |group| common_types::hash::hash_bytes(group.as_bytes()) as usize >> 1);
+    let location = |node: NodeId| catalog.backends.get(&node).map_or("", |b| b.location.as_str());
+    let homes: Vec<Home<'_>> = alive.iter().map(|b| Home { node: b.id, host: &b.host, location: location(b.id) }).collect();
     let mut made = Vec::with_capacity(plans.len());
     for plan in plans {
         let id = PartitionId(take());
@@ -97,13 +145,10 @@ pub async fn create_partitions(engine: &Arc<Engine>, template: &TabletTemplate<'
         let tablets: Vec<Tablet> = (0..plan.buckets)
             .map(|bucket| {
                 let turn = first % alive.len() + bucket as usize;
-                let replicas = (0..usize::from(plan.replication_num))
-                    .map(|r| {
-                        let fixed = of_group.as_ref().and_then(|buckets| buckets.get(bucket as usize)?.get(r).copied());
-                        let node = fixed.unwrap_or_else(|| alive[(turn + r) % alive.len()].id);
-                        Replica { id: ReplicaId(take()), node, version: INITIAL_VERSION, bad: false }
-                    })
-                    .collect();
+                let count = usize::from(plan.replication_num);
+                let of_bucket = of_group.as_ref().and_then(|buckets| buckets.get(bucket as usize)).filter(|nodes| nodes.len() >= count);
+                let nodes = of_bucket.map_or_else(|| place::spread(&homes, turn, count, template.location), |nodes| nodes[..count].to_vec());
+                let replicas = nodes.into_iter().map(|node| Replica::new(ReplicaId(take()), node, INITIAL_VERSION)).collect();
                 Tablet { id: TabletId(take()), replicas }
             })
             .collect();
@@ -113,16 +158,16 @@ pub async fn create_partitions(engine: &Arc<Engine>, template: &TabletTemplate<'
             made_indexes.push(Arc::new(TabletIndex { index_id: index.id, tablets: beside }));
         }
         made.push(Partition {
-            id,
-            name: plan.name,
             item: plan.item,
             buckets: plan.buckets,
             replication_num: plan.replication_num,
             visible_version: INITIAL_VERSION,
             next_version: INITIAL_VERSION + 1,
             visible_time_ms: engine.clock.now_ms(),
-            indexes: made_indexes,
             temporary: plan.temporary,
+            medium: plan.placed.medium,
+            cooldown_ms: plan.placed.cooldown_ms,
+            ..Partition::new(id, plan.name, made_indexes)
         });
     }
     if let Err(e) = create_on_backends(engine, template, &made).await {
@@ -135,7 +180,7 @@ pub async fn create_partitions(engine: &Arc<Engine>, template: &TabletTemplate<'
 /// New tablets on the nodes of others, bucket by bucket.
 pub fn counterparts(tablets: &[Tablet], version: i64, take: &mut impl FnMut() -> u64) -> Vec<Tablet> {
     let beside = |tablet: &Tablet| {
-        let replicas = tablet.replicas.iter().map(|r| Replica { id: ReplicaId(take()), node: r.node, version, bad: false }).collect();
+        let replicas = tablet.replicas.iter().map(|r| Replica::new(ReplicaId(take()), r.node, version)).collect();
         Tablet { id: TabletId(take()), replicas }
     };
     tablets.iter().map(beside).collect()
@@ -152,7 +197,7 @@ async fn create_on_backends(engine: &Arc<Engine>, template: &TabletTemplate<'_>,
             partition_id: partition.id.0,
             index_id: index.index_id.0,
             schema: schemas.get(&index.index_id).cloned(),
-            medium: template.medium.clone(),
+            medium: if partition.medium.is_empty() { template.medium.clone() } else { partition.medium.clone() },
             initial_version: INITIAL_VERSION,
             converting: false,
         });
@@ -163,16 +208,38 @@ async fn create_on_backends(engine: &Arc<Engine>, template: &TabletTemplate<'_>,
 /// Creates tablets on their backends.
 pub async fn send_creates(engine: &Arc<Engine>, per_node: BTreeMap<NodeId, Vec<pb::CreateTablet>>) -> Result<()> {
     let catalog = engine.meta.snapshot();
-    let calls = per_node.into_iter().map(|(node, tablets)| {
-        let address = catalog.backends.get(&node).map(|b| format!("{}:{}", b.host, b.be_port));
-        async move {
-            let address = address.ok_or_else(|| err!(Unavailable, "backend {node} is gone"))?;
-            let reply = engine.pool.be(&address)?.create_tablets(CreateTabletsRequest { tablets }).await;
-            let reply = reply.map_err(|e| status::from_grpc(&e, &address))?.into_inner();
-            status::from_message(reply.status)
-        }
-    });
+    let calls = per_node.into_iter().map(|(node, tablets)| send_create(engine, &catalog, node, tablets));
     futures::future::try_join_all(calls).await.map(|_| ())
+}
+
+/// The same as far as backends can be reached; the answer names those that cannot, and why. Any other failure is one of the whole.
+pub async fn send_creates_to_reachable(engine: &Arc<Engine>, per_node: BTreeMap<NodeId, Vec<pb::CreateTablet>>) -> Result<BTreeMap<NodeId, Error>> {
+    let catalog = &engine.meta.snapshot();
+    let calls = per_node.into_iter().map(|(node, tablets)| async move {
+        if !engine.nodes.is_alive(node) {
+            return (node, Err(err!(Unavailable, "backend {node} is not alive")));
+        }
+        (node, send_create(engine, catalog, node, tablets).await)
+    });
+    let mut unreachable = BTreeMap::new();
+    for (node, outcome) in futures::future::join_all(calls).await {
+        match outcome {
+            Ok(()) => {}
+            Err(e) if matches!(e.code(), ErrorCode::Unavailable | ErrorCode::NetworkError | ErrorCode::Timeout) => {
+                unreachable.insert(node, e);
+            }
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(unreachable)
+}
+
+async fn send_create(engine: &Engine, catalog: &CatalogState, node: NodeId, tablets: Vec<pb::CreateTablet>) -> Result<()> {
+    let address = catalog.backends.get(&node).map(|b| format!("{}:{}", b.host, b.be_port));
+    let address = address.ok_or_else(|| err!(Unavailable, "backend {node} is gone"))?;
+    let reply = engine.pool.be(&address)?.create_tablets(CreateTabletsRequest { tablets }).await;
+    let reply = reply.map_err(|e| status::from_grpc(&e, &address))?.into_inner();
+    status::from_message(reply.status)
 }
 
 fn replicas(partitions: &[Partition]) -> impl Iterator<Item = (&Partition, &Arc<TabletIndex>, &Tablet, &Replica)> {
@@ -224,16 +291,6 @@ pub fn drop_on_backends(engine: &Arc<Engine>, per_node: BTreeMap<NodeId, Vec<u64
     }
 }
 
-fn schema_message(version: u32, keys: KeysModel, columns: Vec<pb::TabletColumn>, short_key_columns: u32, sort_key: Vec<u32>, compression: &str) -> pb::TabletSchema {
-    let keys = match keys {
-        KeysModel::Duplicate => pb::KeysModel::Duplicate,
-        KeysModel::Aggregate => pb::KeysModel::Aggregate,
-        KeysModel::Unique => pb::KeysModel::Unique,
-        KeysModel::Primary => pb::KeysModel::Primary,
-    };
-    pb::TabletSchema { version, keys: keys.into(), columns, short_key_columns, sort_key, compression: compression.to_owned() }
-}
-
 fn column_message(c: &Column, indexes: &[(String, pb::ColumnIndex)]) -> pb::TabletColumn {
     let name = c.name.to_lowercase();
     pb::TabletColumn {
@@ -253,7 +310,15 @@ pub fn before_message(c: &Column) -> Option<proto_messages::types::Scalar> {
     (!c.before.is_null()).then(|| wire::scalar_to_proto(&c.before, &c.ty))
 }
 
-/// How DDL spells an aggregation.
+/// How DDL spells a column's aggregation: states by their function.
+pub fn aggregation_text(column: &Column) -> Option<String> {
+    column.aggregation.map(|aggregation| match &column.ty {
+        common_types::LogicalType::State(state) => state.to_string(),
+        _ => aggregation_name(aggregation).to_owned(),
+    })
+}
+
+/// How backends and views call an aggregation.
 pub fn aggregation_name(aggregation: Aggregation) -> &'static str {
     match aggregation {
         Aggregation::Sum => "SUM",
@@ -264,5 +329,6 @@ pub fn aggregation_name(aggregation: Aggregation) -> &'static str {
         Aggregation::HllUnion => "HLL_UNION",
         Aggregation::BitmapUnion => "BITMAP_UNION",
         Aggregation::PercentileUnion => "PERCENTILE_UNION",
+        Aggregation::StateUnion => "AGG_STATE_UNION",
     }
 }

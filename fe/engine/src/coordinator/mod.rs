@@ -59,6 +59,8 @@ pub struct QueryStream {
     timeout: Duration,
     kill: tokio::sync::watch::Receiver<Option<Error>>,
     ended: bool,
+    /// Read ahead.
+    waiting: Option<Chunk>,
     /// Held by queries whose result a session must outlive nothing of; dropped with the stream.
     _guard: Option<Box<dyn std::any::Any + Send>>,
 }
@@ -106,6 +108,7 @@ pub fn start(pool: &Arc<RpcPool>, local: &Arc<ExecEnv>, requests: Vec<(Target, E
         timeout: control.timeout,
         kill: control.kill,
         ended: false,
+        waiting: None,
         _guard: None,
     })
 }
@@ -152,7 +155,8 @@ async fn run_remote(pool: &RpcPool, address: &str, request: ExecuteRequest, send
 fn lost(address: &str, e: &tonic::Status) -> Error {
     let cause = status::from_grpc(e, address);
     match cause.code() {
-        ErrorCode::Unavailable | ErrorCode::NetworkError => {
+        // Whoever cancels a query drops its stream and hears nothing of it: a call that was cancelled lost its connection.
+        ErrorCode::Unavailable | ErrorCode::NetworkError | ErrorCode::Cancelled => {
             err!(Unavailable, "Backend node {address} not found or crashed: {}", cause.message()).context("running a query")
         }
         _ => cause.context("running a query"),
@@ -182,6 +186,9 @@ impl QueryStream {
 
     /// The next chunk; `None` when every backend has finished.
     pub async fn next(&mut self) -> Result<Option<Chunk>> {
+        if let Some(chunk) = self.waiting.take() {
+            return Ok(Some(chunk));
+        }
         if self.ended {
             return Ok(None);
         }
@@ -259,6 +266,16 @@ impl QueryStream {
     pub async fn drain(mut self) -> Result<QuerySummary> {
         while self.next().await?.is_some() {}
         Ok(std::mem::take(&mut self.summary))
+    }
+
+    /// The first chunk, when one more or the end has come as well: a small result is complete then, and until then a failure can be
+    /// made good.
+    pub async fn first(&mut self) -> Result<Option<Chunk>> {
+        let first = self.next().await?;
+        if first.is_some() {
+            self.waiting = self.next().await?;
+        }
+        Ok(first)
     }
 
     /// Counters so far.

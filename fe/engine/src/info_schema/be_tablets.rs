@@ -3,6 +3,7 @@
 use common_types::Scalar;
 
 use super::{Provider, TEXT, Ty, number};
+use crate::statement::replication::partition_medium;
 use crate::{result::text, show::{columns::keys_name, tablets::replicas}};
 
 pub(super) const BE_TABLETS: Provider = Provider {
@@ -58,7 +59,7 @@ pub(super) const BE_TABLETS: Provider = Provider {
                     number(0),
                     number(0),
                     Scalar::Null,
-                    text(olap.property("storage_medium").map_or_else(|| "HDD".to_owned(), str::to_uppercase)),
+                    text(partition_medium(olap, partition)),
                     Scalar::Null,
                 ]);
             }

@@ -26,7 +26,7 @@ mod views;
 
 use std::sync::{Arc, LazyLock};
 
-use common_base::{Result, bail, ids::{ColumnUid, DbId, TableId}};
+use common_base::{Error, ErrorCode, Result, bail, ids::{ColumnUid, DbId, TableId}};
 use common_types::{Chunk, LogicalType, Scalar};
 use fe_catalog::{
     CatalogSnapshot,
@@ -52,6 +52,17 @@ pub(crate) enum Ty {
     BigInt,
     Datetime,
     Double,
+}
+
+/// Tables about what only the leader knows: what backends have reported, and the work on replicas.
+const OF_LEADER: &[&str] = &["be_tablets", "fe_tablet_schedules"];
+
+/// What the error of a statement says that has to be run on the leader.
+const ASKS_LEADER: &str = "is known to the leading frontend only";
+
+/// Whether a statement failed because only the leader can answer it.
+pub fn is_for_leader(error: &Error) -> bool {
+    error.code() == ErrorCode::NotLeader && error.message().contains(ASKS_LEADER)
 }
 
 /// Most text columns.
@@ -169,16 +180,8 @@ fn table_of(index: usize, provider: &Provider) -> Table {
         comment: String::new(),
     };
     let db = DATABASES.iter().find(|(name, _)| *name == provider.db).map_or(0, |(_, id)| *id);
-    Table {
-        id: TableId(FIRST_TABLE_ID + index as u64),
-        db_id: DbId(db),
-        name: provider.name.to_owned(),
-        comment: String::new(),
-        created_ms: 0,
-        updated_ms: 0,
-        columns: provider.columns.iter().enumerate().map(column).collect(),
-        kind: TableKind::System,
-    }
+    let columns = provider.columns.iter().enumerate().map(column).collect();
+    Table::new(TableId(FIRST_TABLE_ID + index as u64), DbId(db), provider.name, columns, TableKind::System)
 }
 
 /// Whether a name is that of a system database; their names are case-insensitive.
@@ -214,6 +217,10 @@ pub fn tables(db: &str) -> Vec<Arc<Table>> {
 pub fn rows(engine: &Engine, catalog: &CatalogSnapshot, table: &Table, hints: &[(String, String)]) -> Result<Arc<Vec<Chunk>>> {
     let index = table.id.0.checked_sub(FIRST_TABLE_ID).map(|i| i as usize);
     let Some(provider) = index.and_then(|i| PROVIDERS.get(i)) else { bail!(Internal, "'{}' is not a system table", table.name) };
+    // Without a leader there is what this frontend knows.
+    if OF_LEADER.contains(&provider.name) && engine.meta.leader_address().is_some() {
+        bail!(NotLeader, "{}.{} {ASKS_LEADER}", provider.db, provider.name);
+    }
     let asked = match provider.asks_backends {
         true => engine.inspections.get(engine.clock.monotonic())?,
         false => Arc::default(),

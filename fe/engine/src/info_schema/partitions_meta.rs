@@ -3,6 +3,7 @@
 use common_types::Scalar;
 
 use super::{Provider, TEXT, Ty, number};
+use crate::statement::replication::partition_medium;
 use crate::{
     result::text,
     show::{
@@ -75,7 +76,7 @@ pub(super) const PARTITIONS_META: Provider = Provider {
                     text(distribution_key(&table, olap)),
                     number(u64::from(p.buckets)),
                     number(u64::from(p.replication_num)),
-                    text(olap.property("storage_medium").map_or_else(|| "HDD".to_owned(), str::to_uppercase)),
+                    text(partition_medium(olap, &p)),
                     Scalar::Null,
                     Scalar::Null,
                     flag(false),

@@ -1,9 +1,12 @@
-//! information_schema.fe_tablet_schedules: replicas that are to be brought up now.
+//! information_schema.fe_tablet_schedules: copies of replicas that wait, run and have ended, as the leader knows them.
 
 use common_types::Scalar;
 
+use common_base::ids::NodeId;
+use fe_jobs::tablet::{Task, TaskKind, TaskState, Work};
+
 use super::{Provider, TEXT, Ty, number};
-use crate::{result::text, show::tablets::replicas};
+use crate::{result::text, show::{cluster_balance, time}};
 
 pub(super) const FE_TABLET_SCHEDULES: Provider = Provider {
     asks_backends: false,
@@ -38,35 +41,47 @@ pub(super) const FE_TABLET_SCHEDULES: Provider = Provider {
         ("MSG", TEXT),
     ],
     rows: |cx| {
-        let alive = cx.engine.nodes.alive(cx.catalog);
-        let answers = |id| alive.iter().any(|b| b.id == id);
-        let mut rows = Vec::new();
-        for table in cx.catalog.tables.values().filter(|t| cx.wants("TABLE_ID", &t.id.to_string())) {
-            let Some(olap) = table.as_olap() else { continue };
-            let medium = olap.property("storage_medium").map_or_else(|| "HDD".to_owned(), str::to_uppercase);
-            for (partition, tablet, replica) in olap.partitions.values().flat_map(|p| replicas(p)) {
-                let version = partition.visible_version;
-                if replica.version >= version && !replica.bad {
-                    continue;
-                }
-                let whole = |r: &&fe_catalog::model::Replica| r.version >= version && !r.bad && answers(r.node);
-                let source = tablet.replicas.iter().find(whole).map(|r| r.node);
-                let (state, message) = match (answers(replica.node), source) {
-                    (false, _) => ("PENDING", "its backend does not answer"),
-                    (_, None) => ("PENDING", "no other replica is whole"),
-                    (true, Some(_)) => ("RUNNING", ""),
-                };
-                let reason = if replica.bad { "NEED_FURTHER_REPAIR" } else { "VERSION_INCOMPLETE" };
-                let mut row = vec![number(tablet.id.0), number(table.id.0), number(partition.id.0), text("REPAIR"), text(state), text(reason)];
-                row.extend([text(&*medium), text("NORMAL"), text("NORMAL"), Scalar::Null, Scalar::BigInt(version), Scalar::BigInt(version)]);
-                row.extend([source.map_or(Scalar::Null, |id| number(id.0)), Scalar::Null, number(replica.node.0)]);
-                let path = cx.engine.statistics.replica(tablet.id, replica.node).map_or(Scalar::Null, |f| text(&*f.dir));
-                row.push(path);
-                row.extend(std::iter::repeat_n(Scalar::Null, 9));
-                row.push(text(message));
-                rows.push(row);
-            }
-        }
-        rows
+        let scheduler = cx.engine.replicas.scheduler.lock();
+        let all = scheduler.pending().chain(scheduler.running().cloned()).chain(scheduler.history().iter().rev().cloned());
+        all.filter(|t| cx.wants("TABLE_ID", &t.table.to_string()) && cx.wants("TABLET_ID", &t.tablet.to_string())).map(|t| row(&t)).collect()
     },
 };
+
+fn row(t: &Task) -> Vec<Scalar> {
+    let node = |n: Option<NodeId>| n.filter(|n| n.0 != 0).map_or(Scalar::Null, |n| number(n.0));
+    let path = |p: &str| if p.is_empty() { Scalar::Null } else { text(p) };
+    let source = match &t.work {
+        Work::Add { instead_of: Some(from), .. } => Some(*from),
+        _ => t.sources.first().copied(),
+    };
+    let finished = t.state == TaskState::Finished;
+    let seconds = (t.finished_ms - t.started_ms).max(0) as f64 / 1000.0;
+    vec![
+        number(t.tablet.0),
+        number(t.table.0),
+        number(t.partition.0),
+        text(if t.kind == TaskKind::Balance { "BALANCE" } else { "REPAIR" }),
+        text(cluster_balance::state_name(t.state)),
+        text(t.health.name()),
+        text(if t.medium.is_empty() { "HDD".to_owned() } else { t.medium.to_uppercase() }),
+        text(t.priority.name()),
+        text(t.priority.name()),
+        Scalar::Null,
+        Scalar::BigInt(t.version),
+        Scalar::BigInt(t.version),
+        node(source),
+        path(&t.source_disk),
+        node(Some(t.work.node())),
+        path(&t.disk),
+        Scalar::BigInt((t.deadline_ms - t.started_ms).max(0) / 1000),
+        time::datetime(t.created_ms),
+        time::datetime(t.started_ms),
+        time::datetime(t.finished_ms),
+        if finished { number(t.bytes) } else { Scalar::Null },
+        if finished { Scalar::Double(seconds) } else { Scalar::Null },
+        if finished && seconds > 0.0 { Scalar::Double(t.bytes as f64 / 1_048_576.0 / seconds) } else { Scalar::Null },
+        number(0),
+        number(u64::from(t.failures)),
+        text(t.message.clone()),
+    ]
+}

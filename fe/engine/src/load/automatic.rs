@@ -10,8 +10,10 @@ use proto_messages::fragment::PartitionTarget;
 use proto_services::fe_service::CreatePartitionsRequest;
 
 use super::{overwrite, sink::target};
-use crate::{cluster::tablets, engine::Engine, statement::table::{ddl_defaults, partition_plans, template}};
+use crate::{cluster::tablets, engine::Engine, show::time, statement::table::{ddl_defaults, partition_plans, template}};
 
+/// How often a schema change may come in between.
+const TRIES: usize = 5;
 /// Partitions that loads may have made of a table.
 const MAX_PARTITIONS: usize = 4096;
 
@@ -21,6 +23,16 @@ pub async fn create_partitions(engine: &Arc<Engine>, request: CreatePartitionsRe
     let tuples = request.values.iter().map(values).collect::<Result<Vec<_>>>()?;
     // Loads of one table call for the same partitions at the same time.
     let _one_at_a_time = engine.partition_making.lock().await;
+    for _ in 0..TRIES {
+        if let Some(targets) = make(engine, &request, tuples.clone()).await? {
+            return Ok(targets);
+        }
+    }
+    bail!(Unavailable, "the indexes of the table change all the time")
+}
+
+/// The same once; `None` when a schema change came in between and the tablets made are those of another table.
+async fn make(engine: &Arc<Engine>, request: &CreatePartitionsRequest, tuples: Vec<Vec<Scalar>>) -> Result<Option<Vec<PartitionTarget>>> {
     let catalog = engine.meta.snapshot();
     let table = catalog.tables.get(&TableId(request.table_id)).ok_or_else(|| err!(UnknownTable, "table {} is gone", request.table_id))?;
     let olap = table.as_olap().ok_or_else(|| err!(User, "'{}' is not a native table", table.name))?;
@@ -52,15 +64,17 @@ pub async fn create_partitions(engine: &Arc<Engine>, request: CreatePartitionsRe
         }
         let of_table = olap.property("default.replication_num").or_else(|| olap.property("replication_num"));
         let replication_num = of_table.and_then(|n| n.parse().ok()).unwrap_or(ddl_defaults(engine).replication_num);
-        let plans = partition_plans(engine, olap, replication_num, wanted, own.is_some());
+        let plans = partition_plans(engine, time::global_zone(&catalog), olap, replication_num, wanted, own.is_some())?;
         let made = tablets::create_partitions(engine, &template(table, olap), plans).await?;
         if let Err(e) = engine.meta.propose(&Op::AddPartitions { table: table.id, partitions: made.clone() }).await {
             tablets::drop_tablets(engine, &made);
-            return Err(e);
+            let now = engine.meta.snapshot();
+            let changed = now.tables.get(&table.id).and_then(|t| t.as_olap()).is_some_and(|o| !o.index_ids().eq(olap.index_ids()));
+            return if changed { Ok(None) } else { Err(e) };
         }
         found.extend(made.into_iter().map(Arc::new));
     }
-    Ok(found.iter().map(|p| target(p)).collect())
+    Ok(Some(found.iter().map(|p| target(olap, p)).collect()))
 }
 
 /// The partition that holds the rows of an item to be made.

@@ -19,7 +19,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use common_base::{Result, ResultExt, bail, err, fail_point, ids::{DbId, NodeId, TableId, TabletId, TxnId}};
 use common_rpc::status;
-use fe_catalog::{Op, Reply, model::{LoadSource, Transaction, TxnState}, op::TxnCounters};
+use fe_catalog::{Op, Reply, model::{LoadSource, Transaction, TxnState, WriteQuorum}, op::TxnCounters};
 use parking_lot::Mutex;
 use proto_messages::chunk::{LoadCounters, TabletCommit};
 use proto_services::be_service::ClearTxnRequest;
@@ -42,8 +42,10 @@ pub struct Begin {
     pub source: LoadSource,
     pub timeout: Duration,
     pub coordinator: String,
-    /// The backend that coordinates it, if one does.
-    pub backend: Option<NodeId>,
+    /// The backend that coordinates it, if one does, and when its process started by its own clock.
+    pub backend: Option<(NodeId, i64)>,
+    /// The condition of a DELETE.
+    pub delete_condition: String,
 }
 
 /// How a commit ended.
@@ -52,6 +54,17 @@ pub enum Committed {
     Visible,
     /// Committed for good, visible a little later.
     PublishPending,
+}
+
+/// Conditions are kept as long as their transactions; a list of thousands of values is not worth that.
+const CONDITION_CHARS_MAX: usize = 4096;
+
+fn shortened(mut condition: String) -> String {
+    if let Some((end, _)) = condition.char_indices().nth(CONDITION_CHARS_MAX) {
+        condition.truncate(end);
+        condition.push_str("...");
+    }
+    condition
 }
 
 impl LoadService {
@@ -75,28 +88,16 @@ impl LoadService {
         check_running(engine, begin.db)?;
         let now = engine.clock.now_ms();
         let txn = Transaction {
-            id,
-            db_id: begin.db,
             tables: begin.tables,
-            label: begin.label,
             request_id: begin.request_id,
             coordinator: begin.coordinator,
-            source: begin.source,
-            state: TxnState::Prepare,
             begin_ms: now,
-            commit_ms: 0,
-            finish_ms: 0,
             timeout_ms: begin.timeout.as_millis() as i64,
-            versions: Vec::new(),
-            written: Vec::new(),
-            loaded_rows: 0,
-            filtered_rows: 0,
-            loaded_bytes: 0,
-            error_url: String::new(),
-            unselected_rows: 0,
-            prepared_ms: 0,
-            prepared_timeout_ms: 0,
-            backend: begin.backend,
+            backend: begin.backend.map(|(id, _)| id),
+            coordinator_start_ms: begin.backend.map_or(engine.options.started_ms, |(_, started_ms)| started_ms),
+            delete_condition: shortened(begin.delete_condition),
+            frontend: (begin.source != LoadSource::StreamLoad).then(|| NodeId(engine.meta.node_id())),
+            ..Transaction::new(id, begin.db, begin.label, begin.source)
         };
         match engine.meta.submit(Op::BeginTxn(txn)).await? {
             Reply::Txn(id) => {
@@ -190,7 +191,7 @@ fn durable(engine: &Engine, written: &[TabletCommit], counters: &LoadCounters) -
     Ok((written, counters))
 }
 
-/// Every tablet written must be on a majority of its replicas.
+/// Every tablet written must be on as many of its replicas as its table asks for.
 fn check_quorum(engine: &Engine, written: &[(TabletId, NodeId)]) -> Result<()> {
     let catalog = engine.meta.snapshot();
     let mut nodes: HashMap<TabletId, Vec<NodeId>> = HashMap::new();
@@ -198,10 +199,14 @@ fn check_quorum(engine: &Engine, written: &[(TabletId, NodeId)]) -> Result<()> {
         nodes.entry(*tablet).or_default().push(*node);
     }
     for (tablet, nodes) in nodes {
-        let Some((_, partition)) = catalog.partition_of_tablet(tablet) else { continue };
-        let replicas = partition.indexes.iter().flat_map(|i| &i.tablets).find(|t| t.id == tablet).map_or(1, |t| t.replicas.len());
-        if nodes.len() < replicas / 2 + 1 {
-            bail!(Unavailable, "tablet {tablet} was written on {} of {replicas} replicas, fewer than a majority", nodes.len());
+        let Some((table, partition)) = catalog.partition_of_tablet(tablet) else { continue };
+        let Some(found) = partition.tablet(tablet) else { continue };
+        let replicas = found.replicas.len();
+        // Replicas that were dropped since the load was planned do not count.
+        let written = nodes.iter().filter(|n| found.replica(**n).is_some()).count();
+        let quorum = table.as_olap().map_or(WriteQuorum::Majority, |olap| WriteQuorum::of(olap));
+        if written < quorum.to_write(found, partition.replication_num) {
+            bail!(Unavailable, "tablet {tablet} was written on {written} of {replicas} replicas, fewer than {}", quorum.name());
         }
     }
     Ok(())

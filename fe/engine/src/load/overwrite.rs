@@ -25,13 +25,7 @@ pub async fn prepare(session: &mut Session, table: TableId, only: Option<&[Parti
     engine.overwrites.store(true, Ordering::Release);
     let catalog = engine.meta.snapshot();
     let (table, olap) = find(&catalog, table)?;
-    let plan = |p: &Arc<Partition>| PartitionPlan {
-        name: format!("{}{}", prefix(txn), p.name),
-        item: p.item.clone(),
-        buckets: p.buckets,
-        replication_num: p.replication_num,
-        temporary: true,
-    };
+    let plan = |p: &Arc<Partition>| PartitionPlan { name: format!("{}{}", prefix(txn), p.name), temporary: true, ..PartitionPlan::like(p) };
     let plans: Vec<PartitionPlan> = old(olap, only).map(plan).collect();
     let names = plans.iter().map(|p| p.name.clone()).collect();
     let made = tablets::create_partitions(&engine, &template(table, olap), plans).await?;

@@ -83,7 +83,7 @@ pub fn narrow(sink: &mut TableSink, table: &Table, shape: &Shape, functions: &Fu
     });
     if shape.op {
         let ty = Some(wire::type_to_proto(&LogicalType::TinyInt));
-        sink.columns.push(ScanColumn { uid: OP.0, name: "__op".to_owned(), r#type: ty, nullable: true, before: None });
+        sink.columns.push(ScanColumn { uid: OP.0, name: "__op".to_owned(), r#type: ty, nullable: true, before: None, json_path: None });
     }
     Ok(())
 }

@@ -1,13 +1,21 @@
 //! The table sink of a load: where rows of a table may go, as the executor needs to know it.
 
-use common_base::{Result, bail, err, ids::{ColumnUid, TxnId}};
+use common_base::{Error, Result, bail, err, ids::{ColumnUid, TxnId}};
 use common_types::wire;
 use fe_analyzer::statement::RowsAre;
-use fe_catalog::{CatalogState, model::{Distribution, ExpressionKey, OlapTable, Partition, PartitionBound, PartitionInfo, PartitionItem, Table}};
+use fe_catalog::{CatalogState, model::{Distribution, ExpressionKey, IndexState, OlapTable, Partition, PartitionBound, PartitionInfo, PartitionItem, Replica, Table, WriteQuorum}};
 use proto_messages::{fragment as pb, plan::ScanColumn, types::ScalarList};
 
 use super::index_rows;
 use crate::{engine::Engine, statement::table::template};
+
+/// What the error about such a table says.
+const COLUMNS_CHANGED: &str = "were changed while the statement was planned";
+
+/// Whether a load has no sink because its plan is of columns the table no longer has: it has written nothing, and can be planned again.
+pub fn columns_changed(error: &Error) -> bool {
+    error.message().contains(COLUMNS_CHANGED)
+}
 
 /// The partitions a load writes.
 #[derive(Clone, Copy, Debug)]
@@ -38,7 +46,7 @@ pub fn table_sink(engine: &Engine, catalog: &CatalogState, table: &Table, txn: T
     let table = catalog.tables.get(&table.id).ok_or_else(|| err!(UnknownTable, "Unknown table '{}'", table.name))?;
     let olap = table.as_olap().ok_or_else(|| err!(User, "'{}' is not a native table", table.name))?;
     if planned != Some((olap.base_index, olap.schema_version)) {
-        bail!(User, "the columns of table '{}' were changed while the statement was planned, try again", table.name);
+        bail!(User, "the columns of table '{}' {COLUMNS_CHANGED}, try again", table.name);
     }
     let ordinal = |uid: ColumnUid| table.columns.iter().position(|c| c.uid == uid).map(|i| i as u32);
     let ordinals = |uids: &[ColumnUid]| uids.iter().filter_map(|u| ordinal(*u)).collect::<Vec<u32>>();
@@ -61,7 +69,7 @@ pub fn table_sink(engine: &Engine, catalog: &CatalogState, table: &Table, txn: T
     }
     let mut targets = Vec::new();
     for partition in partitions(olap, only)? {
-        targets.push(target(partition));
+        targets.push(target(olap, partition));
     }
     if targets.is_empty() && !scheme.automatic {
         bail!(User, "data cannot be inserted into table '{}' with empty partition. Use `SHOW PARTITIONS FROM {}` to see the currently partitions of this table.", table.name, table.name);
@@ -78,7 +86,7 @@ pub fn table_sink(engine: &Engine, catalog: &CatalogState, table: &Table, txn: T
         columns: table
             .columns
             .iter()
-            .map(|c| ScanColumn { uid: c.uid.0, name: c.name.clone(), r#type: Some(wire::type_to_proto(&c.ty)), nullable: c.nullable, before: None })
+            .map(|c| ScanColumn { uid: c.uid.0, name: c.name.clone(), r#type: Some(wire::type_to_proto(&c.ty)), nullable: c.nullable, before: None, json_path: None })
             .collect(),
         indexes: index_schemas(engine, catalog, table, olap)?,
         partitions: Some(pb::PartitionScheme { targets, distribution_columns, ..scheme }),
@@ -94,7 +102,11 @@ pub fn table_sink(engine: &Engine, catalog: &CatalogState, table: &Table, txn: T
         source_fields: Vec::new(),
         source_separator: Default::default(),
         source_json: false,
-        write_quorum: 0,
+        write_quorum: match WriteQuorum::of(olap) {
+            WriteQuorum::Majority => 0,
+            WriteQuorum::One => 1,
+            WriteQuorum::All => u32::MAX,
+        },
         timeout_ms,
         primary_load: None,
         overwrite,
@@ -141,7 +153,10 @@ fn partitions<'a>(olap: &'a OlapTable, only: Option<&[String]>) -> Result<Vec<&'
     }
 }
 
-pub(super) fn target(partition: &Partition) -> pb::PartitionTarget {
+pub(super) fn target(olap: &OlapTable, partition: &Partition) -> pb::PartitionTarget {
+    // A backend that was away when an index was begun has no tablet of it, which would fail all that it takes of a load.
+    let building = |id| olap.further.iter().any(|i| i.id == id && i.state == IndexState::Building);
+    let writes = |index, r: &Replica| !(r.bad && building(index));
     let scalars = |bound: &PartitionBound| match bound {
         PartitionBound::Values(values) => values.iter().map(|v| wire::scalar_to_proto(v, &v.ty())).collect(),
         PartitionBound::Min | PartitionBound::Max => Vec::new(),
@@ -162,7 +177,13 @@ pub(super) fn target(partition: &Partition) -> pb::PartitionTarget {
         tablets: partition
             .indexes
             .iter()
-            .flat_map(|i| i.tablets.iter().map(|t| pb::TabletTarget { tablet_id: t.id.0, index_id: i.index_id.0, node_ids: t.replicas.iter().map(|r| r.node.0).collect() }))
+            .flat_map(|i| {
+                i.tablets.iter().map(move |t| pb::TabletTarget {
+                    tablet_id: t.id.0,
+                    index_id: i.index_id.0,
+                    node_ids: t.replicas.iter().filter(|r| writes(i.index_id, r)).map(|r| r.node.0).collect(),
+                })
+            })
             .collect(),
         bucket_count: partition.buckets,
     }

@@ -7,7 +7,7 @@ use common_expr::scalar_fn::EvalContext;
 use common_rpc::status;
 use common_types::{LogicalType, Scalar};
 use fe_analyzer::{AnalyzeContext, SessionFacts, statement::{AnalyzedLoad, LoadField, LoadRequest, analyze_load, fill_values}};
-use fe_catalog::model::{KeysModel, LoadSource, TxnState};
+use fe_catalog::model::{Aggregation, Column, KeysModel, LoadSource, OlapTable, Table, TxnState};
 use fe_parser::{ParseOptions, ast::VariableScope};
 use fe_plan::ColumnFactory;
 use proto_messages::{fragment::{ExecuteRequest, QueryOptions}, plan::FileFormat};
@@ -39,7 +39,8 @@ async fn try_begin(engine: &Arc<Engine>, request: &LoadBeginRequest) -> Result<(
         source: LoadSource::StreamLoad,
         timeout: Duration::from_secs(timeout_s(engine, request)),
         coordinator: format!("BE: {}", request.coordinator),
-        backend: (request.backend_id != 0).then_some(NodeId(request.backend_id)),
+        backend: (request.backend_id != 0).then_some((NodeId(request.backend_id), request.backend_start_ms)),
+        delete_condition: String::new(),
     };
     Ok((engine.loads.begin(engine, begin).await?, db.id))
 }
@@ -101,6 +102,7 @@ pub async fn plan(engine: &Arc<Engine>, request: LoadPlanRequest) -> Result<Exec
             selection: selection.as_ref(),
             partitions: None,
             partial_update,
+            negative: headers.flag("negative")?,
             fields: held.as_deref(),
         },
     )?;
@@ -119,8 +121,8 @@ pub async fn plan(engine: &Arc<Engine>, request: LoadPlanRequest) -> Result<Exec
     sink.source_json = format.kind == "json";
     let options = QueryOptions {
         memory_limit: headers.number("load_mem_limit")?.unwrap_or(0),
-        // The last row of a key counts: one parser keeps the order of the file.
-        parallelism: u32::from(primary),
+        // Where the last row of a key counts, one parser keeps the order of the file.
+        parallelism: u32::from(analyzed.table.as_olap().is_some_and(|o| keeps_last(o, &analyzed.table))),
         timeout_ms: timeout_s * 1000,
         time_zone: facts.eval.time_zone.clone(),
         now_us: facts.eval.now_us,
@@ -142,6 +144,16 @@ fn held_fields(request: &LoadPlanRequest) -> Result<Option<Vec<(String, LogicalT
         Ok((f.name.clone(), common_types::wire::type_from_proto(ty)?))
     };
     request.fields.iter().map(field).collect::<Result<_>>().map(Some)
+}
+
+/// Whether of several rows of a key the order decides what stays.
+fn keeps_last(olap: &OlapTable, table: &Table) -> bool {
+    let replaces = |c: &Column| matches!(c.aggregation, Some(Aggregation::Replace | Aggregation::ReplaceIfNotNull));
+    match olap.keys {
+        KeysModel::Duplicate => false,
+        KeysModel::Unique | KeysModel::Primary => true,
+        KeysModel::Aggregate => table.columns.iter().any(|c| replaces(c)),
+    }
 }
 
 /// What the rows of a load are, when they are not whole rows to upsert.
@@ -249,11 +261,10 @@ impl Headers<'_> {
         if self.number("exec_mem_limit")? == Some(0) {
             bail!(InvalidArgument, "exec_mem_limit must be greater than 0");
         }
-        if self.flag("negative")? {
-            bail!(NotSupported, "negative loads are not supported yet");
-        }
-        if self.get("log_rejected_record_num").is_some_and(|n| n.trim() != "0") {
-            bail!(NotSupported, "log_rejected_record_num is not supported yet; the ErrorURL names the first rows that were refused");
+        if let Some(rows) = self.get("log_rejected_record_num")
+            && !rows.trim().parse::<i64>().is_ok_and(|n| n >= -1)
+        {
+            bail!(InvalidArgument, "Invalid log_rejected_record_num format: {rows}");
         }
         for name in ["column_separator", "row_delimiter"] {
             if self.0.get(name).is_some_and(String::is_empty) {

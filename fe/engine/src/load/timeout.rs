@@ -12,6 +12,10 @@ use tracing::{info, warn};
 use crate::engine::Engine;
 
 const INTERVAL: Duration = Duration::from_secs(10);
+/// Statements of a frontend that has not answered for so long are given up.
+const DEAD_FOR_MS: i64 = 20_000;
+/// Clocks of frontends, by which a load began and by which a beat was heard, differ by less.
+const CLOCKS_DIFFER_MS: i64 = 10_000;
 
 /// Runs until shutdown, on the leader.
 pub async fn run(engine: Arc<Engine>, shutdown: Shutdown) {
@@ -29,12 +33,12 @@ pub async fn round(engine: &Arc<Engine>) {
     let keep_ms = engine.setting_int("label_keep_max_second") * 1000;
     let keep_max = engine.setting_count("label_keep_max_num");
     let mut forget = Vec::new();
-    let mut finished: HashMap<DbId, Vec<(i64, TxnId)>> = HashMap::new();
+    let mut finished: HashMap<DbId, Vec<(u64, TxnId)>> = HashMap::new();
     for txn in catalog.txns.values() {
         match txn.state {
             TxnState::Prepare if is_orphan(engine, &catalog, txn) => {
                 match engine.loads.abort(engine, txn.id, "coordinate FE restarted").await {
-                    Ok(()) => info!(txn = %txn.id, label = %txn.label, "load of an earlier run of this frontend is aborted"),
+                    Ok(()) => info!(txn = %txn.id, label = %txn.label, "load of a frontend that started anew or is gone is aborted"),
                     Err(e) => warn!(txn = %txn.id, "load could not be aborted: {e}"),
                 }
             }
@@ -56,12 +60,12 @@ pub async fn round(engine: &Arc<Engine>) {
                 }
             }
             TxnState::Visible | TxnState::Aborted { .. } if txn.finish_ms + keep_ms < now => forget.push(txn.id),
-            TxnState::Visible | TxnState::Aborted { .. } => finished.entry(txn.db_id).or_default().push((txn.finish_ms, txn.id)),
+            TxnState::Visible | TxnState::Aborted { .. } => finished.entry(txn.db_id).or_default().push((txn.finish_id, txn.id)),
             _ => {}
         }
     }
     for mut of_db in finished.into_values().filter(|of_db| of_db.len() > keep_max) {
-        // The oldest go.
+        // The oldest go. Clocks do not say which those are: of a leader whose clock is behind the newest would go, and their labels with them.
         of_db.sort_unstable();
         forget.extend(of_db.iter().take(of_db.len() - keep_max).map(|(_, id)| *id));
     }
@@ -78,15 +82,85 @@ fn coordinator_lost(engine: &Engine, txn: &Transaction) -> bool {
     let Some(node) = txn.backend else { return false };
     let health = engine.nodes.get(node);
     // One that this frontend has not heard of yet is waited for.
-    health.last_start_ms > txn.begin_ms || (health.last_heartbeat_ms > txn.begin_ms && !health.alive)
+    has_restarted(txn, health.last_start_ms, health.last_heartbeat_ms) || (health.last_heartbeat_ms > txn.begin_ms && !health.alive)
 }
 
-/// Whether a statement of an earlier run of this frontend began the load: nobody will end it.
+/// Whether the frontend whose statement it is has started anew since, was dropped, or is dead: nobody will end it.
 fn is_orphan(engine: &Engine, catalog: &CatalogState, txn: &Transaction) -> bool {
-    let host = &engine.options.host;
-    txn.source != LoadSource::StreamLoad
-        && txn.begin_ms < engine.options.started_ms
-        && txn.coordinator == format!("FE: {host}")
-        // Frontends are told apart by their hosts only.
-        && catalog.frontends.values().filter(|f| f.host == *host).count() == 1
+    if txn.source == LoadSource::StreamLoad {
+        return false;
+    }
+    let Some(frontend) = txn.frontend else {
+        // Begun by a version that knew frontends by their hosts only.
+        return txn.begin_ms < engine.options.started_ms && txn.coordinator == format!("FE: {}", engine.options.host) && catalog.frontends.len() == 1;
+    };
+    let health = engine.frontends.get(engine, frontend);
+    let dead = !health.alive && health.last_heartbeat_ms.max(engine.options.started_ms) + DEAD_FOR_MS < engine.clock.now_ms();
+    !catalog.frontends.contains_key(&frontend) || has_restarted(txn, health.start_ms, health.last_heartbeat_ms) || dead
+}
+
+/// Whether the process that coordinates a load is not the one that began it: `started_ms` is what its last beat said, heard at `heard_ms`.
+///
+/// A start time is compared with start times of the same machine alone, and for equality: clocks differ, and jump. A beat from about
+/// when the load began may be the last one of an earlier process.
+fn has_restarted(txn: &Transaction, started_ms: i64, heard_ms: i64) -> bool {
+    match txn.coordinator_start_ms {
+        0 => started_ms > txn.begin_ms,
+        own => started_ms != own && heard_ms > txn.begin_ms + CLOCKS_DIFFER_MS,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fe_catalog::op::TxnCounters;
+
+    use super::*;
+    use crate::{
+        load::Begin,
+        test_engine::{run, with_session},
+    };
+
+    #[test]
+    fn a_coordinator_whose_clock_is_wrong_keeps_its_loads() {
+        let (begin_ms, hour) = (1_000_000_000, 3_600_000);
+        let later = begin_ms + CLOCKS_DIFFER_MS + 1;
+        for started_ms in [begin_ms - 5, begin_ms - hour, begin_ms + hour] {
+            let txn = Transaction { begin_ms, coordinator_start_ms: started_ms, ..Transaction::new(TxnId(1), DbId(1), "l", LoadSource::StreamLoad) };
+            assert!(!has_restarted(&txn, started_ms, later), "the same process");
+            assert!(has_restarted(&txn, started_ms + 20, later) && has_restarted(&txn, started_ms - hour, later), "another process");
+            assert!(!has_restarted(&txn, started_ms - hour, begin_ms), "the process before it");
+        }
+        let old = Transaction { begin_ms, ..Transaction::new(TxnId(1), DbId(1), "l", LoadSource::StreamLoad) };
+        assert!(has_restarted(&old, begin_ms + 1, later) && !has_restarted(&old, begin_ms - 1, later));
+    }
+
+    #[test]
+    fn the_newest_label_is_kept_whatever_clocks_said() {
+        with_session(async |s| {
+            assert_eq!(run(s, "CREATE DATABASE d").await, "OK");
+            assert_eq!(run(s, "ADMIN SET FRONTEND CONFIG (\"label_keep_max_num\" = \"2\")").await, "OK");
+            let (engine, now) = (s.engine.clone(), s.engine.clock.now_ms());
+            let db = engine.meta.snapshot().database("d").unwrap().id;
+            // The clock of the last leader is an hour behind.
+            for (number, now_ms) in [(1, now), (2, now), (3, now - 3_600_000)] {
+                let begin = Begin {
+                    db,
+                    tables: Vec::new(),
+                    label: format!("l{number}"),
+                    request_id: number,
+                    source: LoadSource::Insert,
+                    timeout: Duration::from_secs(60),
+                    coordinator: String::new(),
+                    backend: None,
+                    delete_condition: String::new(),
+                };
+                let txn = engine.loads.begin(&engine, begin).await.unwrap();
+                engine.meta.submit(Op::CommitTxn { txn, written: Vec::new(), counters: TxnCounters::default(), now_ms }).await.unwrap();
+                engine.meta.submit(Op::MakeVisible { txn, published: Vec::new(), now_ms }).await.unwrap();
+            }
+            round(&engine).await;
+            let kept: Vec<String> = engine.meta.snapshot().labels.keys().map(|(_, label)| label.clone()).collect();
+            assert_eq!(kept, ["l2", "l3"]);
+        });
+    }
 }

@@ -1,17 +1,18 @@
 //! One client's session: who it is, its database, its variables, and the statement it runs.
 
 pub mod facts;
+pub mod forward;
 mod tuning_variables;
 pub mod user_variables;
 pub mod variables;
 
 use std::{
     collections::HashMap,
-    sync::{Arc, atomic::{AtomicU32, Ordering}},
+    sync::{Arc, atomic::{AtomicBool, AtomicU32, Ordering}},
     time::Duration,
 };
 
-use common_base::{Error, Result, bail, err, ids::QueryId};
+use common_base::{Error, ErrorCode, Result, bail, err, ids::{NodeId, QueryId}};
 use common_expr::scalar_fn::EvalContext;
 use common_types::{LogicalType, Scalar};
 use fe_catalog::{CatalogSnapshot, CatalogState, Op};
@@ -37,6 +38,8 @@ pub struct SessionInfo {
     pub host: String,
     pub connected_ms: i64,
     pub state: RwLock<SessionState>,
+    /// Another frontend's client: this one runs a statement for it.
+    forwarded: AtomicBool,
     /// Shared by the sessions of one connection: another user may take it over.
     signals: Arc<Signals>,
 }
@@ -56,9 +59,21 @@ pub struct SessionState {
     pub statement: String,
     pub query_id: Option<QueryId>,
     pub started_ms: i64,
+    /// What the session calls the running statement.
+    pub custom_query_id: String,
+}
+
+/// What the connection ids of a frontend begin with.
+pub fn number_of(node_id: u64) -> u32 {
+    (node_id & 0xff) as u32
 }
 
 impl SessionInfo {
+    /// Whether another frontend's client has sent the statement here.
+    pub fn is_forwarded(&self) -> bool {
+        self.forwarded.load(Ordering::Relaxed)
+    }
+
     /// Cancels the running statement.
     pub fn kill_query(&self, reason: Error) {
         self.signals.kill.send_replace(Some(reason));
@@ -112,6 +127,11 @@ impl Sessions {
         Ok(())
     }
 
+    /// How many clients of this frontend are connected.
+    pub fn connected(&self) -> usize {
+        self.open.lock().values().filter(|s| !s.forwarded.load(std::sync::atomic::Ordering::Relaxed)).count()
+    }
+
     /// How many run a statement.
     pub fn busy(&self) -> usize {
         self.open.lock().values().filter(|s| s.state.read().command != "Sleep").count()
@@ -119,7 +139,13 @@ impl Sessions {
 
     /// A connection id for a client that is still logging in: (FE id & 0xFF) << 24 | counter.
     pub fn next_id(&self, node_id: u64) -> u32 {
-        ((node_id as u32 & 0xff) << 24) | (self.next.fetch_add(1, Ordering::Relaxed) & 0x00ff_ffff)
+        loop {
+            let id = number_of(node_id) << 24 | (self.next.fetch_add(1, Ordering::Relaxed) & 0x00ff_ffff);
+            // After 16 million connections the numbers come again.
+            if !self.open.lock().contains_key(&id) {
+                return id;
+            }
+        }
     }
 }
 
@@ -144,6 +170,21 @@ pub struct Session {
     pub(crate) files: Arc<FileTables>,
     /// Log index of the session's last change: reads wait for it.
     pub(crate) seen_index: u64,
+    /// The frontend that has forwarded the session's one statement to this one.
+    pub(crate) origin: Option<NodeId>,
+    reign: Reign,
+}
+
+/// How a statement that holds names stands to this frontend's leadership.
+///
+/// The names are held in this frontend's memory, which is worth nothing once another frontend leads. So what the statement changes
+/// from then on it changes in the term in which it took them, or not at all; if it has changed nothing yet it begins again on the new
+/// leader.
+#[derive(Default)]
+struct Reign {
+    term: Option<u64>,
+    changed: bool,
+    lost: bool,
 }
 
 impl Session {
@@ -167,6 +208,7 @@ impl Session {
             host: client_host.to_owned(),
             connected_ms: now,
             state: RwLock::new(SessionState { command: "Sleep", started_ms: now, ..SessionState::default() }),
+            forwarded: AtomicBool::new(false),
             signals,
         });
         engine.sessions.open.lock().insert(id, info.clone());
@@ -187,7 +229,14 @@ impl Session {
             last_query_id: None,
             files: Arc::default(),
             seen_index: 0,
+            origin: None,
+            reign: Reign::default(),
         }
+    }
+
+    /// The frontend the client is connected to.
+    pub fn frontend(&self) -> NodeId {
+        self.origin.unwrap_or(NodeId(self.engine.meta.node_id()))
     }
 
     /// Back to how the session began (COM_RESET_CONNECTION): variables, prepared statements and user variables are gone.
@@ -216,6 +265,14 @@ impl Session {
         Ok(())
     }
 
+    /// The same; a frontend that does not lead makes sure first that an unknown one was not made a moment ago.
+    pub async fn find_and_use_database(&mut self, name: &str) -> Result<()> {
+        match self.use_database(name) {
+            Err(e) if self.engine.catch_up_once().await => self.use_database(name).map_err(|_| e),
+            outcome => outcome,
+        }
+    }
+
     /// No database any more.
     pub fn leave_database(&mut self) {
         self.database = None;
@@ -238,6 +295,11 @@ impl Session {
             bail!(Analysis, "Getting analyzing error. Detail message: statement has {} parameters, {} were given.", statement.parameters, parameters.len());
         }
         let query_id = self.engine.new_query_id();
+        self.execute_as(statement, parameters, query_id).await
+    }
+
+    /// The same under a query id that was given elsewhere.
+    pub(crate) async fn execute_as(&mut self, statement: &ParsedStatement, parameters: &[(Scalar, LogicalType)], query_id: QueryId) -> Result<StatementResult> {
         self.begin(statement, query_id);
         let result = dispatch::run(self, statement, parameters, query_id).await;
         self.last_query_id = Some(query_id);
@@ -255,6 +317,7 @@ impl Session {
         state.statement.clone_from(&statement.text);
         state.query_id = Some(query_id);
         state.started_ms = self.engine.clock.now_ms();
+        state.custom_query_id = self.variables.get_text("custom_query_id");
     }
 
     /// The running statement is over, its rows are sent.
@@ -266,11 +329,40 @@ impl Session {
         state.started_ms = self.engine.clock.now_ms();
     }
 
+    /// A statement begins, maybe again.
+    pub(crate) fn forget_reign(&mut self) {
+        self.reign = Reign::default();
+    }
+
+    /// From here on the statement makes its changes as the present leader only.
+    pub(crate) fn bind_to_reign(&mut self) {
+        // No term is 0.
+        self.reign.term = Some(self.engine.meta.reign().unwrap_or(0));
+    }
+
+    /// Whether the statement that has failed may begin again on another frontend, which leads by now.
+    pub(crate) fn has_lost_reign(&self) -> bool {
+        self.reign.lost && !self.reign.changed
+    }
+
     /// Proposes a change and remembers it: this session's reads wait for it.
     pub(crate) async fn change(&mut self, op: Op) -> Result<StatementResult> {
-        let (_, index) = self.engine.meta.propose(&op).await?;
+        let proposed = match self.reign.term {
+            Some(term) => self.engine.meta.propose_in(term, &op).await,
+            None => self.engine.meta.propose(&op).await,
+        };
+        self.reign.lost = self.reign.term.is_some() && proposed.as_ref().is_err_and(|e| e.code() == ErrorCode::NotLeader);
+        let (_, index) = proposed?;
+        self.reign.changed = true;
         self.saw(index);
         Ok(StatementResult::ok())
+    }
+
+    /// Takes back what the statement itself has made, named by its ids: whoever leads.
+    pub(crate) async fn take_back(&mut self, op: Op) -> Result<()> {
+        let (_, index) = self.engine.meta.propose(&op).await?;
+        self.saw(index);
+        Ok(())
     }
 
     /// The session has seen the catalog at a log index.
@@ -290,7 +382,10 @@ impl Session {
     pub fn describe(&self, prepared: &Prepared) -> Result<Vec<ResultColumn>> {
         let Statement::Query(query) = &prepared.statement.stmt else { return Ok(Vec::new()) };
         let unknown = vec![(Scalar::Null, LogicalType::Null); prepared.parameters];
-        crate::statement::plan::result_columns(self, &query.query, &unknown)
+        match crate::statement::plan::result_columns(self, &query.query, &unknown) {
+            Err(e) if crate::info_schema::is_for_leader(&e) => Ok(Vec::new()),
+            columns => columns,
+        }
     }
 
     /// The facts kernels may read, fixed for one statement.
@@ -334,7 +429,10 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         transaction::leave(self);
-        crate::statement::temporary::leave(self);
+        // A forwarded session goes on where it came from.
+        if self.origin.is_none() {
+            crate::statement::temporary::leave(self);
+        }
         self.info.kill_query(err!(Cancelled, "the client has gone"));
         let mut open = self.engine.sessions.open.lock();
         // After COM_CHANGE_USER the id belongs to the session that took over.

@@ -251,6 +251,16 @@ impl Variables {
         Self { changed: Arc::new(changed) }
     }
 
+    /// Values of a session of another frontend.
+    pub fn of_changed<'a>(changed: impl Iterator<Item = (&'a str, String)>) -> Self {
+        Self { changed: Arc::new(changed.filter_map(|(name, value)| Some((definition(name)?.name, value))).collect()) }
+    }
+
+    /// What differs from the defaults.
+    pub fn changed(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.changed.iter().map(|(name, value)| (*name, value.as_str()))
+    }
+
     /// A value as text; empty for an unknown name.
     pub fn get_text(&self, name: &str) -> String {
         definition(name).map(|d| self.text_of(d)).unwrap_or_default()

@@ -52,24 +52,29 @@ pub fn jobs(session: &Session) -> Table {
     Table::new(&names, catalog.analyze_jobs.values().map(|j| row(j)).collect())
 }
 
-/// SHOW STATS META: one row per analyzed table.
+/// SHOW STATS META: one row per table with rows. Without ANALYZE the figures are those that loads brought along.
 pub fn stats_meta(session: &Session) -> Table {
     let zone = session.variables.get_text("time_zone");
     let catalog = session.engine.meta.snapshot();
     let mut rows: Vec<Vec<Scalar>> = Vec::new();
-    for (id, entries) in &catalog.collected {
-        let columns: Vec<_> = entries.iter().filter(|e| e.kind == CollectedKind::Columns).collect();
-        let (Some(table), Some(newest)) = (catalog.tables.get(id), columns.iter().max_by_key(|e| e.updated_ms)) else { continue };
+    for (id, table) in &catalog.tables {
+        let entries = catalog.collected.get(id).into_iter().flat_map(|all| all.iter());
+        let columns: Vec<_> = entries.filter(|e| e.kind == CollectedKind::Columns).collect();
+        let counted = catalog.statistics_of(*id).filter(|s| s.rows() > 0);
+        let counted_ms = counted.map_or(0, |s| s.updated_ms);
+        let newest = columns.iter().max_by_key(|e| e.updated_ms);
+        if newest.is_none() && counted.is_none() {
+            continue;
+        }
         let listed: Vec<String> = columns.iter().map(|e| e.name.clone()).collect();
-        let shown = if listed.len() == table.columns.len() { "ALL".to_owned() } else { listed.join(",") };
-        let counted_ms = catalog.statistics_of(*id).map_or(0, |s| s.updated_ms);
+        let shown = if listed.is_empty() || listed.len() == table.columns.len() { "ALL".to_owned() } else { listed.join(",") };
         rows.push(vec![
             text(database(session, table)),
             text(table.name.clone()),
             text(shown),
-            text(newest.how.clone()),
-            time::cell(newest.updated_ms, &zone),
-            text(newest.properties.clone()),
+            text(newest.map_or("FULL", |e| e.how.as_str())),
+            time::cell(newest.map_or(counted_ms, |e| e.updated_ms), &zone),
+            text(newest.map_or("{}", |e| e.properties.as_str())),
             // Figures follow every load.
             text("100%"),
             text(""),

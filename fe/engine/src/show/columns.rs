@@ -6,7 +6,7 @@ use fe_catalog::model::{Column, DefaultValue, KeysModel};
 use fe_parser::ast::sql;
 
 use super::Table;
-use crate::{cluster::tablets::aggregation_name, result::text, session::Session, statement::names};
+use crate::{cluster::tablets::aggregation_text, result::text, session::Session, statement::names};
 
 /// SHOW [FULL] COLUMNS.
 pub fn columns(session: &Session, full: bool, table: &sql::ObjectName, db: Option<&sql::ObjectName>) -> Result<Table> {
@@ -68,11 +68,11 @@ pub fn default_scalar(column: &Column) -> Scalar {
 }
 
 /// What the Extra column says.
-pub fn extra_text(column: &Column) -> &'static str {
-    match column.aggregation {
-        Some(aggregation) => aggregation_name(aggregation),
-        None if column.auto_increment => "auto_increment",
-        None => "",
+pub fn extra_text(column: &Column) -> String {
+    match aggregation_text(column) {
+        Some(aggregation) => aggregation,
+        None if column.auto_increment => "auto_increment".to_owned(),
+        None => String::new(),
     }
 }
 

@@ -10,7 +10,7 @@ use fe_catalog::model::{
 use fe_parser::ast::sql;
 
 use super::{Table, create_view::view_row};
-use crate::{cluster::tablets::aggregation_name, result::text, session::Session, statement::names};
+use crate::{cluster::tablets::aggregation_text, result::text, session::Session, statement::names};
 
 /// Bytes of a bucket after which tables with random distribution get more, when nobody said.
 const DEFAULT_BUCKET_SIZE: &str = "1073741824";
@@ -103,8 +103,8 @@ pub fn shown_properties(olap: &OlapTable) -> Vec<(String, String)> {
 /// Values of a UNIQUE KEY table replace each other without being told so: only an AGGREGATE table shows how.
 fn column_line(column: &Column, aggregates: bool) -> String {
     let mut line = format!("  `{}` {}", column.name, column.ty.sql_name());
-    if let Some(aggregation) = column.aggregation.filter(|_| aggregates) {
-        let _ = write!(line, " {}", aggregation_name(aggregation));
+    if let Some(aggregation) = aggregation_text(column).filter(|_| aggregates) {
+        let _ = write!(line, " {aggregation}");
     }
     line.push_str(if column.nullable { " NULL" } else { " NOT NULL" });
     if column.auto_increment {

@@ -273,7 +273,7 @@ pub fn delete(session: &Session, db: Option<&sql::ObjectName>) -> Result<Table> 
             text(table.map(|t| t.name.clone()).unwrap_or_default()),
             text(partitions.join(", ")),
             text(time::moment(t.begin_ms, &zone)),
-            text(""),
+            text(t.delete_condition.as_str()),
             text(job_state(t)),
         ]
     });

@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod alter_jobs;
 pub mod analyze;
 pub mod charset;
+pub mod cluster_balance;
 pub mod columns;
 pub mod create_table;
 pub mod create_view;
@@ -21,6 +22,7 @@ pub mod partitions;
 pub mod proc;
 pub mod recycle_bin;
 pub mod processlist;
+pub mod statistic;
 pub mod tables;
 pub mod tablets;
 pub mod time;
@@ -69,11 +71,11 @@ impl Table {
 /// Runs SHOW.
 pub async fn run(session: &mut Session, statement: &Show, _id: QueryId) -> Result<StatementResult> {
     session.wait_for_own_changes().await?;
-    let table = filter::apply(session, &statement.filter, table(session, &statement.kind)?)?;
+    let table = filter::apply(session, &statement.filter, table(session, &statement.kind).await?)?;
     StatementResult::table(table.columns, &table.rows)
 }
 
-fn table(session: &Session, kind: &ShowKind) -> Result<Table> {
+async fn table(session: &Session, kind: &ShowKind) -> Result<Table> {
     if let Some(names) = empty::columns(kind) {
         return Ok(Table::empty(names));
     }
@@ -99,8 +101,8 @@ fn table(session: &Session, kind: &ShowKind) -> Result<Table> {
         ShowKind::AlterJobs { kind, db } => alter_jobs::jobs(session, *kind, db.as_ref()),
         ShowKind::MaterializedViews { db } => materialized_views::views(session, db.as_ref()),
         ShowKind::Variables { scope, verbose } => Ok(variables::variables(session, *scope, *verbose)),
-        ShowKind::ProcessList { full, user } => Ok(processlist::processlist(session, *full, user.as_deref())),
-        ShowKind::RunningQueries => Ok(processlist::running(session)),
+        ShowKind::ProcessList { full, user } => Ok(processlist::processlist(session, *full, user.as_deref()).await),
+        ShowKind::RunningQueries => Ok(processlist::running(session).await),
         ShowKind::Engines => Ok(charset::engines()),
         ShowKind::Authors => Ok(charset::authors()),
         ShowKind::Charset => Ok(charset::charset()),
@@ -115,7 +117,7 @@ fn table(session: &Session, kind: &ShowKind) -> Result<Table> {
         ShowKind::Frontends => Ok(nodes::frontends(session)),
         ShowKind::Backends => Ok(nodes::backends(session)),
         ShowKind::CatalogRecycleBin => Ok(recycle_bin::recycle_bin(session)),
-        ShowKind::Proc(path) => proc::proc(session, path),
+        ShowKind::Proc(path) => proc::proc(session, path).await,
         ShowKind::Load { db, all } => loads::load(session, db.as_ref(), *all),
         ShowKind::StreamLoad { label, db, all } => loads::stream_load(session, label.as_ref(), db.as_ref(), *all),
         ShowKind::Transaction { db } => loads::transaction(session, db.as_ref()),

@@ -3,7 +3,7 @@
 use fe_catalog::model::{Backend, FrontendRole};
 
 use super::{Table, time};
-use crate::{engine::Engine, result::text, session::Session};
+use crate::{cluster::frontends::{has_joined, role_name}, engine::Engine, result::text, session::Session};
 
 const BACKENDS: &[&str] = &[
     "BackendId",
@@ -78,16 +78,16 @@ fn backend(engine: &Engine, b: &Backend, zone: &str) -> Vec<common_types::Scalar
         fullest.unwrap_or_else(|| time::percent(0, 0)),
         health.error.clone(),
         reply.version.clone(),
-        format!("{{\"lastSuccessReportTabletsTime\":\"{}\"}}", if health.last_heartbeat_ms == 0 { "N/A".to_owned() } else { time::moment(health.last_heartbeat_ms, zone) }),
+        format!("{{\"lastSuccessReportTabletsTime\":\"{}\"}}", if health.last_report_ms == 0 { "N/A".to_owned() } else { time::moment(health.last_report_ms, zone) }),
         time::size(used + available),
         time::percent(used, used + available),
         reply.cores.to_string(),
         time::short_size(reply.memory_limit),
         reply.running_queries.to_string(),
         time::percent(reply.memory_used, reply.memory_limit),
-        "0.0 %".to_owned(),
+        format!("{:.1} %", f64::from(reply.cpu_used_permille) / 10.0),
         "N/A".to_owned(),
-        String::new(),
+        b.location.clone(),
         status_code.to_owned(),
     ]
     .into_iter()
@@ -105,18 +105,11 @@ pub fn frontends(session: &Session) -> Table {
     let engine = &session.engine;
     let zone = session.variables.get_text("time_zone");
     let catalog = engine.meta.snapshot();
-    let (own, leader) = (engine.meta.node_id(), engine.meta.leader());
-    let now = engine.clock.now_ms();
+    let leader = engine.meta.leader();
     let rows = catalog.frontends.values().map(|f| {
-        let this = f.id.0 == own;
-        let is_leader = leader == Some(f.id.0);
-        // What this FE knows first-hand: itself, and a leader it hears from.
-        let alive = this || is_leader;
-        let role = match f.role {
-            _ if is_leader => "LEADER",
-            FrontendRole::Follower => "FOLLOWER",
-            FrontendRole::Observer => "OBSERVER",
-        };
+        let health = engine.frontends.get(engine, f.id);
+        let role = if leader == Some(f.id.0) { "LEADER" } else { role_name(f.role) };
+        let moment = |ms: i64| if ms == 0 { "NULL".to_owned() } else { time::moment(ms, &zone) };
         [
             f.id.to_string(),
             f.name.clone(),
@@ -127,14 +120,14 @@ pub fn frontends(session: &Session) -> Table {
             f.rpc_port.to_string(),
             role.to_owned(),
             catalog.cluster_id.to_string(),
-            "true".to_owned(),
-            alive.to_string(),
-            if this { engine.meta.applied_index().to_string() } else { "0".to_owned() },
-            if alive { time::moment(now, &zone) } else { "NULL".to_owned() },
+            has_joined(f).to_string(),
+            health.alive.to_string(),
+            health.applied.to_string(),
+            moment(health.last_heartbeat_ms),
             (f.role == FrontendRole::Follower).to_string(),
-            String::new(),
-            if this { time::moment(engine.options.started_ms, &zone) } else { "NULL".to_owned() },
-            if this { engine.options.version.clone() } else { String::new() },
+            if has_joined(f) || !health.error.is_empty() { health.error } else { "it has not joined yet: start it with --helper".to_owned() },
+            moment(health.start_ms),
+            health.version,
         ]
         .into_iter()
         .map(text)
@@ -160,6 +153,14 @@ pub fn frontends(session: &Session) -> Table {
         "Version",
     ];
     Table::new(&names, rows.collect())
+}
+
+/// What happened to one backend (SHOW PROC '/backends/id/history'), as this FE has seen it.
+pub fn history(session: &Session, b: &Backend) -> Table {
+    let zone = session.variables.get_text("time_zone");
+    let row = |c: &crate::cluster::nodes::Change| vec![text(time::moment(c.at_ms, &zone)), text(c.alive.to_string()), text(c.reason.name()), text(c.detail.clone())];
+    let rows = session.engine.nodes.get(b.id).history.iter().map(row).collect();
+    Table::new(&["Time", "Alive", "Reason", "Detail"], rows)
 }
 
 /// A number for a disk, the same as long as its path is.

@@ -17,6 +17,7 @@ use super::{
     create_table::{bound_values, column_types, list_text, sort_partitions},
     time,
 };
+use crate::statement::replication::partition_medium;
 use crate::{result::text, session::Session, statement::names};
 
 /// SHOW PARTITIONS.
@@ -49,8 +50,8 @@ pub fn table_of(catalog: &CatalogState, table: &CatalogTable, olap: &OlapTable, 
             text(distribution_key(table, olap)),
             text(p.buckets.to_string()),
             text(p.replication_num.to_string()),
-            text(olap.property("storage_medium").map_or_else(|| "HDD".to_owned(), str::to_uppercase)),
-            text("9999-12-31 23:59:59"),
+            text(partition_medium(olap, p)),
+            text(if p.cooldown_ms > 0 { time::moment(p.cooldown_ms, zone) } else { "9999-12-31 23:59:59".to_owned() }),
             text("NULL"),
             text(time::short_size(bytes)),
             text(time::short_size(bytes)),

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use common_base::{Result, bail, err};
 use fe_catalog::model::{Database, OlapTable, PartitionInfo, Table as CatalogTable};
 
-use super::{Table, columns, loads, nodes, partitions, processlist, tables, time};
+use super::{Table, cluster_balance, columns, loads, nodes, partitions, processlist, statistic, tables, time};
 use crate::{cluster::colocate, info_schema, result::text, session::Session, statement::names};
 
-const ROOT: &[&str] = &["backends", "brokers", "catalog", "compute_nodes", "current_queries", "dbs", "frontends", "statistic", "transactions"];
+const ROOT: &[&str] = &["backends", "brokers", "catalog", "cluster_balance", "colocation_group", "compute_nodes", "current_queries", "dbs", "frontends", "global_current_queries", "statistic", "transactions"];
 
 /// SHOW PROC 'path'.
-pub fn proc(session: &Session, path: &str) -> Result<Table> {
+pub async fn proc(session: &Session, path: &str) -> Result<Table> {
     let Some(inner) = path.strip_prefix('/') else { bail!(User, "Path({path}) does not start with '/'") };
     let parts: Vec<&str> = inner.split('/').filter(|p| !p.is_empty()).collect();
     let unknown = || err!(User, "Cannot find path: {path}");
@@ -24,10 +24,15 @@ pub fn proc(session: &Session, path: &str) -> Result<Table> {
             let backend = catalog.backends.values().find(|b| b.id.to_string() == *id).ok_or_else(unknown)?;
             nodes::disks(&session.engine, backend)
         }
+        ["backends", id, "history"] => {
+            let backend = catalog.backends.values().find(|b| b.id.to_string() == *id).ok_or_else(unknown)?;
+            nodes::history(session, backend)
+        }
         ["brokers"] => Table::empty(&["Name", "IP", "Port", "Alive", "LastStartTime", "LastUpdateTime", "ErrMsg"]),
         ["compute_nodes"] => super::empty::columns(&fe_parser::ast::ShowKind::ComputeNodes).map(Table::empty).ok_or_else(unknown)?,
         ["catalog"] => super::databases::catalogs(),
-        ["current_queries"] => current_queries(session),
+        ["current_queries"] => processlist::current_queries(session, false).await,
+        ["global_current_queries"] => processlist::current_queries(session, true).await,
         ["dbs"] => dbs(session),
         ["dbs", db] => db_tables(session, &*find_db(session, db).ok_or_else(unknown)?),
         ["dbs", db, table] => {
@@ -55,7 +60,9 @@ pub fn proc(session: &Session, path: &str) -> Result<Table> {
         }
         ["colocation_group"] => colocation_groups(session),
         ["colocation_group", id] => bucket_sequence(session, id).ok_or_else(unknown)?,
-        ["statistic"] => statistic(session),
+        ["statistic"] => statistic::databases(session),
+        ["statistic", db] => statistic::tablets(session, &*find_db(session, db).ok_or_else(unknown)?),
+        ["cluster_balance", rest @ ..] => cluster_balance::proc(session, rest)?,
         ["transactions"] => {
             let rows = catalog.databases.values().map(|d| vec![text(d.id.to_string()), text(d.name.clone())]).collect();
             Table::new(&["DbId", "DbName"], rows)
@@ -71,7 +78,7 @@ pub fn proc(session: &Session, path: &str) -> Result<Table> {
             loads::transactions_of(session, &db, |t| t.is_running() == (*state == "running"))
         }
         ["meta_recovery"] => Table::empty(&["Database", "Table", "Partition", "PartitionId", "Reason", "Advise"]),
-        ["jobs" | "tasks" | "routine_loads" | "stream_loads" | "resources" | "monitor" | "cluster_balance" | "compactions", ..] => {
+        ["jobs" | "tasks" | "routine_loads" | "stream_loads" | "resources" | "monitor" | "compactions", ..] => {
             bail!(NotSupported, "SHOW PROC '{path}' is not supported yet")
         }
         _ => return Err(unknown()),
@@ -125,47 +132,6 @@ fn find_table(session: &Session, db: &str, name: &str) -> Option<Arc<CatalogTabl
     let db = find_db(session, db)?;
     let catalog = session.engine.meta.snapshot();
     catalog.table(db.id, name).or_else(|| catalog.tables_of(db.id).find(|t| t.id.to_string() == name)).cloned()
-}
-
-fn current_queries(session: &Session) -> Table {
-    let engine = &session.engine;
-    let (zone, now) = (session.variables.get_text("time_zone"), engine.clock.now_ms());
-    let server = processlist::server_name(engine);
-    let rows = engine.sessions.all().into_iter().filter_map(|info| {
-        let state = info.state.read().clone();
-        let id = state.query_id?;
-        let mut row = vec![
-            text(time::moment(state.started_ms, &zone)),
-            text(server.clone()),
-            text(id.to_string()),
-            text(info.id.to_string()),
-            text(state.database),
-            text(info.user.clone()),
-        ];
-        row.extend((0..5).map(|_| text("0")));
-        row.extend([format!("{:.3} s", (now - state.started_ms).max(0) as f64 / 1000.0), String::new(), "RUNNING".to_owned(), "default_warehouse".to_owned(), String::new(), String::new()].map(text));
-        Some(row)
-    });
-    let names = [
-        "StartTime",
-        "feIp",
-        "QueryId",
-        "ConnectionId",
-        "Database",
-        "User",
-        "ScanBytes",
-        "ScanRows",
-        "MemoryUsage",
-        "DiskSpillSize",
-        "CPUTime",
-        "ExecTime",
-        "ExecProgress",
-        "ExecState",
-        "Warehouse",
-        "CustomQueryId",
-        "ResourceGroup",
-    ];
-    Table::new(&names, rows.collect())
 }
 
 fn dbs(session: &Session) -> Table {
@@ -233,53 +199,4 @@ fn index_schema(table: &CatalogTable, olap: &OlapTable) -> Table {
         text(columns::keys_name(olap.keys)),
     ];
     Table::new(&["IndexId", "IndexName", "SchemaVersion", "SchemaHash", "ShortKeyColumnCount", "StorageType", "Keys"], vec![row])
-}
-
-fn statistic(session: &Session) -> Table {
-    let catalog = session.engine.meta.snapshot();
-    let mut rows = Vec::new();
-    let mut total = [0_usize; 6];
-    for db in catalog.databases.values() {
-        // tables, partitions, indexes, tablets, replicas, unhealthy tablets
-        let mut counts = [0_usize; 6];
-        for table in catalog.tables_of(db.id) {
-            counts[0] += 1;
-            for partition in table.as_olap().into_iter().flat_map(|o| o.partitions.values()) {
-                counts[1] += 1;
-                for index in &partition.indexes {
-                    counts[2] += 1;
-                    for tablet in &index.tablets {
-                        counts[3] += 1;
-                        counts[4] += tablet.replicas.len();
-                        let whole = tablet.replicas.iter().all(|r| !r.bad && r.version >= partition.visible_version && session.engine.nodes.is_alive(r.node));
-                        counts[5] += usize::from(!whole);
-                    }
-                }
-            }
-        }
-        total.iter_mut().zip(counts).for_each(|(t, c)| *t += c);
-        rows.push(statistic_row(&db.id.to_string(), &db.name, counts));
-    }
-    rows.push(statistic_row("Total", &catalog.databases.len().to_string(), total));
-    let names = [
-        "DbId",
-        "DbName",
-        "TableNum",
-        "PartitionNum",
-        "IndexNum",
-        "TabletNum",
-        "ReplicaNum",
-        "UnhealthyTabletNum",
-        "InconsistentTabletNum",
-        "CloningTabletNum",
-        "ErrorStateTabletNum",
-    ];
-    Table::new(&names, rows)
-}
-
-fn statistic_row(id: &str, name: &str, counts: [usize; 6]) -> Vec<common_types::Scalar> {
-    let mut row = vec![text(id), text(name)];
-    row.extend(counts.iter().map(|c| text(c.to_string())));
-    row.extend((0..3).map(|_| text("0")));
-    row
 }

@@ -65,7 +65,7 @@ fn replica_row(session: &Session, tablet: &Tablet, replica: &Replica) -> Vec<Sca
         text("NULL"),
         text(bytes.to_string()),
         text(rows.to_string()),
-        text("NORMAL"),
+        text(replica_state(&catalog, replica)),
         text("NULL"),
         text("-1"),
         text("0"),
@@ -126,10 +126,13 @@ pub fn distribution(session: &Session, table: &sql::ObjectName, only: Option<&Pa
 /// ADMIN SHOW REPLICA STATUS.
 pub fn status(session: &Session, table: &sql::ObjectName, only: Option<&PartitionNames>) -> Result<Table> {
     let (_, partitions) = chosen(session, table, only)?;
+    let catalog = session.catalog();
     let row = |(partition, tablet, replica): (&Partition, &Tablet, &Replica)| {
+        let lags = replica.version < partition.visible_version;
+        let rowsets = session.engine.statistics.replica(tablet.id, replica.node).map_or(-1, |f| i64::from(f.rowsets));
         let state = if !session.engine.nodes.is_alive(replica.node) {
             "DEAD"
-        } else if replica.version < partition.visible_version {
+        } else if lags {
             "VERSION_ERROR"
         } else {
             "OK"
@@ -139,17 +142,24 @@ pub fn status(session: &Session, table: &sql::ObjectName, only: Option<&Partitio
             text(replica.id.to_string()),
             text(replica.node.to_string()),
             text(replica.version.to_string()),
-            text("-1"),
+            text(if lags { (replica.version + 1).to_string() } else { "-1".to_owned() }),
             text(replica.version.to_string()),
             text(partition.visible_version.to_string()),
             text("0"),
-            text("-1"),
-            text(if replica.bad { "true" } else { "false" }),
-            text("false"),
-            text("NORMAL"),
+            text(rowsets.to_string()),
+            text(replica.bad.to_string()),
+            text(replica.declared_bad.to_string()),
+            text(replica_state(&catalog, replica)),
             text(state),
         ]
     };
+    let wanted = partitions.iter().flat_map(|p| p.indexes.iter().flat_map(|i| &i.tablets).map(move |t| (p, t)));
+    let missing = wanted.flat_map(|(p, t)| (t.replicas.len()..usize::from(p.replication_num)).map(|_| t.id)).map(|tablet| {
+        let mut row = vec![text(tablet.to_string())];
+        row.extend((0..8).map(|_| text("-1")));
+        row.extend([text("false"), text("false"), text("NORMAL"), text("MISSING")]);
+        row
+    });
     let names = [
         "TabletId",
         "ReplicaId",
@@ -165,7 +175,12 @@ pub fn status(session: &Session, table: &sql::ObjectName, only: Option<&Partitio
         "State",
         "Status",
     ];
-    Ok(Table::new(&names, partitions.iter().flat_map(|p| replicas(p)).map(row).collect()))
+    Ok(Table::new(&names, partitions.iter().flat_map(|p| replicas(p)).map(row).chain(missing).collect()))
+}
+
+/// A replica's state as users see it.
+fn replica_state(catalog: &fe_catalog::CatalogState, replica: &Replica) -> &'static str {
+    if catalog.backends.get(&replica.node).is_some_and(|b| b.decommissioned) { "DECOMMISSION" } else { "NORMAL" }
 }
 
 /// Every replica of a partition.

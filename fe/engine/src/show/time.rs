@@ -1,8 +1,16 @@
 //! Moments as SHOW prints them.
 
 use common_types::Scalar;
+use fe_catalog::CatalogState;
 
 use crate::result::text;
+
+/// Local time in a zone, in microseconds since 1970, as milliseconds of the world's time.
+pub fn of_local_us(us: i64, zone: &str) -> i64 {
+    let at = jiff::Timestamp::from_microsecond(us).map(|at| at.to_zoned(jiff::tz::TimeZone::UTC).datetime());
+    let zoned = at.ok().and_then(|at| at.to_zoned(time_zone(zone)).ok());
+    zoned.map_or(us / 1000, |at| at.timestamp().as_millisecond())
+}
 
 /// `2026-01-31 12:00:00` in a time zone (UTC when the zone is unknown); `NULL` text for "never" (0).
 pub fn moment(ms: i64, zone: &str) -> String {
@@ -30,10 +38,21 @@ pub fn local_datetime(ms: i64, zone: &str) -> Scalar {
     Scalar::Datetime((ms.div_euclid(1000) + offset) * 1_000_000)
 }
 
+/// The zone of what no session does.
+pub fn global_zone(catalog: &CatalogState) -> &str {
+    catalog.variables.get("time_zone").map_or("UTC", String::as_str)
+}
+
 /// A moment as local time: microseconds since 1970 in a zone.
 pub fn local_us(ms: i64, zone: &str) -> i64 {
     let Ok(at) = jiff::Timestamp::from_millisecond(ms) else { return ms * 1000 };
     ms * 1000 + i64::from(time_zone(zone).to_offset(at).seconds()) * 1_000_000
+}
+
+/// `2026-01-31 12:00:00` in a time zone, as milliseconds since 1970.
+pub fn parse(text: &str, zone: &str) -> Option<i64> {
+    let at = jiff::civil::DateTime::strptime("%Y-%m-%d %H:%M:%S", text.trim()).ok()?;
+    Some(at.to_zoned(time_zone(zone)).ok()?.timestamp().as_millisecond())
 }
 
 /// A zone by name or by offset (`+08:00`).

@@ -1,7 +1,7 @@
 //! ALTER TABLE: names, comment, properties, swap and partitions: what is a catalog change, with tablets made before or dropped after.
 
 use common_base::{Result, bail, err, ids::PartitionId};
-use fe_analyzer::statement::{analyze_add_partition, batch_names, changes_columns, check_bloom_filter_columns, names_column, rename_in_text};
+use fe_analyzer::statement::{analyze_add_partition, batch_names, changes_columns, check_bloom_filter_columns, check_flat_json, names_column, rename_in_text};
 use fe_catalog::{
     Op,
     model::{self, ColumnSource, OlapTable, Partition, PartitionInfo, Table},
@@ -9,7 +9,7 @@ use fe_catalog::{
 use fe_parser::ast::{AddPartition, AlterTable, AlterTableClause, CompactionKind, Distribution, DistributionKind, PartitionSelection, Properties, sql};
 
 use super::{
-    alter_columns, names, optimize, partition_filter, recover, replace_partition, rollup,
+    alter_columns, name_locks::{Hold, find_and_hold}, names, optimize, partition_filter, recover, replace_partition, replication, rollup,
     table::{analyze, ddl_defaults, partition_plans, refuse_system_database, template},
     truncate,
 };
@@ -33,19 +33,19 @@ const SETTABLE: &[&str] = &[
     "partition_live_number",
     "partition_ttl",
     "partition_retention_condition",
+    "labels.location",
+    "storage_cooldown_time",
+    "storage_cooldown_ttl",
 ];
 
 /// Properties whose change needs work that does not exist yet.
 const NEEDS_WORK: &[&str] = &[
     "replication_num",
     "storage_medium",
-    "storage_cooldown_time",
-    "storage_cooldown_ttl",
     "enable_persistent_index",
     "fast_schema_evolution",
     "unique_constraints",
     "foreign_key_constraints",
-    "labels.location",
     "compression",
     "in_memory",
 ];
@@ -68,7 +68,8 @@ pub async fn run(session: &mut Session, statement: &AlterTable) -> Result<Statem
         let together = statement.clauses[at..].iter().take_while(|c| changes_columns(c)).count();
         if together > 0 {
             session.wait_for_own_changes().await?;
-            let table = names::find_table(&session.engine.meta.snapshot(), &db_name, &name)?;
+            let (found, _held) = find_and_hold(session, &db_name, &[&name], Hold::Shared).await?;
+            let table = found[0].clone();
             let olap = names::olap(&table)?.clone();
             alter_columns::change_columns(session, &table, &olap, &statement.clauses[at..at + together]).await?;
             at += together;
@@ -76,7 +77,12 @@ pub async fn run(session: &mut Session, statement: &AlterTable) -> Result<Statem
         }
         at += 1;
         session.wait_for_own_changes().await?;
-        let table = names::find_table(&session.engine.meta.snapshot(), &db_name, &name)?;
+        let (found, _held) = match clause {
+            AlterTableClause::Rename(_) => find_and_hold(session, &db_name, &[&name], Hold::Alone).await?,
+            AlterTableClause::SwapWith(other) => find_and_hold(session, &db_name, &[&name, &other.value], Hold::Alone).await?,
+            _ => find_and_hold(session, &db_name, &[&name], Hold::Shared).await?,
+        };
+        let table = found[0].clone();
         let olap = names::olap(&table)?.clone();
         alter(session, statement, &db_name, &table, &olap, clause).await?;
         if let AlterTableClause::Rename(to) = clause {
@@ -137,7 +143,7 @@ async fn alter(
         }
         AlterTableClause::DropIndex(name) => alter_columns::drop_index(session, table, olap, &name.value).await,
         AlterTableClause::DefaultBuckets(distribution) => default_buckets(session, table, olap, distribution).await,
-        AlterTableClause::ModifyPartition { selection, properties } => modify_partitions(session, table, olap, selection, properties),
+        AlterTableClause::ModifyPartition { selection, properties } => modify_partitions(session, table, olap, selection, properties).await,
         other => bail!(NotSupported, "ALTER TABLE {} is not supported yet", clause_name(other)),
     }
 }
@@ -182,6 +188,14 @@ async fn set_properties(session: &mut Session, table: &Table, olap: &OlapTable, 
     if properties.iter().any(|p| p.key.trim().to_ascii_lowercase().starts_with("bloom_filter_")) {
         return set_bloom_filter(session, table, olap, properties).await;
     }
+    if properties.iter().any(|p| p.key.trim().to_ascii_lowercase().starts_with("flat_json.")) {
+        return set_flat_json(session, table, olap, properties).await;
+    }
+    if let [p] = &properties[..] {
+        if p.key.trim().eq_ignore_ascii_case("replication_num") {
+            return replication::of_table(session, table, olap, &p.value).await;
+        }
+    }
     let mut changes = Vec::with_capacity(properties.len());
     for p in properties {
         let key = p.key.trim().to_ascii_lowercase();
@@ -204,10 +218,13 @@ async fn set_properties(session: &mut Session, table: &Table, olap: &OlapTable, 
             changes.push((key, group.to_owned()));
         } else if SETTABLE.contains(&key.as_str()) {
             check_property(&key, &p.value)?;
+            if key == "labels.location" {
+                super::table::check_location(&session.engine.meta.snapshot(), olap, p.value.trim())?;
+            }
             changes.push((key, p.value.trim().to_owned()));
         } else if olap.property(&key).is_some_and(|v| v.eq_ignore_ascii_case(p.value.trim())) {
             // Already so.
-        } else if NEEDS_WORK.contains(&key.as_str()) || ["binlog", "flat_json."].iter().any(|prefix| key.starts_with(prefix)) {
+        } else if NEEDS_WORK.contains(&key.as_str()) || key.starts_with("binlog") {
             bail!(NotSupported, "ALTER TABLE SET (\"{key}\") is not supported yet");
         } else {
             bail!(User, "Unknown properties: {{{}={}}}", p.key, p.value);
@@ -220,7 +237,11 @@ async fn set_properties(session: &mut Session, table: &Table, olap: &OlapTable, 
     if by_time {
         check_lifetimes(session, table, olap, &changes)?;
     }
+    let moves = changes.iter().any(|(k, _)| k == "labels.location");
     let done = session.change(Op::AlterTableProperties { table: table.id, properties: changes }).await?;
+    if moves {
+        session.engine.replicas.look_again();
+    }
     if by_time {
         session.wait_for_own_changes().await?;
         let engine = session.engine.clone();
@@ -271,6 +292,34 @@ async fn set_bloom_filter(session: &mut Session, table: &Table, olap: &OlapTable
     alter_columns::change_declarations(session, table, olap, olap.indexes_ddl.clone(), all).await
 }
 
+/// What is written from now on keeps JSON in parts, or does not.
+async fn set_flat_json(session: &mut Session, table: &Table, olap: &OlapTable, properties: &Properties) -> Result<StatementResult> {
+    const ENABLE: &str = "flat_json.enable";
+    let mut all = olap.properties.clone();
+    let mut given: Vec<(String, String)> = Vec::with_capacity(properties.len() + 1);
+    for p in properties {
+        let key = p.key.trim().to_ascii_lowercase();
+        if !key.starts_with("flat_json.") {
+            bail!(User, "Can only set one table property at a time");
+        }
+        all.retain(|(k, _)| *k != key);
+        all.push((key.clone(), p.value.trim().to_owned()));
+        given.push((key, p.value.trim().to_owned()));
+    }
+    let enabled = all.iter().find(|(k, _)| k == ENABLE).cloned();
+    given.retain(|(k, _)| k != ENABLE);
+    given.extend(enabled.clone());
+    check_flat_json(&given)?;
+    if enabled.is_some_and(|(_, v)| !v.eq_ignore_ascii_case("true")) {
+        // The rest says how, and goes with it.
+        all.retain(|(k, _)| !k.starts_with("flat_json.") || k == ENABLE);
+    }
+    if all == olap.properties {
+        return Ok(StatementResult::ok());
+    }
+    alter_columns::change_declarations(session, table, olap, olap.indexes_ddl.clone(), all).await
+}
+
 fn check_property(key: &str, value: &str) -> Result<()> {
     let value = value.trim();
     match key {
@@ -290,6 +339,8 @@ fn check_property(key: &str, value: &str) -> Result<()> {
                 bail!(User, "Property {key} must be bool type(false/true)");
             }
         }
+        "storage_cooldown_time" => drop(super::medium::cooldown_time(value, "UTC")?),
+        "storage_cooldown_ttl" => drop(super::medium::cooldown_ttl(value)?),
         "write_quorum" => {
             if !["majority", "one", "all"].iter().any(|q| value.eq_ignore_ascii_case(q)) {
                 bail!(User, "write_quorum must be one of MAJORITY, ONE, ALL: {value}");
@@ -344,7 +395,7 @@ async fn add_partitions(session: &mut Session, table: &Table, olap: &OlapTable, 
     }
     let of_table = olap.property("default.replication_num").or_else(|| olap.property("replication_num"));
     let replication_num = of_table.and_then(|n| n.parse().ok()).unwrap_or(defaults.replication_num);
-    let plans = partition_plans(&engine, olap, replication_num, specs, add.temporary);
+    let plans = partition_plans(&engine, &session.variables.get_text("time_zone"), olap, replication_num, specs, add.temporary)?;
     let made = tablets::create_partitions(&engine, &template(table, olap), plans).await?;
     match session.change(Op::AddPartitions { table: table.id, partitions: made.clone() }).await {
         Ok(done) => Ok(done),
@@ -379,28 +430,11 @@ async fn default_buckets(session: &mut Session, table: &Table, olap: &OlapTable,
     session.change(Op::SetDefaultBuckets { table: table.id, buckets }).await
 }
 
-/// MODIFY PARTITION: what partitions have already is accepted; moving their tablets is not there yet.
-fn modify_partitions(session: &Session, table: &Table, olap: &OlapTable, selection: &PartitionSelection, properties: &Properties) -> Result<StatementResult> {
+/// MODIFY PARTITION: what is wanted of partitions; their replicas follow.
+async fn modify_partitions(session: &mut Session, table: &Table, olap: &OlapTable, selection: &PartitionSelection, properties: &Properties) -> Result<StatementResult> {
     partitioned(table, olap)?;
     let chosen = select_partitions(session, table, olap, false, false, selection)?;
-    for p in properties {
-        let (key, value) = (p.key.trim().to_ascii_lowercase(), p.value.trim());
-        match key.as_str() {
-            "replication_num" | "default.replication_num" => match value.parse::<u16>() {
-                Ok(n) if chosen.iter().all(|c| c.replication_num == n) => {}
-                Ok(n) if n > 0 && olap.colocate_group.is_some() => bail!(User, "Cannot change replication number of colocate table {} to {n}", table.name),
-                Ok(n) if n > 0 => bail!(NotSupported, "changing the replication number of partitions to {n} is not supported yet"),
-                _ => bail!(User, "Invalid replication num: {value}"),
-            },
-            // Ignored, as everywhere.
-            "in_memory" if ["true", "false"].iter().any(|b| value.eq_ignore_ascii_case(b)) => {}
-            "storage_medium" if !["hdd", "ssd"].iter().any(|m| value.eq_ignore_ascii_case(m)) => bail!(User, "Invalid storage medium: {value}"),
-            "storage_medium" if olap.property("storage_medium").unwrap_or("HDD").eq_ignore_ascii_case(value) => {}
-            "storage_medium" | "storage_cooldown_time" | "storage_cooldown_ttl" => bail!(NotSupported, "MODIFY PARTITION SET (\"{key}\") is not supported yet"),
-            _ => bail!(User, "Unknown properties: {{{}={}}}", p.key, p.value),
-        }
-    }
-    Ok(StatementResult::ok())
+    replication::of_partitions(session, table, olap, &chosen, properties).await
 }
 
 /// Asks the backends to compact partitions, all when none is named.

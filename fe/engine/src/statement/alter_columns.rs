@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use common_base::{
     Result, bail,
-    ids::{IndexId, NodeId, PartitionId},
+    ids::{IndexId, NodeId, PartitionId, TabletId},
 };
 use fe_analyzer::statement::{ColumnsChange, adjust_properties, analyze_alter_columns, index_clause};
 use fe_catalog::{
@@ -197,18 +197,24 @@ pub async fn begin(session: &mut Session, table: &Table, olap: &OlapTable, job: 
     let op = Op::BeginAlter { job: Box::new(job), base_version: olap.schema_version, index: Box::new(index), tablets: added.clone() };
     let proposed = session.change(op).await;
     if proposed.is_err() {
-        let mut per_node: BTreeMap<NodeId, Vec<u64>> = BTreeMap::new();
-        for tablet in added.iter().flat_map(|(_, i)| &i.tablets) {
-            for replica in &tablet.replicas {
-                per_node.entry(replica.node).or_default().push(tablet.id.0);
-            }
-        }
-        tablets::drop_on_backends(&engine, per_node);
+        discard(&engine, &added);
     }
     proposed
 }
 
-/// A tablet beside every tablet of the base index, on the same nodes, waiting for its history.
+/// Drops tablets that did not get into the catalog.
+fn discard(engine: &Arc<Engine>, added: &[(PartitionId, TabletIndex)]) {
+    let mut per_node: BTreeMap<NodeId, Vec<u64>> = BTreeMap::new();
+    for tablet in added.iter().flat_map(|(_, i)| &i.tablets) {
+        for replica in &tablet.replicas {
+            per_node.entry(replica.node).or_default().push(tablet.id.0);
+        }
+    }
+    tablets::drop_on_backends(engine, per_node);
+}
+
+/// A tablet beside every tablet of the base index, on the same nodes, waiting for its history. A replica on a backend that cannot be
+/// reached is bad from the start, as if it had been lost since: the job leaves it behind, and repair makes it when the job has ended.
 async fn create_counterparts(engine: &Arc<Engine>, table: &Table, olap: &OlapTable, index: &TableIndex) -> Result<Vec<(PartitionId, TabletIndex)>> {
     let of_base = |p: &fe_catalog::model::Partition| p.indexes.iter().find(|i| i.index_id == olap.base_index).cloned();
     let count: usize = olap.partitions.values().filter_map(|p| of_base(p)).flat_map(|i| i.tablets.iter().map(|t| 1 + t.replicas.len()).collect::<Vec<_>>()).sum();
@@ -238,8 +244,38 @@ async fn create_counterparts(engine: &Arc<Engine>, table: &Table, olap: &OlapTab
         }
         added.push((partition.id, TabletIndex { index_id: index.id, tablets: made }));
     }
-    tablets::send_creates(engine, per_node).await?;
+    let unreachable = match tablets::send_creates_to_reachable(engine, per_node).await {
+        Ok(unreachable) => unreachable,
+        Err(e) => {
+            discard(engine, &added);
+            return Err(e);
+        }
+    };
+    let short = leave_out(&mut added, |node| unreachable.contains_key(&node));
+    if let Some((tablet, node)) = short {
+        discard(engine, &added);
+        let why = unreachable.get(&node).map(|e| e.message().to_owned()).unwrap_or_default();
+        bail!(Unavailable, "no majority of the replicas of tablet {tablet} can be made because backend {node} cannot be reached: {why}");
+    }
+    for (node, e) in &unreachable {
+        tracing::warn!(table = %table.name, backend = %node, "an index is built without replicas there: {e}");
+    }
     Ok(added)
+}
+
+/// Marks new replicas on nodes that did not make them. A tablet that is left without a majority is an error: it, and one of its nodes.
+fn leave_out(added: &mut [(PartitionId, TabletIndex)], is_out: impl Fn(NodeId) -> bool) -> Option<(TabletId, NodeId)> {
+    for tablet in added.iter_mut().flat_map(|(_, i)| &mut i.tablets) {
+        for replica in &mut tablet.replicas {
+            replica.bad = is_out(replica.node);
+        }
+        let good = tablet.replicas.iter().filter(|r| !r.bad).count();
+        let lost = tablet.replicas.iter().find(|r| r.bad).map(|r| r.node);
+        if let Some(node) = lost.filter(|_| good < tablet.replicas.len() / 2 + 1) {
+            return Some((tablet.id, node));
+        }
+    }
+    None
 }
 
 /// CANCEL ALTER TABLE: the running jobs of a kind, or the given ones.
@@ -277,4 +313,32 @@ pub async fn cancel(session: &mut Session, statement: &CancelAlterTable) -> Resu
         session.change(Op::CancelAlter { job, reason: "user cancelled".to_owned(), now_ms }).await?;
     }
     Ok(StatementResult::ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use common_base::ids::ReplicaId;
+    use fe_catalog::model::{Replica, Tablet};
+
+    use super::*;
+
+    fn added(replicas: u64) -> Vec<(PartitionId, TabletIndex)> {
+        let replicas = (1..=replicas).map(|node| Replica::new(ReplicaId(100 + node), NodeId(node), 1)).collect();
+        vec![(PartitionId(1), TabletIndex { index_id: IndexId(2), tablets: vec![Tablet { id: TabletId(10), replicas }] })]
+    }
+
+    #[test]
+    fn an_index_is_built_when_a_majority_of_each_tablet_is_made() {
+        let check = |replicas: u64, out: &[u64]| {
+            let mut added = added(replicas);
+            let short = leave_out(&mut added, |node| out.contains(&node.0));
+            let bad: Vec<u64> = added[0].1.tablets[0].replicas.iter().filter(|r| r.bad).map(|r| r.node.0).collect();
+            (short, bad)
+        };
+        assert_eq!(check(3, &[]), (None, vec![]));
+        assert_eq!(check(3, &[2]), (None, vec![2]));
+        assert_eq!(check(3, &[2, 3]).0, Some((TabletId(10), NodeId(2))));
+        assert_eq!(check(2, &[2]).0, Some((TabletId(10), NodeId(2))));
+        assert_eq!(check(1, &[1]).0, Some((TabletId(10), NodeId(1))));
+    }
 }

@@ -1,61 +1,49 @@
 //! ALTER SYSTEM: nodes of the cluster.
 
-use common_base::{Result, bail, err, ids::NodeId};
-use fe_catalog::{Op, model::Backend};
+use common_base::{Result, bail, ids::NodeId};
+use fe_catalog::{Op, model::{Frontend, FrontendRole}};
 use fe_parser::ast::AlterSystem;
 
-use crate::{result::StatementResult, session::Session};
+use super::backends;
+use crate::{cluster::frontends, dispatch, result::StatementResult, session::Session};
 
 /// Runs ALTER SYSTEM.
 pub async fn run(session: &mut Session, statement: &AlterSystem) -> Result<StatementResult> {
     match statement {
-        AlterSystem::AddBackends { hosts } => add_backends(session, hosts).await,
-        AlterSystem::DropBackends { hosts, force } => drop_backends(session, hosts, *force).await,
+        AlterSystem::AddBackends { hosts } => backends::add(session, hosts).await,
+        AlterSystem::DropBackends { hosts, force } => backends::drop(session, hosts, *force).await,
+        AlterSystem::DecommissionBackends(hosts) => backends::decommission(session, hosts).await,
+        AlterSystem::CancelDecommissionBackends(hosts) => backends::cancel_decommission(session, hosts).await,
+        AlterSystem::ModifyBackendHost { from, to } => backends::rename_host(session, from, to).await,
+        AlterSystem::ModifyBackend { host, properties } => backends::modify(session, host, properties).await,
+        AlterSystem::CleanTabletSchedulerQueue => {
+            session.engine.replicas.scheduler.lock().clean();
+            Ok(StatementResult::ok())
+        }
         AlterSystem::CreateImage => {
             session.engine.meta.checkpoint().await?;
             Ok(StatementResult::ok())
         }
-        AlterSystem::AddFollower(_) | AlterSystem::AddObserver(_) | AlterSystem::DropFollower(_) | AlterSystem::DropObserver(_) => {
-            bail!(NotSupported, "clusters of several frontends are not supported yet")
-        }
-        AlterSystem::DecommissionBackends(_) | AlterSystem::CancelDecommissionBackends(_) => bail!(NotSupported, "decommissioning is not supported yet"),
-        other => bail!(NotSupported, "ALTER SYSTEM {other:?} is not supported yet"),
+        AlterSystem::AddFollower(host) => add_frontend(session, host, FrontendRole::Follower).await,
+        AlterSystem::AddObserver(host) => add_frontend(session, host, FrontendRole::Observer).await,
+        AlterSystem::DropFollower(host) => drop_frontend(session, host, FrontendRole::Follower).await,
+        AlterSystem::DropObserver(host) => drop_frontend(session, host, FrontendRole::Observer).await,
+        other => bail!(NotSupported, "ALTER SYSTEM {} is not supported yet", dispatch::words_of(other)),
     }
 }
 
-fn host_port(text: &str) -> Result<(String, u16)> {
-    let bad = || err!(User, "Invalid host port: {text}");
-    let (host, port) = text.rsplit_once(':').ok_or_else(bad)?;
-    let port: u16 = port.parse().map_err(|_| bad())?;
-    if host.is_empty() || port == 0 {
-        return Err(bad());
-    }
-    Ok((host.to_owned(), port))
+async fn add_frontend(session: &mut Session, text: &str, role: FrontendRole) -> Result<StatementResult> {
+    let (host, edit_log_port) = backends::new_host_port(text)?;
+    let added_ms = session.engine.clock.now_ms();
+    let name = format!("{host}_{edit_log_port}_{added_ms}");
+    // Its other ports are known when it joins.
+    let frontend = Frontend { id: NodeId(0), name, host, edit_log_port, query_port: 0, http_port: 0, rpc_port: 0, role, added_ms };
+    session.change(Op::AddFrontend(frontend)).await
 }
 
-async fn add_backends(session: &mut Session, hosts: &[String]) -> Result<StatementResult> {
-    let parsed = hosts.iter().map(|h| host_port(h)).collect::<Result<Vec<_>>>()?;
-    for (host, heartbeat_port) in parsed {
-        let id = NodeId(session.engine.meta.next_id().await?);
-        let added_ms = session.engine.clock.now_ms();
-        let backend = Backend { id, host, heartbeat_port, be_port: 0, http_port: 0, brpc_port: 0, decommissioned: false, added_ms };
-        session.change(Op::AddBackend(backend)).await?;
-    }
-    Ok(StatementResult::ok())
-}
-
-async fn drop_backends(session: &mut Session, hosts: &[String], force: bool) -> Result<StatementResult> {
-    for text in hosts {
-        let (host, port) = host_port(text)?;
-        let catalog = session.engine.meta.snapshot();
-        let found = catalog.backends.values().find(|b| b.host == host && b.heartbeat_port == port);
-        let node = found.ok_or_else(|| err!(User, "backend does not exists[{host}:{port}]"))?.id;
-        let holds_the_only_copy = catalog.tables.values().flat_map(|t| t.as_olap()).flat_map(|o| o.partitions.values()).flat_map(|p| &p.indexes).flat_map(|i| &i.tablets).any(|t| t.replicas.iter().all(|r| r.node == node));
-        if holds_the_only_copy && !force {
-            bail!(User, "backend {host}:{port} holds the only copy of some tablets. Dropping it loses their data; use DROP BACKEND ... FORCE to do so, or decommission it first");
-        }
-        session.change(Op::DropBackend { node }).await?;
-        session.engine.nodes.forget(node);
-    }
+async fn drop_frontend(session: &mut Session, text: &str, role: FrontendRole) -> Result<StatementResult> {
+    let (host, port) = backends::host_port(text)?;
+    let index = frontends::drop(&session.engine.clone(), &host, port, role).await?;
+    session.saw(index);
     Ok(StatementResult::ok())
 }

@@ -4,7 +4,7 @@ use common_base::{Result, bail, ids::DbId};
 use fe_catalog::{Op, model::Database};
 use fe_parser::ast::{AlterDatabase, AlterDatabaseAction, CreateDatabase, DropDatabase, Use};
 
-use super::{names, recover};
+use super::{name_locks::{Hold, find_and_hold_database}, names, recover};
 use crate::{cluster::tablets, info_schema, result::StatementResult, session::Session};
 
 /// CREATE DATABASE.
@@ -33,13 +33,12 @@ pub async fn drop(session: &mut Session, statement: &DropDatabase) -> Result<Sta
     if info_schema::is_system_database(&name) {
         bail!(AccessDeniedPrivilege, "Access denied; database '{name}' cannot be dropped");
     }
-    let catalog = session.engine.meta.snapshot();
-    let Some(db) = catalog.database(&name) else {
-        if statement.if_exists {
-            return Ok(StatementResult::ok());
-        }
-        bail!(BadDatabaseDrop, "Can't drop database '{name}'; database doesn't exist");
+    let (db, _held) = match find_and_hold_database(session, &name, Hold::Alone).await {
+        Ok(held) => held,
+        Err(_) if statement.if_exists => return Ok(StatementResult::ok()),
+        Err(_) => bail!(BadDatabaseDrop, "Can't drop database '{name}'; database doesn't exist"),
     };
+    let catalog = session.engine.meta.snapshot();
     let id = db.id;
     let recycle_ms = (!statement.force).then(|| session.engine.clock.now_ms());
     let op = Op::DropDatabase { db: id, force: statement.force, recycle_ms };
@@ -59,7 +58,8 @@ pub async fn drop(session: &mut Session, statement: &DropDatabase) -> Result<Sta
 /// ALTER DATABASE.
 pub async fn alter(session: &mut Session, statement: &AlterDatabase) -> Result<StatementResult> {
     let name = names::database_name(&statement.name)?;
-    let db = names::find_database(&session.engine.meta.snapshot(), &name)?;
+    let how = if matches!(statement.action, AlterDatabaseAction::Rename(_)) { Hold::Alone } else { Hold::Shared };
+    let (db, _held) = find_and_hold_database(session, &name, how).await?;
     match &statement.action {
         AlterDatabaseAction::Rename(to) => {
             check_name(&to.value)?;
@@ -74,11 +74,11 @@ pub async fn alter(session: &mut Session, statement: &AlterDatabase) -> Result<S
 }
 
 /// USE.
-pub fn use_(session: &mut Session, statement: &Use) -> Result<StatementResult> {
+pub async fn use_(session: &mut Session, statement: &Use) -> Result<StatementResult> {
     match statement {
         Use::Database(name) => {
             let name = names::database_name(name)?;
-            session.use_database(&name)?;
+            session.find_and_use_database(&name).await?;
             Ok(StatementResult::ok())
         }
         Use::Catalog(name) => set_catalog(session, name),

@@ -14,7 +14,9 @@ use common_expr::{
 use common_rpc::status;
 use common_types::{LogicalType, Scalar};
 use fe_analyzer::statement::{AnalyzedDelete, DeleteForm, analyze_delete};
-use fe_catalog::model::{LoadSource, OlapTable, Partition, PartitionBound, PartitionInfo, PartitionItem, Table};
+use fe_catalog::model::{
+    ColumnSource, KeysModel, LoadSource, OlapTable, Partition, PartitionBound, PartitionInfo, PartitionItem, Table, TableIndex,
+};
 use fe_parser::ast::Delete;
 use proto_messages::{
     chunk::{LoadCounters, TabletCommit},
@@ -35,21 +37,24 @@ pub async fn run(session: &mut Session, statement: &Delete, parameters: &[(Scala
     session.wait_for_own_changes().await?;
     let analyzed = analyze(session, parameters, |ctx| analyze_delete(ctx, statement))?;
     let DeleteForm::Predicates { conjuncts, columns } = &analyzed.form else {
-        return super::primary_dml::delete(session, analyzed, id).await;
+        let condition = statement.selection.as_ref().map(ToString::to_string).unwrap_or_default();
+        return super::primary_dml::delete(session, analyzed, condition, id).await;
     };
     let olap = names::olap(&analyzed.table)?.clone();
     let partitions = touched(&analyzed, &olap, conjuncts, columns);
     let engine = session.engine.clone();
     let predicate = predicate_message(&analyzed.table, conjuncts, columns)?;
     if !olap.further.is_empty() {
-        // Its columns need not be those of the condition.
-        let name = &analyzed.table.name;
         if olap.is_changing() {
-            bail!(User, "Table[{name}]'s state(SCHEMA_CHANGE) is not NORMAL. Do not allow doing DELETE");
+            bail!(User, "Table[{}]'s state(SCHEMA_CHANGE) is not NORMAL. Do not allow doing DELETE", analyzed.table.name);
         }
-        bail!(NotSupported, "DELETE from table '{name}' with rollups or synchronous materialized views is not supported yet");
+        for index in &olap.further {
+            check_index(&analyzed.table, index, &predicate)?;
+        }
     }
-    let schema = template(&analyzed.table, &olap).schema();
+    let template = template(&analyzed.table, &olap);
+    let mut schema = BTreeMap::from([(olap.base_index.0, template.schema())]);
+    schema.extend(olap.further.iter().map(|index| (index.id.0, template.schema_of(index))));
     if session.transaction.is_some() {
         let (txn, _, _) = transaction::join(session, &analyzed.table, &analyzed.tables).await?;
         let written = write(&engine, txn, &partitions, &predicate, &schema).await;
@@ -66,6 +71,7 @@ pub async fn run(session: &mut Session, statement: &Delete, parameters: &[(Scala
         timeout,
         coordinator: format!("FE: {}", engine.options.host),
         backend: None,
+        delete_condition: predicate.text.clone(),
     };
     let txn = engine.loads.begin(&engine, begin).await?;
     let owned = Owned::new(&engine, txn);
@@ -91,26 +97,40 @@ pub async fn run(session: &mut Session, statement: &Delete, parameters: &[(Scala
     result
 }
 
+/// A rollup or synchronous view must tell from its own rows which of them the condition means.
+fn check_index(table: &Table, index: &TableIndex, predicate: &DeletePredicate) -> Result<()> {
+    for uid in predicate.column_uids.iter().map(|uid| ColumnUid(*uid)) {
+        let name = table.column_by_uid(uid).map_or("", |c| c.name.as_str());
+        let Some(found) = index.columns.iter().find(|c| c.column.uid == uid && c.source == ColumnSource::Column(uid)) else {
+            return Err(err!(UnknownColumn, "Unknown column '{name}' in 'index[{}]'", index.name));
+        };
+        if index.keys != KeysModel::Duplicate && !found.column.key {
+            bail!(User, "Column[{name}] is not key column in index[{}]", index.name);
+        }
+    }
+    Ok(())
+}
+
 /// Writes the predicate to every replica that answers; a tablet without any is an error, the commit checks for majorities.
-async fn write(engine: &Arc<Engine>, txn: TxnId, partitions: &[Arc<Partition>], predicate: &DeletePredicate, schema: &TabletSchema) -> Result<Vec<TabletCommit>> {
+async fn write(engine: &Arc<Engine>, txn: TxnId, partitions: &[Arc<Partition>], predicate: &DeletePredicate, schemas: &BTreeMap<u64, TabletSchema>) -> Result<Vec<TabletCommit>> {
     let catalog = engine.meta.snapshot();
     let mut places: BTreeMap<u64, (PartitionId, u64)> = BTreeMap::new();
-    let mut per_node: BTreeMap<NodeId, Vec<u64>> = BTreeMap::new();
+    let mut per_node: BTreeMap<(NodeId, u64), Vec<u64>> = BTreeMap::new();
     for partition in partitions {
         for index in &partition.indexes {
             for tablet in &index.tablets {
                 places.insert(tablet.id.0, (partition.id, index.index_id.0));
                 for replica in tablet.replicas.iter().filter(|r| engine.nodes.is_alive(r.node)) {
-                    per_node.entry(replica.node).or_default().push(tablet.id.0);
+                    per_node.entry((replica.node, index.index_id.0)).or_default().push(tablet.id.0);
                 }
             }
         }
     }
-    let calls = per_node.into_iter().map(|(node, tablet_ids)| {
+    let calls = per_node.into_iter().map(|((node, index), tablet_ids)| {
         let address = catalog.backends.get(&node).map(|b| format!("{}:{}", b.host, b.be_port));
         async move {
             let address = address.ok_or_else(|| err!(Unavailable, "backend {node} is gone"))?;
-            let request = PrepareDeleteRequest { txn_id: txn.0, tablet_ids, predicate: Some(predicate.clone()), schema: Some(schema.clone()) };
+            let request = PrepareDeleteRequest { txn_id: txn.0, tablet_ids, predicate: Some(predicate.clone()), schema: schemas.get(&index).cloned() };
             let reply = engine.pool.be(&address)?.prepare_delete(request).await.map_err(|e| status::from_grpc(&e, &address))?.into_inner();
             status::from_message(reply.status)?;
             Ok::<_, common_base::Error>((node, reply.prepared))

@@ -1,6 +1,7 @@
 //! DESCRIBE: the columns of a table as clients' schema browsers want them.
 
 use common_base::{Result, bail};
+use fe_catalog::model::IndexState;
 use fe_parser::ast::{Describe, DescribeTarget};
 
 use super::names;
@@ -39,8 +40,17 @@ pub async fn run(session: &Session, statement: &Describe) -> Result<StatementRes
     let names: Vec<&str> = ["IndexName", "IndexKeysType"].into_iter().chain(fields).collect();
     let keys = table.as_olap().map_or("", |o| crate::show::columns::keys_name(o.keys));
     let first = |i: usize, value: &str| text(if i == 0 { value } else { "" });
-    let rows: Vec<_> =
-        table.columns.iter().enumerate().map(|(i, c)| [first(i, &table.name), first(i, keys)].into_iter().chain(row(c)).collect()).collect();
+    let of_index = |name: &str, keys: &str, columns: Vec<&fe_catalog::model::Column>| -> Vec<Vec<Scalar>> {
+        columns.into_iter().enumerate().map(|(i, c)| [first(i, name), first(i, keys)].into_iter().chain(row(c)).collect()).collect()
+    };
+    let mut rows = of_index(&table.name, keys, table.columns.iter().collect());
+    let further = table.as_olap().iter().flat_map(|o| &o.further).filter(|i| i.state == IndexState::Normal && i.replaces.is_none()).cloned().collect::<Vec<_>>();
+    for index in further {
+        // An empty line between indexes.
+        rows.push(vec![text(""); names.len()]);
+        let columns = index.columns.iter().map(|c| &c.column).collect();
+        rows.extend(of_index(&index.name, crate::show::columns::keys_name(index.keys), columns));
+    }
     StatementResult::table(text_columns(&names), &rows)
 }
 

@@ -51,7 +51,7 @@ fn explain_insert(session: &Session, insert: &Insert, mode: ExplainMode, paramet
 fn explain_delete(session: &Session, delete: &Delete, mode: ExplainMode, parameters: &[(Scalar, LogicalType)]) -> Result<String> {
     let analyzed = analyze(session, parameters, |ctx| analyze_delete(ctx, delete))?;
     match analyzed.form {
-        DeleteForm::Keys { .. } => explain_rows(session, primary_dml::delete_rows(analyzed, QueryId(0))?, mode),
+        DeleteForm::Keys { .. } => explain_rows(session, primary_dml::delete_rows(analyzed, String::new(), QueryId(0))?, mode),
         DeleteForm::Predicates { .. } => bail!(NotSupported, "EXPLAIN of DELETE is supported on PRIMARY KEY tables only"),
     }
 }

@@ -6,13 +6,14 @@ use common_base::{Result, bail, ids::{ColumnUid, PartitionId, QueryId, TableId, 
 use common_expr::expr::ColumnId;
 use common_types::{LogicalType, Scalar};
 use fe_analyzer::{TableUse, statement::{AnalyzedInsert, analyze_insert, fill_values}};
-use fe_catalog::model::{LoadSource, Table};
+use fe_catalog::model::{LoadSource, Table, TxnState};
 use fe_parser::ast::{Insert, InsertTarget, Properties};
 use fe_plan::{ColumnFactory, LogicalNode};
 use proto_messages::chunk::{LoadCounters, TabletCommit};
 
-use super::{plan, transaction};
+use super::{plan, query, transaction};
 use crate::{
+    cluster::heartbeat,
     load::{Begin, Committed, overwrite, owned::Owned, primary::{Shape, narrow}, sink},
     result::StatementResult,
     session::{Session, facts::Facts},
@@ -26,6 +27,32 @@ pub async fn run(session: &mut Session, insert: &Insert, parameters: &[(Scalar, 
         InsertTarget::Files(target) => return super::unload::insert(session, insert, target, parameters, id).await,
         InsertTarget::Blackhole => bail!(NotSupported, "INSERT INTO BLACKHOLE is not supported yet"),
     }
+    match once(session, insert, parameters, id).await {
+        // Nothing of it happened, and the backends that are left can do it.
+        Err(e) if query::lost_backend(&e) && insert.label.is_none() && session.transaction.is_none() && came_to_nothing(session, id) => {
+            tracing::warn!(query = %id, "an insert is started again: {e}");
+            let alive: Vec<_> = session.engine.nodes.alive(&session.engine.meta.snapshot()).iter().map(|b| b.id).collect();
+            heartbeat::silent(&session.engine, &alive).await;
+            let id = session.engine.new_query_id();
+            once(session, insert, parameters, id).await
+        }
+        done => done,
+    }
+}
+
+/// Whether the transaction of an insert without a label of its own is aborted.
+fn came_to_nothing(session: &Session, id: QueryId) -> bool {
+    let (catalog, label) = (session.engine.meta.snapshot(), label_of(id));
+    let mut mine = catalog.txns.values().rev().filter(|t| t.label == label).peekable();
+    session.engine.meta.is_leader() && mine.peek().is_some() && mine.all(|t| matches!(t.state, TxnState::Aborted { .. }))
+}
+
+/// The label of an insert that does not say.
+fn label_of(id: QueryId) -> String {
+    format!("insert_{id}")
+}
+
+async fn once(session: &mut Session, insert: &Insert, parameters: &[(Scalar, LogicalType)], id: QueryId) -> Result<StatementResult> {
     session.wait_for_own_changes().await?;
     let analyzed = {
         let facts = Facts::of(session);
@@ -60,6 +87,8 @@ pub struct Rows {
     pub shape: Option<Shape>,
     /// How long it may take, when the statement says so.
     pub timeout: Option<Duration>,
+    /// The condition of a DELETE.
+    pub delete_condition: String,
     /// What the statement reads.
     pub reads: Vec<TableUse>,
 }
@@ -97,7 +126,7 @@ pub fn rows(session: &Session, analyzed: AnalyzedInsert, id: QueryId) -> Result<
         None
     };
     Ok(Rows {
-        label: analyzed.label.unwrap_or_else(|| format!("insert_{id}")),
+        label: analyzed.label.unwrap_or_else(|| label_of(id)),
         table: analyzed.table,
         partitions: analyzed.partitions,
         source: LoadSource::Insert,
@@ -108,6 +137,7 @@ pub fn rows(session: &Session, analyzed: AnalyzedInsert, id: QueryId) -> Result<
         numbered: analyzed.auto_increment,
         shape,
         timeout: timeout(&analyzed.properties)?,
+        delete_condition: String::new(),
         reads: analyzed.tables,
     })
 }
@@ -146,6 +176,7 @@ pub async fn write_rows(session: &mut Session, rows: Rows, id: QueryId) -> Resul
         timeout,
         coordinator: format!("FE: {}", engine.options.host),
         backend: None,
+        delete_condition: rows.delete_condition.clone(),
     };
     let txn = engine.loads.begin(&engine, begin).await?;
     let owned = Owned::new(&engine, txn);

@@ -163,13 +163,7 @@ async fn copy(session: &mut Session, db: &str, table: &Table, chosen: &[Partitio
     let (Distribution::Hash { buckets, .. } | Distribution::Random { buckets }) = distribution;
     let buckets = if *buckets > 0 { *buckets } else { automatic_buckets(backends, chosen.len() == 1) };
     let unique = engine.meta.next_id().await.map_err(none)?;
-    let plan = |p: &Partition| PartitionPlan {
-        name: format!("{}_optimize_{unique}", p.name),
-        item: p.item.clone(),
-        buckets,
-        replication_num: p.replication_num,
-        temporary: true,
-    };
+    let plan = |p: &Partition| PartitionPlan { name: format!("{}_optimize_{unique}", p.name), buckets, temporary: true, ..PartitionPlan::like(p) };
     let made = tablets::create_partitions(&engine, &template(&current, &olap), chosen.iter().map(plan).collect()).await.map_err(none)?;
     if let Err(e) = session.change(Op::AddPartitions { table: table.id, partitions: made.clone() }).await {
         tablets::drop_tablets(&engine, &made);
@@ -222,6 +216,7 @@ async fn fill(session: &mut Session, db: &str, table: &Table, from: &str, to: &s
         timeout,
         coordinator: format!("FE: {}", engine.options.host),
         backend: None,
+        delete_condition: String::new(),
     };
     let txn = engine.loads.begin(&engine, begin).await?;
     let owned = Owned::new(&engine, txn);
@@ -261,8 +256,8 @@ async fn forget(session: &mut Session, table: &Table, made: &[PartitionId]) {
     let catalog = session.engine.meta.snapshot();
     let olap = catalog.tables.get(&table.id).and_then(|t| t.as_olap().cloned());
     let gone: Vec<Partition> = olap.iter().flat_map(|o| made.iter().filter_map(|id| o.partitions.get(id))).map(|p| p.as_ref().clone()).collect();
-    match session.change(Op::DropPartitions { table: table.id, partitions: made.to_vec(), recycle_ms: None }).await {
-        Ok(_) => tablets::drop_tablets(&session.engine, &gone),
+    match session.take_back(Op::DropPartitions { table: table.id, partitions: made.to_vec(), recycle_ms: None }).await {
+        Ok(()) => tablets::drop_tablets(&session.engine, &gone),
         Err(e) => tracing::warn!(table = %table.id, "temporary partitions could not be dropped: {e}"),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use common_base::{Result, bail, err, ids::{ColumnUid, NodeId, QueryId}};
+use common_base::{Result, bail, err, ids::{ColumnUid, NodeId, QueryId, TabletId}};
 use common_expr::expr::{ColumnId, Expr};
 use common_types::{LogicalType, Scalar};
 use fe_analyzer::{AnalyzeContext, AnalyzedQuery, analyze_query, statement::lost_mark};
@@ -14,6 +14,7 @@ use proto_messages::fragment::{ExecuteRequest, FileSink, QueryOptions, TableSink
 
 use super::{query::result_column, transaction};
 use crate::{
+    cluster::unusable,
     load::primary,
     coordinator::{self, QueryControl, QueryStream, Target},
     engine::Engine,
@@ -115,7 +116,8 @@ fn cluster_view(engine: &Engine, catalog: &CatalogState, session: &Session) -> (
     let alive = engine.nodes.alive(catalog);
     let addresses = alive.iter().map(|b| (b.id, b.be_address())).collect();
     let backends = alive.into_iter().map(|b| BackendView { id: b.id, host: b.host, be_port: b.be_port, brpc_port: b.brpc_port }).collect();
-    (ClusterView { backends, parallelism: session.variables.get_int("pipeline_dop").max(0) as u32 }, addresses)
+    let parallelism = session.variables.get_int("pipeline_dop").max(0) as u32;
+    (ClusterView { backends, parallelism, avoid: Default::default(), damages: engine.damages.known() }, addresses)
 }
 
 fn query_options(session: &Session, facts: &Facts) -> QueryOptions {
@@ -148,6 +150,25 @@ impl Planned {
     /// Runs elsewhere from now on.
     pub fn avoid(&mut self, nodes: &[NodeId]) {
         self.cluster.backends.retain(|b| !nodes.contains(&b.id));
+    }
+
+    /// Reads other replicas from now on.
+    pub fn avoid_replicas(&mut self, replicas: Vec<(NodeId, TabletId)>) {
+        self.cluster.avoid.extend(replicas);
+    }
+
+    /// What each backend reads when it runs under this id.
+    pub fn reads(&self, id: QueryId) -> unusable::Reads {
+        let mut reads = unusable::Reads::new();
+        for assigned in fe_optimizer::assign(&self.fragments, &self.cluster, id, &self.options).unwrap_or_default() {
+            let Some((node, address)) = self.addresses.iter().find(|(node, _)| *node == assigned.node) else { continue };
+            let ranges = assigned.request.instances.iter().flat_map(|i| &i.scan_ranges).flat_map(|r| &r.ranges).filter(|r| r.tablet_id != 0);
+            let tablets: Vec<_> = ranges.map(|r| (TabletId(r.tablet_id), r.version)).collect();
+            if !tablets.is_empty() {
+                reads.entry(*node).or_insert_with(|| (address.clone(), Vec::new())).1.extend(tablets);
+            }
+        }
+        reads
     }
 }
 

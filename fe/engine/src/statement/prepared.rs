@@ -27,7 +27,7 @@ pub async fn execute(session: &mut Session, statement: &Execute, id: QueryId) ->
     }
     let unset = || (Scalar::Null, LogicalType::Null);
     let values: Vec<_> = statement.using.iter().map(|v| session.user_variable(v).unwrap_or_else(unset)).collect();
-    dispatch::run_statement(session, &prepared.statement.stmt, &prepared.statement.text, &values, id).await
+    dispatch::run(session, &prepared.statement, &values, id).await
 }
 
 /// DEALLOCATE PREPARE name.

@@ -41,18 +41,19 @@ pub fn update_rows(session: &Session, statement: &Update, parameters: &[(Scalar,
         numbered: analyzed.auto_increment,
         shape: Some(shape),
         timeout: None,
+        delete_condition: String::new(),
         reads: analyzed.tables,
     })
 }
 
 /// Runs a DELETE that names its rows by their keys.
-pub async fn delete(session: &mut Session, analyzed: AnalyzedDelete, id: QueryId) -> Result<StatementResult> {
-    let rows = delete_rows(analyzed, id)?;
+pub async fn delete(session: &mut Session, analyzed: AnalyzedDelete, condition: String, id: QueryId) -> Result<StatementResult> {
+    let rows = delete_rows(analyzed, condition, id)?;
     write_rows(session, rows, id).await
 }
 
 /// What such a DELETE writes.
-pub fn delete_rows(analyzed: AnalyzedDelete, id: QueryId) -> Result<Rows> {
+pub fn delete_rows(analyzed: AnalyzedDelete, condition: String, id: QueryId) -> Result<Rows> {
     let AnalyzedDelete { table, partitions, form, mut columns, tables: reads, .. } = analyzed;
     let DeleteForm::Keys { plan, mut output } = form else { return Err(err!(Internal, "a DELETE by predicate writes no keys")) };
     let written = output.iter().map(|(uid, _)| *uid).collect();
@@ -72,6 +73,7 @@ pub fn delete_rows(analyzed: AnalyzedDelete, id: QueryId) -> Result<Rows> {
         numbered: None,
         shape: Some(Shape { written, op: true, ..Shape::default() }),
         timeout: None,
+        delete_condition: condition,
         reads,
     })
 }

@@ -6,7 +6,7 @@ use common_base::{Result, bail, err};
 use fe_catalog::{Op, model::{PartitionItem, RecycledObject}};
 use fe_parser::ast::{Recover, sql};
 
-use super::names;
+use super::{name_locks::{Hold, find_and_hold, find_and_hold_database}, names};
 use crate::{info_schema, result::StatementResult, session::Session};
 
 /// How long a drop waits for committed loads to become visible.
@@ -47,8 +47,8 @@ async fn database(session: &mut Session, name: &sql::ObjectName) -> Result<State
 
 async fn table(session: &mut Session, name: &sql::ObjectName) -> Result<StatementResult> {
     let (db_name, name) = names::qualified(session, name)?;
+    let (db, _held) = find_and_hold_database(session, &db_name, Hold::Shared).await?;
     let catalog = session.engine.meta.snapshot();
-    let db = names::find_database(&catalog, &db_name)?;
     if catalog.table(db.id, &name).is_some() {
         bail!(TableExists, "Table '{name}' already exists");
     }
@@ -58,8 +58,8 @@ async fn table(session: &mut Session, name: &sql::ObjectName) -> Result<Statemen
 
 async fn partition(session: &mut Session, name: &str, table: &sql::ObjectName) -> Result<StatementResult> {
     let (db_name, table_name) = names::qualified(session, table)?;
-    let catalog = session.engine.meta.snapshot();
-    let table = names::find_table(&catalog, &db_name, &table_name)?;
+    let (mut found, _held) = find_and_hold(session, &db_name, &[&table_name], Hold::Shared).await?;
+    let (table, catalog) = (found.remove(0), session.engine.meta.snapshot());
     let olap = names::olap(&table)?;
     if olap.partition_by_name(name, false).is_some() {
         bail!(Analysis, "partition[{name}] already exist in table[{table_name}]");

@@ -24,6 +24,37 @@ pub async fn add(session: &mut Session, table: &Table, olap: &OlapTable, rollups
     build(session, table, olap, draft).await
 }
 
+/// The rollups a table is made with: there is nothing to convert.
+pub(super) async fn with_table(session: &mut Session, table: &Table, rollups: &[RollupDef]) -> Result<Vec<Arc<TableIndex>>> {
+    let mut made: Vec<Arc<TableIndex>> = Vec::with_capacity(rollups.len());
+    for rollup in rollups {
+        let draft = analyze(session, &[], |ctx| analyze_rollup(ctx, table, rollup))?;
+        if draft.name.eq_ignore_ascii_case(&table.name) || made.iter().any(|i| i.name.eq_ignore_ascii_case(&draft.name)) {
+            bail!(User, "Duplicate index name '{}'", draft.name);
+        }
+        let id = IndexId(session.engine.meta.next_id().await?);
+        made.push(Arc::new(TableIndex { state: IndexState::Normal, ..index_of(draft, id, table.created_ms) }));
+    }
+    Ok(made)
+}
+
+fn index_of(draft: IndexDraft, id: IndexId, created_ms: i64) -> TableIndex {
+    TableIndex {
+        id,
+        name: draft.name,
+        keys: draft.keys,
+        columns: draft.columns,
+        sort_key: Vec::new(),
+        short_key_columns: draft.short_key_columns,
+        schema_version: 0,
+        state: IndexState::Building,
+        replaces: None,
+        predicate: draft.predicate,
+        definition: draft.definition,
+        created_ms,
+    }
+}
+
 async fn build(session: &mut Session, table: &Table, olap: &OlapTable, draft: IndexDraft) -> Result<StatementResult> {
     refuse_while_changing(table, olap)?;
     let catalog = session.engine.meta.snapshot();
@@ -35,20 +66,8 @@ async fn build(session: &mut Session, table: &Table, olap: &OlapTable, draft: In
     }
     let engine = session.engine.clone();
     let job = new_job(&engine, table, olap, AlterKind::Rollup).await?;
-    let index = TableIndex {
-        id: IndexId(engine.meta.next_id().await?),
-        name: draft.name,
-        keys: draft.keys,
-        columns: draft.columns,
-        sort_key: Vec::new(),
-        short_key_columns: draft.short_key_columns,
-        schema_version: 0,
-        state: IndexState::Building,
-        replaces: None,
-        predicate: draft.predicate,
-        definition: draft.definition,
-        created_ms: job.created_ms,
-    };
+    let id = IndexId(engine.meta.next_id().await?);
+    let index = index_of(draft, id, job.created_ms);
     let job = AlterJob { index: index.id, index_name: index.name.clone(), schema_version: 0, ..job };
     begin(session, table, olap, job, index).await
 }

@@ -1,13 +1,14 @@
 //! SET, and the SET_VAR hints that hold for one statement.
 
 use common_base::{Result, bail, err, ids::QueryId};
+use common_expr::scalar_fn::EvalContext;
 use common_types::{LogicalType, Scalar};
 use fe_catalog::Op;
 use fe_parser::{Hint, ast::{PasswordValue, Set, SetItem, VariableScope, encoding, sql}};
 
 use super::plan;
 use crate::{
-    auth,
+    auth, dispatch,
     result::StatementResult,
     session::{Session, facts::Facts, variables::Variables},
     view::SnapshotView,
@@ -31,7 +32,7 @@ pub fn apply_hints(session: &mut Session, hints: &[Hint]) -> Result<()> {
                 session.variables.set(definition, value);
             }
             Hint::SetUserVariable { name, value } => {
-                let (value, ty) = constant(session, value)?;
+                let (value, ty) = constant(session, value, &session.eval_context())?;
                 session.set_user_variable(name, value, ty);
             }
         }
@@ -111,7 +112,7 @@ fn value_text(session: &Session, value: &sql::Expr) -> Result<String> {
     if let sql::Expr::Identifier(ident) = value {
         return Ok(ident.value.clone());
     }
-    constant(session, value).map(|(value, _)| text_of(&value))
+    constant(session, value, &session.eval_context()).map(|(value, _)| text_of(&value))
 }
 
 fn text_of(value: &Scalar) -> String {
@@ -123,13 +124,13 @@ fn text_of(value: &Scalar) -> String {
 }
 
 /// A value that needs no table.
-fn constant(session: &Session, expr: &sql::Expr) -> Result<(Scalar, LogicalType)> {
+fn constant(session: &Session, expr: &sql::Expr, eval: &EvalContext) -> Result<(Scalar, LogicalType)> {
     let facts = Facts::of(session);
     let view = SnapshotView { engine: &session.engine, catalog: session.engine.meta.snapshot() };
     let ctx = plan::analyze_context(session, &view, &facts, &[]);
     let bound = fe_analyzer::bind_scalar_expr(&ctx, expr, &[])?;
     let ty = bound.ty.clone();
-    let value = common_expr::eval::eval_constant(&session.eval_context(), &bound)?;
+    let value = common_expr::eval::eval_constant(eval, &bound)?;
     Ok((value, ty))
 }
 
@@ -137,17 +138,21 @@ fn constant(session: &Session, expr: &sql::Expr) -> Result<(Scalar, LogicalType)
 async fn evaluate(session: &mut Session, expr: &sql::Expr) -> Result<(Scalar, LogicalType)> {
     let is_subquery = matches!(expr, sql::Expr::Subquery(_));
     if !is_subquery {
-        return constant(session, expr);
+        let eval = session.eval_context();
+        let value = constant(session, expr, &eval)?;
+        if let Some(pause) = eval.pauses.take() {
+            tokio::time::sleep(pause).await;
+        }
+        return Ok(value);
     }
     let text = format!("SELECT {expr}");
     let parsed = fe_parser::parse_one(&text, &session.parse_options())?;
-    let fe_parser::ast::Statement::Query(query) = &parsed.stmt else { bail!(Internal, "a subquery did not parse as one") };
-    let planned = plan::query(session, &query.query, &[])?;
-    let ty = planned.columns.first().map_or(LogicalType::Null, |c| c.ty.clone());
     let id = session.engine.new_query_id();
-    let mut stream = plan::start(session, &planned, id)?;
+    // As any other query: some are for the leader.
+    let StatementResult::Rows(mut rows) = Box::pin(dispatch::run(session, &parsed, &[], id)).await? else { bail!(Internal, "a subquery did not parse as one") };
+    let ty = rows.columns.first().map_or(LogicalType::Null, |c| c.ty.clone());
     let mut value = Scalar::Null;
-    while let Some(chunk) = stream.next().await? {
+    while let Some(chunk) = rows.next().await? {
         if chunk.rows() > 0 {
             value = Scalar::from_column(chunk.column(0), 0);
         }

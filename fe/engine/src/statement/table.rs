@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use common_base::{
     ErrorCode, Result, bail,
-    ids::{IndexId, NodeId, QueryId, TableId},
+    ids::{IndexId, QueryId, TableId},
 };
 use common_types::{LogicalType, Scalar};
 use fe_analyzer::{
@@ -15,12 +15,13 @@ use fe_analyzer::{
     statement::{CreateTableSpec, DdlDefaults, PartitionSpec, analyze_create_table, analyze_ctas},
 };
 use fe_catalog::{
-    Op,
-    model::{Distribution, OlapTable, Partition, PartitionInfo, Table, TableKind},
+    CatalogSnapshot, Op,
+    model::{Distribution, OlapTable, Partition, PartitionInfo, PartitionItem, Table, TableKind},
 };
+use fe_jobs::tablet::place;
 use fe_parser::ast::{CreateTable, CreateTableAsSelect, CreateTableLike, DropTable, Insert, InsertSource, InsertTarget, Statement};
 
-use super::{insert, names, plan, recover, secondary_index, temporary};
+use super::{insert, medium, name_locks::{Hold, find_and_hold, find_and_hold_database}, names, plan, recover, secondary_index, temporary};
 use crate::{
     cluster::{colocate, dynamic_partition, tablets::{self, PartitionPlan, TabletTemplate}},
     engine::Engine,
@@ -138,8 +139,8 @@ pub async fn create_as_select(
 }
 
 async fn drop_created(session: &mut Session, table: &Table) {
-    match session.change(Op::DropTable { table: table.id, recycle_ms: None }).await {
-        Ok(_) => tablets::drop_tablets(&session.engine, &partitions_of(table)),
+    match session.take_back(Op::DropTable { table: table.id, recycle_ms: None }).await {
+        Ok(()) => tablets::drop_tablets(&session.engine, &partitions_of(table)),
         Err(e) => tracing::warn!(table = %table.id, "a table whose first insert failed could not be dropped: {e}"),
     }
 }
@@ -147,8 +148,8 @@ async fn drop_created(session: &mut Session, table: &Table) {
 /// Makes the tablets and the catalog entry; `None` when the table exists already and that is no error.
 async fn create_analyzed(session: &mut Session, spec: CreateTableSpec) -> Result<Option<Table>> {
     let engine = session.engine.clone();
+    let (db, _held) = find_and_hold_database(session, &spec.db_name, Hold::Shared).await?;
     let catalog = engine.meta.snapshot();
-    let db = names::find_database(&catalog, &spec.db_name)?;
     let exists = if spec.temporary {
         temporary::check_enabled(&engine)?;
         temporary::find(session, &catalog, &spec.db_name, &spec.name).is_some()
@@ -164,33 +165,34 @@ async fn create_analyzed(session: &mut Session, spec: CreateTableSpec) -> Result
     let first_id = engine.meta.next_ids(2).await?;
     let now_ms = engine.clock.now_ms();
     let olap = OlapTable {
-        keys: spec.keys,
         partition_info: spec.partition_info,
         distribution: spec.distribution,
         sort_key: spec.sort_key,
-        schema_version: 0,
         short_key_columns: spec.short_key_columns,
-        base_index: IndexId(first_id + 1),
-        partitions: Default::default(),
         properties: spec.properties,
         indexes_ddl: spec.indexes_ddl,
         colocate_group: spec.colocate_group,
-        further: Vec::new(),
         next_column_uid: spec.columns.len() as u64 + 1,
-        sequence: Default::default(),
+        ..OlapTable::new(spec.keys, IndexId(first_id + 1))
     };
     let mut table = Table {
-        id: TableId(first_id),
-        db_id: db.id,
-        name: spec.name,
         comment: spec.comment,
         created_ms: now_ms,
         updated_ms: now_ms,
-        columns: spec.columns,
-        kind: TableKind::System,
+        ..Table::new(TableId(first_id), db.id, spec.name, spec.columns, TableKind::System)
     };
+    let mut olap = olap;
+    if !spec.rollups.is_empty() {
+        table.kind = TableKind::Olap(Arc::new(olap.clone()));
+        olap.further = super::rollup::with_table(session, &table, &spec.rollups).await?;
+    }
     dynamic_partition::check(&engine, &table, &olap)?;
-    let mut plans = partition_plans(&engine, &olap, spec.replication_num, spec.partitions, false);
+    // Also when there is no partition yet.
+    medium::of_new(&olap, &PartitionItem::All, &[], &session.variables.get_text("time_zone"))?;
+    if let Some(location) = olap.property("labels.location") {
+        check_location(&catalog, &olap, location)?;
+    }
+    let mut plans = partition_plans(&engine, &session.variables.get_text("time_zone"), &olap, spec.replication_num, spec.partitions, false)?;
     let automatic = matches!(olap.distribution, Distribution::Hash { buckets: 0, .. });
     if let Some(buckets) = olap.colocate_group.as_ref().filter(|_| automatic).and_then(|group| colocate::buckets(&catalog, table.db_id, group)) {
         plans.iter_mut().for_each(|p| p.buckets = buckets);
@@ -207,8 +209,7 @@ async fn create_analyzed(session: &mut Session, spec: CreateTableSpec) -> Result
     let olap = OlapTable { partitions: made.iter().map(|p| (p.id, Arc::new(p.clone()))).collect(), ..olap };
     table.kind = TableKind::Olap(Arc::new(olap));
     let op = if spec.temporary {
-        let frontend = NodeId(engine.meta.node_id());
-        Op::CreateTemporaryTable { session: session.uuid.clone(), frontend, table: Arc::new(table.clone()) }
+        Op::CreateTemporaryTable { session: session.uuid.clone(), frontend: session.frontend(), table: Arc::new(table.clone()) }
     } else {
         Op::CreateTable(Arc::new(table.clone()))
     };
@@ -240,9 +241,11 @@ pub(crate) fn template<'a>(table: &'a Table, olap: &'a OlapTable) -> TabletTempl
         short_key_columns: olap.short_key_columns,
         sort_key: olap.sort_key.iter().filter_map(|uid| ordinal(*uid)).collect(),
         compression: storage_compression(&compression).to_owned(),
+        flat_json: tablets::flat_json(olap),
         column_indexes: secondary_index::of_columns(olap),
         medium: olap.property("storage_medium").unwrap_or_default().to_ascii_uppercase(),
         colocate_group: olap.colocate_group.as_deref(),
+        location: place::wanted(olap),
         further: &olap.further,
     }
 }
@@ -256,8 +259,22 @@ fn storage_compression(name: &str) -> &str {
     }
 }
 
+/// Where a table is to want its replicas: well said, and some backend is there.
+pub(crate) fn check_location(catalog: &CatalogSnapshot, olap: &OlapTable, location: &str) -> Result<()> {
+    place::check_wanted(location)?;
+    if olap.colocate_group.is_some() && !location.is_empty() {
+        bail!(User, "labels.location cannot be set for a table in a colocate group");
+    }
+    for pattern in location.split(',').map(str::trim) {
+        if !catalog.backends.values().any(|b| place::allowed(pattern, &b.location)) {
+            bail!(User, "Cannot find any backend with location: {pattern}");
+        }
+    }
+    Ok(())
+}
+
 /// Sizes of partitions to make.
-pub(crate) fn partition_plans(engine: &Engine, olap: &OlapTable, replication_num: u16, specs: Vec<PartitionSpec>, temporary: bool) -> Vec<PartitionPlan> {
+pub(crate) fn partition_plans(engine: &Engine, zone: &str, olap: &OlapTable, replication_num: u16, specs: Vec<PartitionSpec>, temporary: bool) -> Result<Vec<PartitionPlan>> {
     let backends = engine.nodes.alive(&engine.meta.snapshot()).len() as u32;
     let declared = match &olap.distribution {
         Distribution::Hash { buckets, .. } | Distribution::Random { buckets } => *buckets,
@@ -272,13 +289,14 @@ pub(crate) fn partition_plans(engine: &Engine, olap: &OlapTable, replication_num
         .into_iter()
         .map(|spec| {
             let asked = spec.buckets.filter(|b| *b > 0).unwrap_or(declared);
-            PartitionPlan {
+            Ok(PartitionPlan {
+                placed: medium::of_new(olap, &spec.item, &spec.properties, zone)?,
                 name: spec.name,
                 item: spec.item,
                 buckets: if asked > 0 { asked } else { automatic },
                 replication_num: spec.replication_num.unwrap_or(replication_num),
                 temporary,
-            }
+            })
         })
         .collect()
 }
@@ -331,11 +349,14 @@ pub async fn drop(session: &mut Session, statement: &DropTable) -> Result<Statem
         Err(_) if statement.if_exists => return Ok(StatementResult::ok()),
         Err(e) => return Err(e),
     };
-    let Some(table) = catalog.table(db.id, &name) else {
-        if statement.if_exists {
-            return Ok(StatementResult::ok());
-        }
-        return Err(names::unknown_table(&name));
+    let own = catalog.table(db.id, &name).filter(|_| temporary::is_temporary(session, &statement.name)).cloned();
+    let (table, _held) = match own {
+        Some(table) => (table, None),
+        None => match find_and_hold(session, &db_name, &[&name], Hold::Alone).await {
+            Ok((mut found, held)) => (found.remove(0), Some(held)),
+            Err(e) if statement.if_exists && e.code() == ErrorCode::UnknownTable => return Ok(StatementResult::ok()),
+            Err(e) => return Err(e),
+        },
     };
     if table.as_olap().is_none() {
         bail!(WrongObject, "'{db_name}.{name}' is not 'TABLE'. Hint: Use DROP VIEW to remove a view");
@@ -346,7 +367,7 @@ pub async fn drop(session: &mut Session, statement: &DropTable) -> Result<Statem
         return recover::drop_settled(session, op, |txn| txn.versions.iter().any(|(t, _, _)| *t == id)).await;
     }
     let result = session.change(Op::DropTable { table: id, recycle_ms: None }).await?;
-    tablets::drop_tablets(&session.engine, &partitions_of(table));
+    tablets::drop_tablets(&session.engine, &partitions_of(&table));
     Ok(result)
 }
 

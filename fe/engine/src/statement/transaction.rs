@@ -14,7 +14,7 @@ use proto_messages::chunk::{LoadCounters, TabletCommit};
 
 use super::{insert, names};
 use crate::{
-    load::{Begin, Committed},
+    load::{Begin, Committed, sink},
     result::StatementResult,
     session::Session,
 };
@@ -149,6 +149,13 @@ pub async fn write(session: &mut Session, rows: insert::Rows, id: QueryId) -> Re
     let (txn, label, timeout) = join(session, &table, &rows.reads).await?;
     let rows = insert::Rows { label, ..rows };
     let outcome = insert::load_rows(session, rows, txn, timeout, id).await;
+    if let (Err(e), Some(open)) = (&outcome, session.transaction.as_mut())
+        && sink::columns_changed(e)
+    {
+        // Nothing is written: the statement can be planned again, and the transaction is as it was before it.
+        open.modified.retain(|t| *t != table.id);
+        return outcome.map(|_| StatementResult::ok());
+    }
     record(session, outcome)
 }
 
@@ -175,6 +182,7 @@ pub async fn join(session: &mut Session, table: &Table, reads: &[TableUse]) -> R
             timeout,
             coordinator: format!("FE: {}", engine.options.host),
             backend: None,
+            delete_condition: String::new(),
         };
         engine.loads.begin_as(&engine, begin, open.id).await?;
         open.db = Some(table.db_id);

@@ -4,7 +4,7 @@ use common_base::{Result, bail, err};
 use fe_catalog::{Op, model::Partition};
 use fe_parser::ast::{PartitionNames, TruncateTable, sql};
 
-use super::{names, table::template};
+use super::{name_locks::{Hold, find_and_hold}, names, table::template};
 use crate::{
     cluster::tablets::{self, PartitionPlan},
     result::StatementResult,
@@ -13,10 +13,18 @@ use crate::{
 
 /// Runs TRUNCATE TABLE.
 pub async fn run(session: &mut Session, statement: &TruncateTable) -> Result<StatementResult> {
+    session.wait_for_own_changes().await?;
+    let (db, name) = names::qualified(session, &statement.table)?;
+    super::table::refuse_system_database(&db)?;
+    // A temporary table has no name that others could change.
+    let _held = match super::temporary::is_temporary(session, &statement.table) {
+        true => None,
+        false => Some(find_and_hold(session, &db, &[&name], Hold::Shared).await?.1),
+    };
     truncate(session, &statement.table, statement.partitions.as_ref()).await
 }
 
-/// Empties a table, or the named partitions of it.
+/// Empties a table that is held, or the named partitions of it.
 pub(crate) async fn truncate(session: &mut Session, name: &sql::ObjectName, only: Option<&PartitionNames>) -> Result<StatementResult> {
     session.wait_for_own_changes().await?;
     let engine = session.engine.clone();
@@ -39,14 +47,7 @@ pub(crate) async fn truncate(session: &mut Session, name: &sql::ObjectName, only
     if old.is_empty() {
         return Ok(StatementResult::ok());
     }
-    let plan = |p: &Partition| PartitionPlan {
-        name: p.name.clone(),
-        item: p.item.clone(),
-        buckets: p.buckets,
-        replication_num: p.replication_num,
-        temporary: p.temporary,
-    };
-    let made = tablets::create_partitions(&engine, &template(&table, olap), old.iter().map(plan).collect()).await?;
+    let made = tablets::create_partitions(&engine, &template(&table, olap), old.iter().map(PartitionPlan::like).collect()).await?;
     let pairs = old.iter().map(|p| p.id).zip(made.iter().cloned()).collect();
     let op = Op::ReplacePartitions { table: table.id, pairs, now_ms: engine.clock.now_ms() };
     match session.change(op).await {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use common_base::{Result, bail, ids::TableId};
+use common_base::{ErrorCode, Result, bail, ids::TableId};
 use fe_analyzer::statement::{CreateViewSpec, analyze_alter_view, analyze_create_view};
 use fe_catalog::{
     Op,
@@ -10,7 +10,7 @@ use fe_catalog::{
 };
 use fe_parser::ast::{AlterView, AlterViewAction, CreateView, DropView, ViewSecurity};
 
-use super::{names, table::analyze};
+use super::{name_locks::{Hold, find_and_hold, find_and_hold_if_any}, names, table::analyze};
 use crate::{result::StatementResult, session::Session};
 
 /// CREATE VIEW.
@@ -20,20 +20,16 @@ pub async fn create(session: &mut Session, statement: &CreateView) -> Result<Sta
     refuse_temporary(session, &spec)?;
     check_security(spec.security)?;
     let engine = session.engine.clone();
-    let catalog = engine.meta.snapshot();
-    let db = names::find_database(&catalog, &spec.db_name)?;
-    match catalog.table(db.id, &spec.name) {
+    let (found, _held) = find_and_hold_if_any(session, &spec.db_name, &spec.name).await?;
+    match &found {
         None => {
+            let db = names::find_database(&engine.meta.snapshot(), &spec.db_name)?;
             let now_ms = engine.clock.now_ms();
             let view = Table {
-                id: TableId(engine.meta.next_id().await?),
-                db_id: db.id,
-                name: spec.name,
                 comment: spec.comment,
                 created_ms: now_ms,
                 updated_ms: now_ms,
-                columns: spec.columns,
-                kind: TableKind::View(Arc::new(spec.view)),
+                ..Table::new(TableId(engine.meta.next_id().await?), db.id, spec.name, spec.columns, TableKind::View(Arc::new(spec.view)))
             };
             session.change(Op::CreateTable(Arc::new(view))).await
         }
@@ -53,14 +49,14 @@ pub async fn alter(session: &mut Session, statement: &AlterView) -> Result<State
         AlterViewAction::Query { columns, query, .. } => {
             let spec = analyze(session, &[], |ctx| analyze_alter_view(ctx, &statement.name, columns, query))?;
             refuse_temporary(session, &spec)?;
-            let catalog = session.engine.meta.snapshot();
-            let old = names::find_table(&catalog, &spec.db_name, &spec.name)?;
-            let comment = old.comment.clone();
-            replace(session, &old, spec, comment).await
+            let (found, _held) = find_and_hold(session, &spec.db_name, &[&spec.name], Hold::Shared).await?;
+            let comment = found[0].comment.clone();
+            replace(session, &found[0], spec, comment).await
         }
         AlterViewAction::Security(security) => {
             check_security(*security)?;
-            find_view(session, &statement.name)?;
+            let (db, name) = names::qualified(session, &statement.name)?;
+            check_view(&*names::find_table(&session.engine.meta.snapshot(), &db, &name)?, &db)?;
             Ok(StatementResult::ok())
         }
         AlterViewAction::SetProperties(_) => bail!(NotSupported, "ALTER VIEW SET is not supported yet"),
@@ -73,11 +69,13 @@ pub async fn drop(session: &mut Session, statement: &DropView) -> Result<Stateme
     session.wait_for_own_changes().await?;
     let (db_name, name) = names::qualified(session, &statement.name)?;
     super::table::refuse_system_database(&db_name)?;
-    match find_view(session, &statement.name) {
-        Ok(view) => session.change(Op::DropTable { table: view.id, recycle_ms: None }).await,
-        Err(_) if statement.if_exists && names::find_table(&session.engine.meta.snapshot(), &db_name, &name).is_err() => Ok(StatementResult::ok()),
-        Err(e) => Err(e),
-    }
+    let (found, _held) = match find_and_hold(session, &db_name, &[&name], Hold::Alone).await {
+        Ok(held) => held,
+        Err(e) if statement.if_exists && matches!(e.code(), ErrorCode::UnknownTable | ErrorCode::UnknownDatabase) => return Ok(StatementResult::ok()),
+        Err(e) => return Err(e),
+    };
+    check_view(&found[0], &db_name)?;
+    session.change(Op::DropTable { table: found[0].id, recycle_ms: None }).await
 }
 
 async fn replace(session: &mut Session, old: &Table, spec: CreateViewSpec, comment: String) -> Result<StatementResult> {
@@ -99,13 +97,11 @@ fn refuse_temporary(session: &Session, spec: &CreateViewSpec) -> Result<()> {
     Ok(())
 }
 
-fn find_view(session: &Session, name: &fe_parser::ast::sql::ObjectName) -> Result<Arc<Table>> {
-    let (db, name) = names::qualified(session, name)?;
-    let table = names::find_table(&session.engine.meta.snapshot(), &db, &name)?;
+fn check_view(table: &Table, db: &str) -> Result<()> {
     if !matches!(table.kind, TableKind::View(_)) {
-        bail!(WrongObject, "'{db}.{name}' is not 'VIEW'");
+        bail!(WrongObject, "'{db}.{}' is not 'VIEW'", table.name);
     }
-    Ok(table)
+    Ok(())
 }
 
 /// Whose privileges reading needs matters only once there are privileges; until then INVOKER would promise what is not kept.
