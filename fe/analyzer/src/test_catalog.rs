@@ -9,7 +9,7 @@ use common_base::{
 use common_expr::{registry::FunctionRegistry, scalar_fn::EvalContext};
 use common_types::{Chunk, LogicalType, Scalar};
 use fe_catalog::model::{
-    Column, Database, DefaultValue, Distribution, KeysModel, OlapTable, PartitionInfo, Table, TableKind, View,
+    Column, Database, DefaultValue, KeysModel, OlapTable, Table, TableKind, View,
 };
 use fe_parser::{
     ParseOptions,
@@ -119,35 +119,19 @@ impl TestCatalog {
     pub fn store_table(&mut self, spec: crate::statement::CreateTableSpec) {
         let partitions = spec.partitions.iter().enumerate().map(|(i, p)| {
             let id = common_base::ids::PartitionId(i as u64 + 10);
-            let p = fe_catalog::model::Partition {
-                id,
-                name: p.name.clone(),
-                item: p.item.clone(),
-                buckets: 1,
-                replication_num: 1,
-                visible_version: 1,
-                next_version: 2,
-                visible_time_ms: 0,
-                indexes: Vec::new(),
-                temporary: false,
-            };
+            let p = fe_catalog::model::Partition { item: p.item.clone(), ..fe_catalog::model::Partition::new(id, p.name.clone(), Vec::new()) };
             (id, Arc::new(p))
         });
         let olap = OlapTable {
-            keys: spec.keys,
             partition_info: spec.partition_info.clone(),
             distribution: spec.distribution.clone(),
             sort_key: spec.sort_key.clone(),
             schema_version: 1,
             short_key_columns: spec.short_key_columns,
-            base_index: IndexId(1),
             partitions: partitions.collect(),
             properties: spec.properties.clone(),
-            indexes_ddl: Vec::new(),
-            colocate_group: None,
-            further: Vec::new(),
             next_column_uid: spec.columns.len() as u64 + 1,
-            sequence: Default::default(),
+            ..OlapTable::new(spec.keys, IndexId(1))
         };
         let t = table(
             &spec.db_name,
@@ -186,36 +170,17 @@ impl TestCatalog {
                 comment: String::new(),
             })
             .collect();
-        let partition = fe_catalog::model::Partition {
-            id: common_base::ids::PartitionId(7),
-            name: "p1".to_owned(),
-            item: fe_catalog::model::PartitionItem::All,
-            buckets: 1,
-            replication_num: 1,
-            visible_version: 1,
-            next_version: 2,
-            visible_time_ms: 0,
-            indexes: Vec::new(),
-            temporary: false,
+        let partition = fe_catalog::model::Partition::new(common_base::ids::PartitionId(7), "p1", Vec::new());
+        let keys = match t.key.as_ref().map(|k| k.model) {
+            Some(ast::KeyModel::Primary) => KeysModel::Primary,
+            _ => KeysModel::Duplicate,
         };
         let olap = OlapTable {
-            keys: match t.key.as_ref().map(|k| k.model) {
-                Some(ast::KeyModel::Primary) => KeysModel::Primary,
-                _ => KeysModel::Duplicate,
-            },
-            partition_info: PartitionInfo::Unpartitioned,
-            distribution: Distribution::Random { buckets: 1 },
-            sort_key: Vec::new(),
             schema_version: 1,
             short_key_columns: 1,
-            base_index: IndexId(1),
             partitions: [(partition.id, Arc::new(partition))].into_iter().collect(),
-            properties: Vec::new(),
-            indexes_ddl: Vec::new(),
-            colocate_group: None,
-            further: Vec::new(),
             next_column_uid: columns.len() as u64 + 1,
-            sequence: Default::default(),
+            ..OlapTable::new(keys, IndexId(1))
         };
         let id = 1000 + self.tables.len() as u64;
         let t = table(&db, id, &name, columns, TableKind::Olap(Arc::new(olap)));
@@ -225,16 +190,7 @@ impl TestCatalog {
 
 fn table(db: &str, id: u64, name: &str, columns: Vec<Column>, kind: TableKind) -> Arc<Table> {
     let db_id = DbId(db.len() as u64);
-    Arc::new(Table {
-        id: TableId(id),
-        db_id,
-        name: name.to_owned(),
-        comment: String::new(),
-        created_ms: 0,
-        updated_ms: 0,
-        columns,
-        kind,
-    })
+    Arc::new(Table::new(TableId(id), db_id, name.to_owned(), columns, kind))
 }
 
 impl CatalogView for TestCatalog {

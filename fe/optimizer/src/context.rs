@@ -1,8 +1,8 @@
 //! What planning one query needs: statistics, functions, the cluster, knobs, and the columns made so far.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
-use common_base::{Result, ids::NodeId};
+use common_base::{Result, ids::{NodeId, TabletId}};
 use common_expr::{
     aggregate_fn::AggregateOverload,
     expr::{ColumnId, Expr},
@@ -27,6 +27,10 @@ pub struct BackendView {
 #[derive(Clone, Debug, Default)]
 pub struct ClusterView {
     pub backends: Vec<BackendView>,
+    /// Replicas that are not read, whatever the catalog says of them.
+    pub avoid: std::collections::BTreeSet<(NodeId, TabletId)>,
+    /// What is known to be wrong with bad replicas.
+    pub damages: Arc<BTreeMap<(NodeId, TabletId), String>>,
     /// Drivers per pipeline; 0 = cores of the backend.
     pub parallelism: u32,
 }
@@ -49,6 +53,8 @@ pub struct Options {
     pub runtime_filter_max_rows: f64,
     /// Joins may rely on colocate groups.
     pub colocate_join: bool,
+    /// `cbo_prune_json_subfield`: scans may read values of JSON documents instead of the documents.
+    pub json_paths: bool,
     /// Plan as if buckets of equal numbers were on no common backend.
     pub ignore_buckets: bool,
 }
@@ -65,6 +71,7 @@ impl Default for Options {
             runtime_filters: true,
             runtime_filter_max_rows: 67_108_864.0,
             colocate_join: true,
+            json_paths: true,
             ignore_buckets: false,
         }
     }
@@ -88,6 +95,7 @@ impl Options {
             runtime_filters: flag("enable_global_runtime_filter", true),
             runtime_filter_max_rows: number("global_runtime_filter_build_max_size", default.runtime_filter_max_rows),
             colocate_join: !flag("disable_colocate_join", false),
+            json_paths: flag("cbo_prune_json_subfield", true),
             ignore_buckets: false,
         }
     }

@@ -2,6 +2,7 @@
 //! the conditions below it look at key columns only, and its calls combine values as the table's columns do, or do not count.
 
 use common_expr::expr::{ColumnId, Expr};
+use common_types::LogicalType;
 use fe_catalog::model::{Aggregation, Column};
 use fe_plan::{
     PhysicalNode, PhysicalOp,
@@ -48,6 +49,10 @@ impl Call {
             "hll_union" | "hll_raw_agg" | "hll_union_agg" => Some(Aggregation::HllUnion),
             "bitmap_union" | "bitmap_union_count" => Some(Aggregation::BitmapUnion),
             "percentile_union" => Some(Aggregation::PercentileUnion),
+            // Of the column's function: the type of the argument says so.
+            _ if matches!(argument.ty, LogicalType::State(_)) && (name.ends_with("_merge") || name.ends_with("_union")) => {
+                Some(Aggregation::StateUnion)
+            }
             _ => None,
         };
         Self::Of { column, like, repeats }

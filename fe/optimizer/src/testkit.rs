@@ -44,7 +44,7 @@ impl Kit {
             tables: HashMap::new(),
             rows: HashMap::new(),
             columns: HashMap::new(),
-            cluster: ClusterView { backends: (1..=nodes).map(backend).collect(), parallelism: 2 },
+            cluster: ClusterView { backends: (1..=nodes).map(backend).collect(), parallelism: 2, ..ClusterView::default() },
             options: Options::default(),
             registry: common_functions::registry(),
             eval: EvalContext { now_us: 1_700_000_000_000_000, sql_mode: 34, ..EvalContext::default() },
@@ -91,31 +91,15 @@ impl Kit {
         let colocate_group = property("colocate_with");
         let partition = self.partition("p", PartitionItem::All, buckets);
         let olap = OlapTable {
-            keys: KeysModel::Duplicate,
-            partition_info: PartitionInfo::Unpartitioned,
             distribution,
-            sort_key: Vec::new(),
             schema_version: 1,
             short_key_columns: 1,
-            base_index: IndexId(1),
             partitions: [(partition.id, Arc::new(partition))].into_iter().collect(),
-            properties: Vec::new(),
-            indexes_ddl: Vec::new(),
             colocate_group,
-            further: Vec::new(),
             next_column_uid: columns.len() as u64 + 1,
-            sequence: Default::default(),
+            ..OlapTable::new(KeysModel::Duplicate, IndexId(1))
         };
-        let table = Table {
-            id: TableId(self.id()),
-            db_id: DbId(1),
-            name: name.clone(),
-            comment: String::new(),
-            created_ms: 0,
-            updated_ms: 0,
-            columns,
-            kind: TableKind::Olap(Arc::new(olap)),
-        };
+        let table = Table::new(TableId(self.id()), DbId(1), name.clone(), columns, TableKind::Olap(Arc::new(olap)));
         self.tables.insert(name.to_lowercase(), Arc::new(table));
     }
 
@@ -123,21 +107,16 @@ impl Kit {
         let nodes = self.cluster.backends.len().max(1) as u64;
         let tablets = (0..buckets)
             .map(|b| {
-                let replica = Replica { id: ReplicaId(self.id()), node: NodeId(u64::from(b) % nodes + 1), version: 2, bad: false };
+                let replica = Replica::new(ReplicaId(self.id()), NodeId(u64::from(b) % nodes + 1), 2);
                 Tablet { id: TabletId(self.id()), replicas: vec![replica] }
             })
             .collect();
         Partition {
-            id: PartitionId(self.id()),
-            name: name.to_owned(),
             item,
             buckets,
-            replication_num: 1,
             visible_version: 2,
             next_version: 3,
-            visible_time_ms: 0,
-            indexes: vec![Arc::new(TabletIndex { index_id: IndexId(1), tablets })],
-            temporary: false,
+            ..Partition::new(PartitionId(self.id()), name, vec![Arc::new(TabletIndex { index_id: IndexId(1), tablets })])
         }
     }
 

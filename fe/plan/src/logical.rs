@@ -71,6 +71,9 @@ pub struct LogicalScan {
     pub alias: String,
     /// Columns read: plan id and stored column. The analyzer lists all; pruning shortens it.
     pub columns: Vec<(ColumnId, ColumnUid)>,
+    /// Of columns that stand for one value of each JSON document: the expression over the stored column, which is not among
+    /// `columns` for that.
+    pub json_paths: Vec<(ColumnId, Expr)>,
     /// Conjuncts pushed into the scan by the optimizer.
     pub predicates: Vec<Expr>,
     /// `PARTITION (p1, …)`: None = all (pruned later).

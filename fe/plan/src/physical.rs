@@ -82,6 +82,8 @@ pub struct PhysicalScan {
     pub rollup: Option<String>,
     /// Columns read, predicate columns included.
     pub columns: Vec<(ColumnId, ColumnUid)>,
+    /// Of columns that stand for one value of each JSON document: the expression over the stored column.
+    pub json_paths: Vec<(ColumnId, Expr)>,
     pub predicates: Vec<Expr>,
     pub partitions: Vec<SelectedPartition>,
     /// Before pruning: (partitions, tablets of the partitions selected).

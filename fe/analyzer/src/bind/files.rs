@@ -48,6 +48,7 @@ impl Binder<'_> {
                     db_name: String::new(),
                     alias: alias.map_or_else(|| NAME.to_owned(), |a| a.name.value.clone()),
                     columns,
+                    json_paths: Vec::new(),
                     predicates: Vec::new(),
                     partitions: None,
                     tablets: None,

@@ -46,8 +46,11 @@ impl Binder<'_> {
     /// A number of rows; -1 is none.
     fn row_count(&mut self, what: &str, expr: &sql::Expr) -> Result<Option<u64>> {
         let (bound, _) = self.with_frame(Scope::default(), Clause::Values, |b| b.bind_expr(expr))?;
-        let value = self.fold(bound.cast_to(&LogicalType::BigInt));
         let parameter = matches!(encoding::expr_placeholder(expr), Some(Placeholder::Parameter(_)));
+        if (bound.ty.is_decimal() || bound.ty.is_float()) && !parameter {
+            bail!(Analysis, "{what} clause {} must be number", expr_text(expr));
+        }
+        let value = self.fold(bound.cast_to(&LogicalType::BigInt));
         match value.as_literal().and_then(Scalar::as_i64) {
             // Not known before the statement is executed.
             None if parameter && value.as_literal().is_some_and(Scalar::is_null) => Ok(None),

@@ -174,6 +174,7 @@ impl Binder<'_> {
             db_name: db.name.clone(),
             alias: alias.map_or_else(|| table.name.clone(), |a| a.name.value.clone()),
             columns,
+            json_paths: Vec::new(),
             predicates: Vec::new(),
             partitions,
             tablets,

@@ -102,10 +102,32 @@ impl Binder<'_> {
         if expr.ty == *ty || expr.ty.is_string() && ty.is_string() {
             return Ok(expr);
         }
+        if let Some(converted) = self.convert_states(&expr, ty)? {
+            return Ok(converted);
+        }
         if !can_cast(&expr.ty, ty) {
             return Err(bad_cast(&expr.ty, ty, &self.display(&expr)));
         }
         self.cast(expr, ty)
+    }
+
+    /// States over other types of arguments, brought to those of a column.
+    fn convert_states(&self, expr: &Expr, ty: &LogicalType) -> Result<Option<Expr>> {
+        let (LogicalType::State(from), LogicalType::State(to)) = (&expr.ty, ty) else { return Ok(None) };
+        if expr.ty.same_kind(ty) {
+            return Ok(Some(Expr { ty: ty.clone(), ..expr.clone() }));
+        }
+        let registry = self.ctx.registry;
+        let state = |s: &common_types::StateType| Ok::<_, common_base::Error>(registry.aggregate(&s.function, &s.args)?.state_type());
+        let convert = registry.scalar_function("agg_state_convert");
+        let Some(function) = convert.filter(|_| from.function == to.function) else {
+            bail!(Analysis, "states of {from} are not states of {to}");
+        };
+        if !can_cast(&state(from)?, &state(to)?) {
+            bail!(Analysis, "states of {from} are not states of {to}");
+        }
+        let overload = ScalarOverload { function: function.clone(), args: vec![expr.ty.clone()], result: ty.clone() };
+        Ok(Some(Expr::call(Arc::new(overload), vec![expr.clone()])))
     }
 
     /// `CAST(x AS ty)`.

@@ -56,6 +56,9 @@ impl Binder<'_> {
         if registry.is_aggregate(name) || super::aggregate::is_sugar(name) {
             return self.bind_aggregate(name, f, whole);
         }
+        if let Some((of, filtered)) = self.conditional(name, f)? {
+            return self.bind_aggregate(&of, &filtered, whole);
+        }
         if f.filter.is_some() {
             bail!(Analysis, "FILTER is only allowed on aggregate functions: {name}");
         }
@@ -79,6 +82,23 @@ impl Binder<'_> {
         }
         let bound = self.bind_exprs(args.iter().copied())?;
         self.scalar_call(name, bound)
+    }
+
+    /// `f_if(args, condition)` as `f(args) FILTER (WHERE condition)`.
+    fn conditional(&self, name: &str, f: &sql::Function) -> Result<Option<(String, sql::Function)>> {
+        let Some(of) = name.strip_suffix("_if").filter(|of| self.ctx.registry.is_aggregate(of)) else { return Ok(None) };
+        if matches!(of, "group_concat" | "string_agg" | "window_funnel" | "approx_top_k") || f.filter.is_some() {
+            return Ok(None);
+        }
+        let mut plain = f.clone();
+        let FunctionArguments::List(list) = &mut plain.args else { return Ok(None) };
+        let Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(condition))) = list.args.pop() else { return Ok(None) };
+        if list.args.is_empty() && of != "count" {
+            return Ok(None);
+        }
+        plain.filter = Some(Box::new(condition));
+        plain.name = sql::ObjectName::from(vec![sql::Ident::new(of)]);
+        Ok(Some((of.to_owned(), plain)))
     }
 
     /// A scalar call over bound arguments, with the rewrites that depend on their values.

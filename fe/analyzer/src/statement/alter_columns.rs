@@ -10,8 +10,17 @@ use fe_parser::{
     ast::{AlterTableClause, ColumnDef, ColumnPosition, SortKey, sql},
 };
 
-use super::{columns::analyze_column, create_table::short_key_count, qualify};
-use crate::{AnalyzeContext, binder::Binder, types::datatype::debug_text};
+use super::{
+    columns::analyze_column,
+    create_table::short_key_count,
+    qualify,
+    struct_fields::{self, FieldChange},
+};
+use crate::{
+    AnalyzeContext,
+    binder::Binder,
+    types::datatype::{debug_text, logical_type},
+};
 
 /// What clauses about columns make of a table.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,7 +45,7 @@ pub fn changes_columns(clause: &AlterTableClause) -> bool {
     use AlterTableClause as C;
     matches!(
         clause,
-        C::AddColumn { .. } | C::AddColumns { .. } | C::DropColumn { .. } | C::ModifyColumn { .. } | C::ModifyColumnComment { .. } | C::OrderBy { .. }
+        C::AddColumn { .. } | C::AddField { .. } | C::DropField { .. } | C::AddColumns { .. } | C::DropColumn { .. } | C::ModifyColumn { .. } | C::ModifyColumnComment { .. } | C::OrderBy { .. }
     )
 }
 
@@ -96,6 +105,11 @@ impl Draft<'_> {
                 Ok(())
             }
             C::OrderBy { columns, .. } => self.order_by(columns),
+            C::AddField { column, path, data_type, position } => {
+                let ty = logical_type(data_type)?;
+                self.field(&column.value, path, &FieldChange::Add { ty, position: position.as_ref() })
+            }
+            C::DropField { column, path } => self.field(&column.value, path, &FieldChange::Drop),
             _ => bail!(Internal, "not a clause about columns"),
         }
     }
@@ -129,14 +143,16 @@ impl Draft<'_> {
         if let Some(old) = self.columns.iter().find(|c| c.column.name.eq_ignore_ascii_case(&column.name)) {
             bail!(Analysis, "Can not add column which already exists in base table: {}", old.column.name);
         }
-        if !column.nullable && column.generated.is_none() && column.default == DefaultValue::None {
+        // Sets and sketches begin empty.
+        let empty = matches!(column.ty, LogicalType::Bitmap | LogicalType::Hll) && !column.nullable && column.default == DefaultValue::None;
+        if !column.nullable && !empty && column.generated.is_none() && column.default == DefaultValue::None {
             bail!(User, "Column[{}] is NOT NULL and has no default value", column.name);
         }
         self.next_uid += 1;
         let source = match (&column.generated, &column.default) {
             (Some(text), _) | (None, DefaultValue::Expression(text)) => ColumnSource::Expr(text.clone()),
             _ => {
-                column.before = self.before(&column)?;
+                column.before = if empty { Scalar::Binary(Default::default()) } else { self.before(&column)? };
                 ColumnSource::Default
             }
         };
@@ -339,6 +355,24 @@ impl Draft<'_> {
         }
         self.columns[at] = IndexColumn { column: new, source, canonical: String::new() };
         self.move_to(at, position)
+    }
+
+    /// A STRUCT column gets or loses a field: other values, so another column.
+    fn field(&mut self, name: &str, path: &[String], change: &FieldChange<'_>) -> Result<()> {
+        let at = self.position(name)?;
+        let old = self.columns[at].column.clone();
+        if let Some(index) = self.index_from(&old) {
+            bail!(Analysis, "Can not modify column {}: materialized view {index} uses it; drop that first", old.name);
+        }
+        if old.generated.is_some() || !matches!(self.columns[at].source, ColumnSource::Column(_)) {
+            bail!(Analysis, "Can not change fields of column {}", old.name);
+        }
+        let (ty, text) = struct_fields::change(&old.ty, path, change, &format!("`{}`", old.name))?;
+        let column = Column { uid: ColumnUid(self.next_uid), ty, before: Scalar::Null, default: DefaultValue::None, ..old };
+        self.next_uid += 1;
+        self.rewrite = true;
+        self.columns[at] = IndexColumn { column, source: ColumnSource::Expr(text), canonical: String::new() };
+        Ok(())
     }
 
     fn move_to(&mut self, at: usize, position: Option<&ColumnPosition>) -> Result<()> {

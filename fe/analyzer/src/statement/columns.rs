@@ -1,7 +1,7 @@
 //! Column definitions of CREATE TABLE and ALTER TABLE.
 
 use common_base::{Result, bail, err, ids::ColumnUid};
-use common_types::{LogicalType, MAX_VARCHAR_LENGTH, Scalar};
+use common_types::{LogicalType, MAX_VARCHAR_LENGTH, Scalar, StateType};
 use fe_catalog::model::{Aggregation, Column, DefaultValue, KeysModel};
 use fe_parser::ast::{AggregateType, ColumnDef, ColumnDefault, sql::DataType};
 
@@ -33,12 +33,28 @@ pub fn analyze_column(
 }
 
 /// The type a column is declared with; VARCHAR without a length is VARCHAR(1).
-fn column_type(def: &ColumnDef) -> Result<LogicalType> {
+fn column_type(ctx: &AnalyzeContext<'_>, def: &ColumnDef) -> Result<LogicalType> {
+    if let Some(AggregateType::State { function, args }) = &def.aggregate {
+        return state_type(ctx, function, args);
+    }
     Ok(match (&def.data_type, logical_type(&def.data_type)?) {
         (DataType::Varchar(None), _) => LogicalType::Varchar(Some(1)),
         (_, LogicalType::Varbinary(None)) => LogicalType::Varbinary(Some(MAX_VARCHAR_LENGTH)),
         (_, ty) => ty,
     })
+}
+
+/// The type of a column of states: `avg(int)`.
+fn state_type(ctx: &AnalyzeContext<'_>, function: &str, args: &[DataType]) -> Result<LogicalType> {
+    let args = args.iter().map(logical_type).collect::<Result<Vec<_>>>()?;
+    let refused = |t: &LogicalType| t.is_metric() || matches!(t, LogicalType::Null | LogicalType::Time | LogicalType::Function);
+    let known = ctx.registry.is_aggregate(function) && ctx.registry.is_scalar(&format!("{function}_state"));
+    if !known || args.is_empty() || args.iter().any(|a| a.any(&refused)) {
+        let types: Vec<String> = args.iter().map(debug_text).collect();
+        bail!(User, "No matching aggregate function with states: {function}({})", types.join(", "));
+    }
+    let call = ctx.registry.aggregate(function, &args)?;
+    Ok(LogicalType::State(Box::new(StateType { function: call.name().to_owned(), args: call.args.clone() })))
 }
 
 fn check_name(name: &str) -> Result<()> {
@@ -91,11 +107,6 @@ pub(super) fn finish_column(column: &mut Column, def: &ColumnDef, keys: KeysMode
         }
         _ => {}
     }
-    if matches!(column.ty, LogicalType::Hll | LogicalType::Bitmap | LogicalType::Percentile)
-        && keys == KeysModel::Duplicate
-    {
-        return Ok(());
-    }
     Ok(())
 }
 
@@ -104,7 +115,7 @@ impl Binder<'_> {
     pub(super) fn column(&mut self, def: &ColumnDef, uid: ColumnUid) -> Result<Column> {
         let name = def.name.value.clone();
         check_name(&name)?;
-        let ty = column_type(def)?;
+        let ty = column_type(self.ctx, def)?;
         let most = self.ctx.session.varchar_length_max();
         if let LogicalType::Varchar(Some(n)) = ty
             && n > most
@@ -183,7 +194,7 @@ impl Binder<'_> {
                     LogicalType::Bitmap | LogicalType::Hll if text.is_empty() => {
                         return Ok(DefaultValue::Literal(Scalar::Binary(bytes::Bytes::new())));
                     }
-                    LogicalType::Bitmap | LogicalType::Hll | LogicalType::Percentile => return Err(invalid()),
+                    t if t.is_metric() => return Err(invalid()),
                     t if t.is_nested() => return Err(invalid()),
                     LogicalType::Char(n) | LogicalType::Varchar(Some(n)) if text.len() > *n as usize => {
                         bail!(User, "Default value is too long: {text}");
@@ -263,9 +274,7 @@ fn aggregation(kind: &AggregateType, name: &str, ty: &LogicalType) -> Result<Agg
         AggregateType::HllUnion => (Aggregation::HllUnion, *ty == LogicalType::Hll),
         AggregateType::BitmapUnion => (Aggregation::BitmapUnion, *ty == LogicalType::Bitmap),
         AggregateType::PercentileUnion => (Aggregation::PercentileUnion, *ty == LogicalType::Percentile),
-        AggregateType::State { function, .. } => {
-            bail!(NotSupported, "Aggregate state columns ({function}) are not supported yet")
-        }
+        AggregateType::State { .. } => (Aggregation::StateUnion, true),
     };
     if !fits {
         bail!(User, "Invalid aggregate function '{aggregation:?}' for column '{name}' of type {}", debug_text(ty));

@@ -3,7 +3,7 @@
 use common_base::{Result, bail, err, ids::ColumnUid};
 use common_types::{LogicalType, STRING_DDL_LENGTH};
 use fe_catalog::model::{Column, DefaultValue, Distribution, KeysModel, PartitionInfo, PartitionItem};
-use fe_parser::ast::{self, CreateTable, CreateTableAsSelect, DistributionKind, KeyModel, sql};
+use fe_parser::ast::{self, CreateTable, CreateTableAsSelect, DistributionKind, KeyModel, RollupDef, sql};
 
 use super::{columns::finish_column, create_view::target, secondary_index};
 use crate::{AnalyzeContext, AnalyzedQuery, binder::Binder, error, types::datatype::debug_text};
@@ -63,6 +63,7 @@ pub struct CreateTableSpec {
     pub properties: Vec<(String, String)>,
     /// `INDEX …` clauses as SHOW CREATE TABLE prints them.
     pub indexes_ddl: Vec<String>,
+    pub rollups: Vec<RollupDef>,
 }
 
 /// CREATE TABLE AS: the table and the query that fills it.
@@ -173,9 +174,6 @@ impl Binder<'_> {
         if create.external {
             bail!(NotSupported, "External tables are not supported");
         }
-        if !create.rollups.is_empty() {
-            bail!(NotSupported, "ROLLUP is not supported yet");
-        }
         if columns.is_empty() {
             bail!(User, "A table must have at least 1 column");
         }
@@ -224,6 +222,7 @@ impl Binder<'_> {
             db_name,
             name,
             if_not_exists: create.if_not_exists,
+            rollups: create.rollups.clone(),
             temporary: create.temporary,
             comment: create.comment.clone().unwrap_or_default(),
             keys,

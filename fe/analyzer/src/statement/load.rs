@@ -11,7 +11,7 @@ use common_base::{
 };
 use common_expr::expr::{ColumnId, Expr};
 use common_types::{LogicalType, coercion::can_cast};
-use fe_catalog::model::{KeysModel, Table};
+use fe_catalog::model::{Aggregation, KeysModel, Table};
 use fe_parser::ast::{ImportColumn, PartitionNames, sql};
 use fe_plan::ColumnFactory;
 
@@ -37,6 +37,8 @@ pub struct LoadRequest<'a> {
     pub partitions: Option<&'a PartitionNames>,
     /// Only the listed columns are written (primary-key tables).
     pub partial_update: bool,
+    /// Values of SUM columns are taken away instead of added (AGGREGATE KEY tables).
+    pub negative: bool,
     /// What the body says it holds (Parquet): sources are taken from it by name. None = text, by position.
     pub fields: Option<&'a [(String, LogicalType)]>,
 }
@@ -93,6 +95,9 @@ pub fn analyze_load(ctx: &AnalyzeContext<'_>, request: &LoadRequest<'_>) -> Resu
             }
         };
         let primary = olap.keys == KeysModel::Primary;
+        if request.negative && olap.keys != KeysModel::Aggregate {
+            bail!(Analysis, "negative loads take values away from SUM columns: table '{}' has another model", table.name);
+        }
         if let Some(missing) = request.fields.and_then(|fields| listed.iter().find(|c| c.expr.is_none() && field_of(fields, &c.name.value).is_none())) {
             bail!(Analysis, "column '{}' is not found in the file", missing.name.value);
         }
@@ -195,7 +200,8 @@ impl Binder<'_> {
                 let default = self.required_default(column)?;
                 self.fold(default)
             };
-            columns.push((column.uid, value));
+            let negated = request.negative && column.aggregation == Some(Aggregation::Sum);
+            columns.push((column.uid, if negated { self.negated(value, &column.ty)? } else { value }));
         }
         for column in table.columns.iter() {
             if let Some(text) = &column.generated {
@@ -226,6 +232,11 @@ impl Binder<'_> {
             kept,
             factory: ColumnFactory::default(),
         })
+    }
+
+    fn negated(&self, value: Expr, ty: &LogicalType) -> Result<Expr> {
+        let negative = self.call("multiply", vec![value, Expr::literal(common_types::Scalar::TinyInt(-1))])?;
+        self.implicit_cast(negative, ty)
     }
 
     /// Binds something over the table's columns and puts their load expressions in.

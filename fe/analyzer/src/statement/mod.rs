@@ -15,6 +15,7 @@ mod properties;
 mod qualify;
 mod rollup;
 mod secondary_index;
+mod struct_fields;
 mod update;
 
 pub(crate) use qualify::{StarColumns, StarPlace, place as star_place};
@@ -30,6 +31,7 @@ pub use insert::{AnalyzedInsert, analyze_insert};
 pub use load::{AnalyzedLoad, LoadField, LoadRequest, analyze_load, field_of};
 pub use lost::lost_mark;
 pub use partition::{analyze_add_partition, batch_names, check_replacement, partitions_intersect, partition_values};
+pub use properties::check_flat_json;
 pub use rollup::{IndexDraft, analyze_rollup, analyze_sync_view};
 pub use secondary_index::{adjust_properties, check_bloom_filter_columns, index_clause};
 pub use update::{AnalyzedUpdate, analyze_update};

@@ -71,6 +71,31 @@ fn boolean(key: &str, value: &str) -> Result<()> {
     Ok(())
 }
 
+/// What is said of JSON columns stored in parts.
+pub fn check_flat_json(properties: &[(String, String)]) -> Result<()> {
+    for (key, value) in properties.iter().filter(|(k, _)| k.starts_with("flat_json.")) {
+        match key.as_str() {
+            "flat_json.enable" => boolean(key, value)?,
+            "flat_json.null.factor" | "flat_json.sparsity.factor" => {
+                if !value.parse::<f64>().is_ok_and(|v| (0.0..=1.0).contains(&v)) {
+                    bail!(User, "The value of {key} must be between 0 and 1: {value}");
+                }
+            }
+            "flat_json.column.max" => {
+                if !value.parse::<u32>().is_ok_and(|v| v > 0) {
+                    bail!(User, "The value of {key} must be a positive number: {value}");
+                }
+            }
+            _ => bail!(User, "Unknown properties: {{{key}={value}}}"),
+        }
+    }
+    let enabled = properties.iter().any(|(k, v)| k == "flat_json.enable" && v.eq_ignore_ascii_case("true"));
+    if !enabled && properties.iter().any(|(k, _)| k.starts_with("flat_json.") && k != "flat_json.enable") {
+        bail!(User, "flat_json.enable must be true to set other flat_json properties");
+    }
+    Ok(())
+}
+
 /// A replication number.
 pub(super) fn replication_num(value: &str) -> Result<u16> {
     match value.trim().parse::<i64>() {
@@ -121,6 +146,7 @@ pub(super) fn table_properties(
             boolean(key, &v)?;
         }
     }
+    check_flat_json(&normalised)?;
     if let Some(v) = get("write_quorum") {
         if !["majority", "one", "all"].iter().any(|q| v.eq_ignore_ascii_case(q)) {
             bail!(User, "write_quorum must be one of MAJORITY, ONE, ALL: {v}");

@@ -279,10 +279,20 @@ impl Maker<'_> {
             "bitmap_union" => (Aggregation::BitmapUnion, T::Bitmap),
             "hll_union" => (Aggregation::HllUnion, T::Hll),
             "percentile_union" => (Aggregation::PercentileUnion, T::Percentile),
-            _ => bail!(Analysis, "Unsupported aggregate function of materialized view: {name}"),
+            _ => match &bound.ty {
+                T::State(state) if self.unites(name, &state.function) => (Aggregation::StateUnion, bound.ty.clone()),
+                _ => bail!(Analysis, "Unsupported aggregate function of materialized view: {name}"),
+            },
         };
         let nullable = !ty.is_metric() && bound.nullable;
         self.push(format!("mv_{name}_{}", named_after(arg)), ty, nullable, Some(aggregation), ColumnSource::Expr(text), canonical)
+    }
+
+    /// Whether an aggregate unites states of a function, by whatever name of it.
+    fn unites(&self, name: &str, function: &str) -> bool {
+        name.strip_suffix("_union")
+            .and_then(|of| self.ctx.registry.aggregate_function(of))
+            .is_some_and(|of| of.names[0] == function)
     }
 
     fn push(&mut self, name: String, ty: LogicalType, nullable: bool, aggregation: Option<Aggregation>, source: ColumnSource, canonical: String) -> Result<()> {

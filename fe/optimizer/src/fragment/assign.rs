@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use common_base::{Result, bail, err, ids::{NodeId, QueryId}};
+use common_base::{Error, Result, bail, err, fail_point, ids::{NodeId, QueryId, TabletId}};
 use fe_catalog::model::{Partition, Replica, Tablet};
 use fe_plan::{
     PhysicalNode, PhysicalOp,
@@ -17,6 +17,9 @@ use crate::context::{BackendView, ClusterView};
 
 /// Smallest part of a file that a backend gets for itself.
 const FILE_PART_BYTES: u64 = 32 << 20;
+
+/// Replicas that are not read.
+type Avoid = std::collections::BTreeSet<(NodeId, TabletId)>;
 
 /// Where one fragment runs.
 struct Placement {
@@ -115,7 +118,7 @@ fn place(fragment: &Fragment, cluster: &ClusterView, query: QueryId, load: &mut 
     }
     let mut layouts: Vec<(&BucketLayout, Vec<Option<NodeId>>)> = Vec::new();
     for (layout, scans) in by_layout(&readers) {
-        layouts.push((layout, choose_buckets(layout, &scans, load)?));
+        layouts.push((layout, choose_buckets(layout, &scans, load, cluster)?));
     }
     let mut chosen: Vec<(u32, Vec<(NodeId, pb::ScanRange)>)> = Vec::with_capacity(readers.len());
     for Reader { id, scan, layout } in &readers {
@@ -131,7 +134,7 @@ fn place(fragment: &Fragment, cluster: &ClusterView, query: QueryId, load: &mut 
                 let tablet = tablet(partition, *bucket)?;
                 let at = match places.get(*bucket as usize).copied().flatten() {
                     Some(at) => at,
-                    None => choose(tablet, partition, load)?,
+                    None => choose(tablet, partition, load, cluster)?,
                 };
                 ranges.push((at, pb::ScanRange {
                     tablet_id: tablet_id.0,
@@ -209,20 +212,23 @@ pub fn buckets_meet(plan: &FragmentedPlan, cluster: &ClusterView) -> bool {
     let mut load: BTreeMap<NodeId, usize> = cluster.backends.iter().map(|b| (b.id, 0)).collect();
     plan.fragments.iter().all(|fragment| {
         by_layout(&readers(&fragment.root)).iter().all(|(layout, scans)| {
-            scans.iter().map(|s| s.partitions.len()).sum::<usize>() < 2 || choose_buckets(layout, scans, &mut load).is_ok()
+            scans.iter().map(|s| s.partitions.len()).sum::<usize>() < 2 || choose_buckets(layout, scans, &mut load, cluster).is_ok()
         })
     })
 }
 
 /// A backend for each bucket of a layout that has every tablet of that bucket.
-fn choose_buckets(layout: &BucketLayout, scans: &[&PhysicalScan], load: &mut BTreeMap<NodeId, usize>) -> Result<Vec<Option<NodeId>>> {
+fn choose_buckets(layout: &BucketLayout, scans: &[&PhysicalScan], load: &mut BTreeMap<NodeId, usize>, cluster: &ClusterView) -> Result<Vec<Option<NodeId>>> {
     let mut out = vec![None; layout.buckets as usize];
     for (bucket, place) in out.iter_mut().enumerate() {
         let mut candidates: Option<Vec<NodeId>> = None;
         for selected in scans.iter().flat_map(|s| &s.partitions) {
             let Some((b, _)) = selected.tablets.iter().find(|(b, _)| *b as usize == bucket) else { continue };
             let tablet = tablet(&selected.partition, *b)?;
-            let here: Vec<NodeId> = readable(tablet, &selected.partition, load).map(|r| r.node).collect();
+            let here: Vec<NodeId> = readable(tablet, &selected.partition, load, &cluster.avoid).map(|r| r.node).collect();
+            if here.is_empty() {
+                return Err(unreadable(tablet, &selected.partition, load, cluster));
+            }
             candidates = Some(match candidates {
                 None => here,
                 Some(before) => before.into_iter().filter(|n| here.contains(n)).collect(),
@@ -246,20 +252,36 @@ fn tablet(partition: &Partition, bucket: u32) -> Result<&Tablet> {
     index.tablets.get(bucket as usize).ok_or_else(|| err!(Internal, "partition {} has no bucket {bucket}", partition.name))
 }
 
-fn readable<'t>(tablet: &'t Tablet, partition: &'t Partition, load: &'t BTreeMap<NodeId, usize>) -> impl Iterator<Item = &'t Replica> {
-    tablet.replicas.iter().filter(move |r| !r.bad && r.version >= partition.visible_version && load.contains_key(&r.node))
+fn readable<'t>(tablet: &'t Tablet, partition: &'t Partition, load: &'t BTreeMap<NodeId, usize>, avoid: &'t Avoid) -> impl Iterator<Item = &'t Replica> {
+    let lagging = matches!(fail_point!("planted.read.lagging"), Ok(Some(_)));
+    let whole = move |r: &&Replica| !r.bad && (r.version >= partition.visible_version || lagging) && load.contains_key(&r.node);
+    tablet.replicas.iter().filter(move |r| whole(r) && !avoid.contains(&(r.node, tablet.id)))
+}
+
+/// Says of each replica why it cannot be read.
+fn unreadable(tablet: &Tablet, partition: &Partition, load: &BTreeMap<NodeId, usize>, cluster: &ClusterView) -> Error {
+    let why = |r: &Replica| match cluster.damages.get(&(r.node, tablet.id)) {
+        Some(damage) if r.bad => damage.clone(),
+        _ if r.bad => "is bad".to_owned(),
+        _ if !load.contains_key(&r.node) => "is not alive".to_owned(),
+        _ if r.version < partition.visible_version => format!("has version {} only", r.version),
+        _ => "could not read it".to_owned(),
+    };
+    let replicas: Vec<String> = tablet.replicas.iter().map(|r| format!("backend {}: {}", r.node, why(r))).collect();
+    err!(
+        Unavailable,
+        "Failed to get scan range, no queryable replica found in tablet: {}, visible version: {}, replicas: [{}]",
+        tablet.id,
+        partition.visible_version,
+        replicas.join("; ")
+    )
 }
 
 /// The least loaded backend with a readable replica.
-fn choose(tablet: &Tablet, partition: &Partition, load: &mut BTreeMap<NodeId, usize>) -> Result<NodeId> {
-    let best = readable(tablet, partition, load).map(|r| r.node).min_by_key(|n| load.get(n).copied().unwrap_or(usize::MAX));
+fn choose(tablet: &Tablet, partition: &Partition, load: &mut BTreeMap<NodeId, usize>, cluster: &ClusterView) -> Result<NodeId> {
+    let best = readable(tablet, partition, load, &cluster.avoid).map(|r| r.node).min_by_key(|n| load.get(n).copied().unwrap_or(usize::MAX));
     let Some(at) = best else {
-        bail!(
-            Unavailable,
-            "Failed to get scan range, no queryable replica found in tablet: {}, visible version: {}",
-            tablet.id,
-            partition.visible_version
-        );
+        return Err(unreadable(tablet, partition, load, cluster));
     };
     if let Some(n) = load.get_mut(&at) {
         *n += 1;

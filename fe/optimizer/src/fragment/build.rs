@@ -269,13 +269,17 @@ impl Builder<'_> {
         let columns = scan
             .columns
             .iter()
-            .map(|(_, uid)| {
+            .map(|(id, uid)| {
                 let column = scan.table.column_by_uid(*uid).ok_or_else(|| err!(Internal, "a column of {} vanished", scan.table.name))?;
+                let json_path = scan.json_paths.iter().find(|(made, _)| made == id).map(|(_, e)| e);
+                // The expression knows the stored column as column 0.
+                let over_first = json_path.map(|e| e.clone().map_columns(&mut |_| 0));
                 Ok(pb::ScanColumn {
                     uid: uid.0,
                     name: column.name.clone(),
-                    r#type: Some(types_wire::type_to_proto(&column.ty)),
-                    nullable: column.nullable,
+                    r#type: Some(types_wire::type_to_proto(json_path.map_or(&column.ty, |e| &e.ty))),
+                    json_path: over_first.map(|e| common_expr::wire::to_proto(&e)).transpose()?,
+                    nullable: column.nullable || json_path.is_some(),
                     before: (!column.before.is_null()).then(|| types_wire::scalar_to_proto(&column.before, &column.ty)),
                 })
             })

@@ -323,6 +323,10 @@ impl Explainer<'_> {
             if !s.predicates.is_empty() {
                 out.push(format!("Predicates: {}", self.exprs(&s.predicates)));
             }
+            if !s.json_paths.is_empty() {
+                let paths: Vec<String> = s.json_paths.iter().map(|(_, e)| self.exprs(std::slice::from_ref(e))).collect();
+                out.push(format!("ColumnAccessPath: [{}]", paths.join(", ")));
+            }
             out.push(format!("partitionsRatio={partitions}, tabletsRatio={ratio}"));
             out.push(format!("tabletList={shown}{more}"));
             out.push(format!("actualRows=0, avgRowSize={:.1}", s.avg_row_size));

@@ -12,7 +12,7 @@ use std::cmp::Ordering;
 use common_expr::{
     eval::eval_constant,
     expr::{ColumnId, Expr, ExprKind},
-    predicate::{ColumnPredicate, extract, extract_all, order::compare_scalars},
+    predicate::{Bound, ColumnPredicate, extract, extract_all, order::compare_scalars},
     scalar_fn::{EvalContext, Volatility},
 };
 use common_types::{LogicalType, Scalar};
@@ -58,8 +58,8 @@ impl KeyFilter {
             }
         } else if never_decreases(key) {
             let (low, high) = predicate.interval();
-            filter.low = low.and_then(|b| low_end(key, column, &b.value));
-            filter.high = high.and_then(|b| high_end(key, column, &b.value));
+            filter.low = low.and_then(|b| low_end(key, column, &within(key, column, b, after)));
+            filter.high = high.and_then(|b| high_end(key, column, &within(key, column, b, before)));
         }
         filter
     }
@@ -264,15 +264,32 @@ fn widens(from: &LogicalType, to: &LogicalType) -> bool {
     from.is_date_like() && to.is_date_like() || from.is_integer() && matches!(to, LogicalType::BigInt | LogicalType::LargeInt)
 }
 
+/// The last value of an interval of the key's column: an end that is left out would keep the partition that begins there.
+fn within(key: &Expr, column: ColumnId, end: Bound, next: fn(&Scalar) -> Option<Scalar>) -> Scalar {
+    let mut of_column = false;
+    key.visit(&mut |e| of_column |= e.as_column() == Some(column) && e.ty == end.value.ty());
+    // What follows a value depends on its type.
+    let inner = if end.inclusive || !of_column { None } else { next(&end.value) };
+    inner.unwrap_or(end.value)
+}
+
 fn before(value: &Scalar) -> Option<Scalar> {
+    moved(value, -1)
+}
+
+fn after(value: &Scalar) -> Option<Scalar> {
+    moved(value, 1)
+}
+
+fn moved(value: &Scalar, by: i8) -> Option<Scalar> {
     match value {
-        Scalar::Date(d) => Some(Scalar::Date(d - 1)),
-        Scalar::Datetime(us) => Some(Scalar::Datetime(us - 1)),
-        Scalar::TinyInt(n) => n.checked_sub(1).map(Scalar::TinyInt),
-        Scalar::SmallInt(n) => n.checked_sub(1).map(Scalar::SmallInt),
-        Scalar::Int(n) => n.checked_sub(1).map(Scalar::Int),
-        Scalar::BigInt(n) => n.checked_sub(1).map(Scalar::BigInt),
-        Scalar::LargeInt(n) => n.checked_sub(1).map(Scalar::LargeInt),
+        Scalar::Date(d) => d.checked_add(by.into()).map(Scalar::Date),
+        Scalar::Datetime(us) => us.checked_add(by.into()).map(Scalar::Datetime),
+        Scalar::TinyInt(n) => n.checked_add(by).map(Scalar::TinyInt),
+        Scalar::SmallInt(n) => n.checked_add(by.into()).map(Scalar::SmallInt),
+        Scalar::Int(n) => n.checked_add(by.into()).map(Scalar::Int),
+        Scalar::BigInt(n) => n.checked_add(by.into()).map(Scalar::BigInt),
+        Scalar::LargeInt(n) => n.checked_add(by.into()).map(Scalar::LargeInt),
         _ => None,
     }
 }

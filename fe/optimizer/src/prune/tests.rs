@@ -215,13 +215,35 @@ fn tuples_of_units_and_columns() {
         prunes(
             &by_exprs(&[expr, "s"], ExpressionKey::Tuple),
             &[
-                "dt >= {dt}", "dt = {dt}", "dt < {dt} AND s = {s}", "dt BETWEEN {dt} AND {dt}", "dt IN ({dt}, {dt})", "NOT (dt > {dt})", "s = {s}", "upper(s) = upper({s})",
+                "dt >= {dt}", "dt = {dt}", "dt < {dt} AND s = {s}", "dt > {dt} AND dt < {month}", "dt BETWEEN {dt} AND {dt}", "dt IN ({dt}, {dt})", "NOT (dt > {dt})", "s = {s}", "upper(s) = upper({s})",
                 "s > {s} OR s IS NULL AND length(s) = 3", "date_trunc('month', dt) >= {month} AND dt < {dt}", "s LIKE '2023%'", "coalesce(s, 'Oslo') = 'Oslo'",
             ],
             &["dt IS NULL", "s IS NULL", "dt IS NOT NULL", "dt <=> NULL", "s NOT IN ('x', 'Oslo')", "dt > {dt} OR s = {s}", "s <> {s}", "dt <> {dt}", "s = concat(s, '')", "ts > {ts} AND d = {d}"],
         );
     }
     prunes(&by_exprs(&["date_trunc('month', dt)", "s"], ExpressionKey::Tuple), &["date_trunc('month', dt) = {month}", "date_trunc('month', dt) IN ({month}, {month})"], &["date_trunc('month', dt) IS NULL", "date_trunc('day', dt) = {d}"]);
+}
+
+/// The months of these conditions' partitions, of January to April in two cities.
+fn months_read(condition: &str) -> Vec<usize> {
+    const MONTHS: [i64; 4] = [1_704_067_200, 1_706_745_600, 1_709_251_200, 1_711_929_600];
+    let mut kit = kit();
+    let items = MONTHS.iter().flat_map(|at| ["Oslo", "Rome"].map(|city| vec![Scalar::Datetime(at * 1_000_000), Scalar::String(city.as_bytes().to_vec().into())]));
+    kit.partition_by("t", by_exprs(&["date_trunc('month', dt)", "s"], ExpressionKey::Tuple), items.map(|tuple| PartitionItem::List(vec![tuple])).collect());
+    let query = kit.analyze(&format!("SELECT * FROM t WHERE {condition}")).expect("a query");
+    let (plan, _) = crate::normalize(kit.input(query)).expect("a plan");
+    let scan = scan_of(&plan).expect("a scan");
+    let table = kit.table("t");
+    let olap = table.as_olap().expect("a table of tablets");
+    let chosen = partitions(&scan, olap, &extract_all(&scan.predicates).0, &kit.eval);
+    chosen.iter().map(|p| olap.partitions.keys().position(|id| *id == p.id).expect("a partition") / 2 + 1).collect()
+}
+
+#[test]
+fn the_end_that_an_interval_leaves_out_is_not_read() {
+    assert_eq!(months_read("dt >= '2024-01-01' AND dt < '2024-02-01'"), [1, 1]);
+    assert_eq!(months_read("dt >= '2024-02-01' AND dt < '2024-04-01' AND s = 'Oslo'"), [2, 3]);
+    assert_eq!(months_read("dt > '2024-01-31 23:59:59.999999' AND dt <= '2024-03-01'"), [2, 2, 3, 3]);
 }
 
 #[test]

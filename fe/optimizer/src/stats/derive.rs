@@ -25,7 +25,8 @@ pub fn scan(ctx: &mut Context<'_>, scan: &LogicalScan, partitions: impl Iterator
     }
     let rows = if known { rows.max(1.0) } else { UNKNOWN_TABLE_ROWS };
     for (id, uid) in &scan.columns {
-        let estimate = match ctx.provider.column(&scan.table, *uid) {
+        let whole = scan.json_paths.iter().all(|(made, _)| made != id);
+        let estimate = match ctx.provider.column(&scan.table, *uid).filter(|_| whole) {
             Some(s) => {
                 let ndv = s.ndv.clamp(1.0, rows.max(1.0));
                 ColumnEstimate {

@@ -121,7 +121,7 @@ fn two_steps(group_by: &[ColumnId], calls: &Calls, args: &[Expr], ctx: &mut Cont
             if call.filter.is_some() {
                 return Ok(None);
             }
-            let Some(call) = over_distinct(call, args, &steps.arguments, ctx)? else { return Ok(None) };
+            let Some(call) = over_distinct(call, args, &mut steps, ctx)? else { return Ok(None) };
             steps.outer.push((*id, call));
             steps.above.push((*id, ctx.column(*id)));
         } else if !decompose(*id, call, group_by.is_empty(), &mut steps, ctx)? {
@@ -132,12 +132,12 @@ fn two_steps(group_by: &[ColumnId], calls: &Calls, args: &[Expr], ctx: &mut Cont
 }
 
 /// The distinct call over rows that are distinct already.
-fn over_distinct(call: &AggregateCall, args: &[Expr], columns: &[(ColumnId, Expr)], ctx: &Context<'_>) -> Result<Option<AggregateCall>> {
-    let column = |e: &Expr| match args.iter().position(|a| a == e) {
-        Some(i) => Some(ctx.column(columns[i].0)),
+fn over_distinct(call: &AggregateCall, args: &[Expr], steps: &mut TwoSteps, ctx: &mut Context<'_>) -> Result<Option<AggregateCall>> {
+    let column = |e: &Expr, steps: &TwoSteps, ctx: &Context<'_>| match args.iter().position(|a| a == e) {
+        Some(i) => Some(ctx.column(steps.arguments[i].0)),
         None => e.as_literal().map(|_| e.clone()),
     };
-    let Some(new_args) = call.args.iter().map(column).collect::<Option<Vec<Expr>>>() else { return Ok(None) };
+    let Some(new_args) = call.args.iter().map(|e| column(e, steps, ctx)).collect::<Option<Vec<Expr>>>() else { return Ok(None) };
     if call.function.name() == "count" && new_args.len() > 1 {
         // Combinations with a NULL in them do not count.
         let whole = Expr::and(new_args.into_iter().map(Expr::is_not_null).collect());
@@ -149,7 +149,17 @@ fn over_distinct(call: &AggregateCall, args: &[Expr], columns: &[(ColumnId, Expr
     }
     let mut order_by = Vec::with_capacity(call.order_by.len());
     for key in &call.order_by {
-        let Some(expr) = column(&key.expr) else { return Ok(None) };
+        let expr = match column(&key.expr, steps, ctx) {
+            Some(expr) => expr,
+            // What the rows of one argument are ordered by may differ between them: the least counts.
+            None if key.expr.is_deterministic() && key.expr.ty.is_orderable() => {
+                let least = ctx.aggregate("min", std::slice::from_ref(&key.expr.ty))?;
+                let id = ctx.new_column("expr", least.result.clone(), true);
+                steps.inner.push((id, plain(least.clone(), vec![key.expr.clone().cast_to(&least.args[0])])));
+                ctx.column(id)
+            }
+            None => return Ok(None),
+        };
         order_by.push(fe_plan::logical::SortKey { expr, ..key.clone() });
     }
     Ok(Some(AggregateCall { function: call.function.clone(), args: new_args, distinct: false, order_by, filter: None }))
@@ -243,6 +253,11 @@ fn joined(group_by: Vec<ColumnId>, calls: Calls, sets: &[Vec<Expr>], child: Logi
     }
     for set in sets {
         parts.push(calls.iter().filter(|(_, c)| c.distinct && distinct_args(c) == *set).cloned().collect());
+    }
+    if let [only] = parts.as_slice() {
+        // Nothing is left to be taken apart.
+        let call = only.iter().map(|(_, c)| c).find(|c| c.distinct);
+        common_base::bail!(NotSupported, "DISTINCT is not supported for these arguments of {}", call.map_or("the aggregate", |c| c.function.name()));
     }
     let mut result: Option<LogicalNode> = None;
     for part in parts {

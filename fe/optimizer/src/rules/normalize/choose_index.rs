@@ -126,10 +126,15 @@ fn over_index(
             return Ok(None);
         }
         let args: Vec<Expr> = call.args.iter().map(|a| a.as_column().map_or_else(|| a.clone(), |c| source(c, ctx))).collect();
-        let Some((function, wanted, text)) = further_call(call.function.name(), &args, &canonical) else { return Ok(None) };
-        let found = index.columns.iter().find(|c| c.column.aggregation == Some(wanted) && c.canonical == text);
-        let Some(found) = found else { return Ok(None) };
-        let overload = ctx.aggregate(function, std::slice::from_ref(&found.column.ty))?;
+        let column = |wanted, text: &str| index.columns.iter().find(|c| c.column.aggregation == Some(wanted) && c.canonical == text);
+        let plain = further_call(call.function.name(), &args, &canonical)
+            .and_then(|(function, wanted, text)| Some((function.to_owned(), column(wanted, &text)?)));
+        let states = || {
+            let (function, text) = call_over_states(call.function.name(), &args, &canonical)?;
+            Some((function, column(Aggregation::StateUnion, &text)?))
+        };
+        let Some((function, found)) = plain.or_else(states) else { return Ok(None) };
+        let overload = ctx.aggregate(&function, std::slice::from_ref(&found.column.ty))?;
         if overload.result != call.function.result {
             return Ok(None);
         }
@@ -181,6 +186,17 @@ fn further_call(function: &str, args: &[Expr], canonical: &dyn Fn(&Expr) -> Stri
         ("percentile_union", [e]) if inner("percentile_hash", e) => Some(("percentile_union", Aggregation::PercentileUnion, canonical(e))),
         _ => None,
     }
+}
+
+/// The call over a column of states that answers a call: the function that merges them and the text of their source.
+fn call_over_states(function: &str, args: &[Expr], canonical: &dyn Fn(&Expr) -> String) -> Option<(String, String)> {
+    if let [e] = args
+        && let common_types::LogicalType::State(_) = &e.ty
+    {
+        return Some((function.to_owned(), canonical(e)));
+    }
+    let args: Vec<String> = args.iter().map(canonical).collect();
+    (!args.is_empty()).then(|| (format!("{function}_merge"), format!("{function}_state({})", args.join(", "))))
 }
 
 fn uid_of(scan: &LogicalScan, id: ColumnId) -> common_base::ids::ColumnUid {

@@ -9,6 +9,7 @@ mod aggregate_sum_constant;
 mod choose_index;
 mod decorrelate;
 mod inline_cte;
+mod json_paths;
 mod merge_projects;
 mod or_predicates;
 mod prune_columns;
@@ -43,6 +44,7 @@ const RULES: &[(&str, Rule)] = &[
     ("merge_projects again", |n, _, c| merge_projects::run(n, c)),
     ("push_limit", |n, _, c| push_limit::run(n, c)),
     ("merge_projects at last", |n, _, c| merge_projects::run(n, c)),
+    ("json_paths", json_paths::run),
 ];
 
 /// Brings a plan to normal form.
