@@ -11,9 +11,10 @@ host=127.0.0.1
 
 usage() {
     cat <<TEXT
-usage: cluster.sh up --dir DIR [--fe N] [--be M] [--port-base P]   starts N frontends (1) and M backends (1)
-       cluster.sh down --dir DIR                                   stops them; the data stays
-       cluster.sh status --dir DIR                                 shows them; fails when one does not run
+usage: cluster.sh up --dir DIR [--fe N] [--be M] [--disks D] [--port-base P]
+                                        starts N frontends (1, a group of followers) and M backends (1), each on D directories (1)
+       cluster.sh down --dir DIR        stops them; the data stays
+       cluster.sh status --dir DIR      shows them; fails when one does not run
 Ports: frontend i takes P+10(i-1) to +3 (query, http, rpc, edit log), backend i P+100+10(i-1) to +3 (be, heartbeat, brpc,
 webserver). P is 19030 when not given.
 TEXT
@@ -21,16 +22,17 @@ TEXT
 
 command="${1:-}"
 [[ $# -eq 0 ]] || shift
-dir="" fe_count=1 be_count=1 port_base=""
+dir="" fe_count=1 be_count=1 disk_count=1 port_base=""
 while [[ $# -gt 0 ]]; do
     case "$1" in
-        --dir | --fe | --be | --port-base)
+        --dir | --fe | --be | --disks | --port-base)
             need_value "$@"
             [[ $1 == --dir || $2 =~ ^[0-9]+$ ]] || die "$1 needs a number, not '$2'"
             case "$1" in
                 --dir) dir="$2" ;;
                 --fe) fe_count="$2" ;;
                 --be) be_count="$2" ;;
+                --disks) disk_count="$2" ;;
                 --port-base) port_base="$2" ;;
             esac
             shift
@@ -91,14 +93,26 @@ make_home() {
         if [[ $role == fe ]]; then
             echo "meta_dir = $home/meta"
             echo "heartbeat_interval_second = 1"
+            # No balancer is in front that would have to find out that a frontend stops.
+            echo "min_graceful_exit_time_second = 1"
             # As many copies as there are backends to hold them.
             echo "default_replication_num = $((be_count < 3 ? 1 : 3))"
         else
-            echo "storage_root_path = $home/storage"
+            local disk directories paths="$home/storage"
+            for ((disk = 2; disk <= disk_count; disk++)); do
+                paths+=";$home/storage$disk"
+            done
+            echo "storage_root_path = $paths"
             echo "mem_limit = $((80 / (be_count < 1 ? 1 : be_count)))%"
-            mkdir -p "$home/storage"
+            IFS=';' read -ra directories <<<"$paths"
+            mkdir -p "${directories[@]}"
         fi
     } >"$home/conf/$role.conf"
+}
+
+# frontend_known QUERY_PORT EDIT_LOG_PORT
+frontend_known() {
+    sql "$1" 'SHOW FRONTENDS' | awk -F '\t' -v host="$host" -v port="$2" '$3 == host && $4 == port { found = 1 } END { exit !found }'
 }
 
 # A home made in this call goes again when its ports are taken, so that the next try can name others.
@@ -149,7 +163,7 @@ write_json() {
 
 up() {
     [[ $fe_count -ge 1 ]] || die "--fe: a cluster has at least one frontend"
-    [[ $fe_count -eq 1 ]] || die "--fe $fe_count: several frontends are not supported yet, only --fe 1"
+    [[ $disk_count -ge 1 ]] || die "--disks: a backend has at least one directory"
     mkdir -p "$dir"
     dir="$(cd "$dir" && pwd)"
     if [[ -z $port_base ]]; then
@@ -178,16 +192,35 @@ up() {
             "$root/bin/stop_${home%% *}.sh" --home "${home#* }" >&2 || true
         done
     }
+    # Frontends of a group wait for each other: those that have a catalog start together, new ones join the first.
+    local joining=() pids=()
     while read -r role home; do
         if ! running_pid "$home" "$role" >/dev/null; then
-            "$root/bin/start_$role.sh" --home "$home" --daemon
             started+=("$role $home")
+            if [[ $role == fe && $home != "$dir/fe1" && ! -d $home/meta/log ]]; then
+                joining+=("$home")
+            else
+                "$root/bin/start_$role.sh" --home "$home" --daemon &
+                pids+=($!)
+            fi
         fi
     done < <(homes)
+    local pid
+    for pid in "${pids[@]}"; do
+        wait "$pid"
+    done
     local query_port
     query_port="$(port_of fe "$dir/fe1" query)"
     wait_for "waiting for the frontend" 60 sql "$query_port" 'SELECT 1' ||
         die "the frontend does not answer on port $query_port; see $dir/fe1/log"
+    for home in "${joining[@]}"; do
+        local edit_log
+        edit_log="$host:$(port_of fe "$home" edit_log)"
+        frontend_known "$query_port" "${edit_log##*:}" || sql "$query_port" "ALTER SYSTEM ADD FOLLOWER \"$edit_log\""
+        "$root/bin/start_fe.sh" --home "$home" --daemon --helper "$host:$(port_of fe "$dir/fe1" edit_log)"
+        wait_for "waiting for the frontend of $home" 60 sql "$(port_of fe "$home" query)" 'SELECT 1' ||
+            die "the frontend of $home does not answer; see $home/log"
+    done
     while read -r role home; do
         [[ $role == fe ]] || register_backend "$query_port" "$host" "$(port_of be "$home" heartbeat)"
     done < <(homes)

@@ -61,7 +61,14 @@ alive() {
     local stat
     [[ $1 =~ ^[0-9]+$ ]] && [[ -r /proc/$1/stat ]] || return 1
     stat="$(cat "/proc/$1/stat" 2>/dev/null)" || return 1
-    [[ ${stat##*) } != Z* && $stat == *"($2)"* ]]
+    [[ $stat == *"($2)"* ]] || return 1
+    [[ ${stat##*) } != Z* ]] || dying "$1"
+}
+
+# dying PID: it was killed, and threads of it that wait for a disk still hold its ports and locks. Its first thread is a zombie by then.
+dying() {
+    local stat threads=("/proc/$1/task/"[0-9]*)
+    stat="$(cat "/proc/$1/stat" 2>/dev/null)" && [[ ${stat##*) } == Z* ]] && ((${#threads[@]} > 1))
 }
 
 # running_pid HOME ROLE: prints the pid of the process that a pid file names, when it runs.
@@ -76,15 +83,14 @@ port_in_use() {
     (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null
 }
 
-# http_ok PORT PATH: the answer has status 200.
-http_ok() {
-    local status=""
-    { exec 3<>"/dev/tcp/127.0.0.1/$1"; } 2>/dev/null || return 1
-    printf 'GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n' "$2" >&3
-    IFS= read -r -t 2 status <&3 || true
-    exec 3>&-
+# http_ok PORT PATH: the answer has status 200. One that ends while it is asked closes the connection: that is a no, not the end of the script.
+http_ok() (
+    trap '' PIPE
+    exec 2>/dev/null 3<>"/dev/tcp/127.0.0.1/$1" || exit 1
+    printf 'GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n' "$2" >&3 || exit 1
+    IFS= read -r -t 2 status <&3 || exit 1
     [[ $status == *" 200 "* ]]
-}
+)
 
 # The port of a process that answers HTTP, and a path that needs no password.
 http_port_of() {
@@ -144,7 +150,7 @@ start_process() {
         shift
     done
 
-    local program="$target_dir/release/mirrorship-$role"
+    local program="${MIRRORSHIP_PROGRAM:-$target_dir/release/mirrorship-$role}"
     [[ -x $program ]] || die "$program is not built: run 'cargo build --release --workspace'"
     [[ -d $home ]] || die "--home: no directory $home"
     home="$(cd "$home" && pwd)"
@@ -155,6 +161,15 @@ start_process() {
     exec 9>>"$home/$role.pid.lock"
     flock -w 30 9 || die "another start of $home is under way"
     local pid
+    if pid="$(running_pid "$home" "$role")"; then
+        # One that was just killed is waited for: its ports are free as soon as its last write is done.
+        local i
+        for ((i = 0; i < 600; i++)); do
+            dying "$pid" || break
+            sleep 0.05
+        done
+        ! dying "$pid" || die "mirrorship-$role of $home was killed, but waits for its disk (pid $pid): see 'cat /proc/$pid/task/*/wchan'"
+    fi
     if pid="$(running_pid "$home" "$role")"; then
         die "mirrorship-$role of $home runs already (pid $pid); stop it with $root/bin/stop_$role.sh --home $home"
     fi
@@ -172,7 +187,7 @@ start_process() {
         exec "${run[@]}" "$program" --home "$home" "${pass[@]}"
     fi
 
-    local port path i
+    local port path begun=$SECONDS
     port="$(http_port_of "$home" "$role")"
     path="$(health_path_of "$role")"
     ! port_in_use "$port" || die "port $port of $home is in use by another process"
@@ -190,7 +205,7 @@ start_process() {
     echo "$pid" >"$home/$role.pid"
 
     # A bad start shows within moments; a frontend that waits for the others of its group is left alone.
-    for ((i = 0; i < 400; i++)); do
+    while ((SECONDS - begun < 10)); do
         if ! kill -0 "$pid" 2>/dev/null; then
             rm -f "$home/$role.pid"
             tail -c "+$((out_start + 1))" "$out" | tail -n 20 >&2

@@ -217,6 +217,7 @@ fn test_lines(path: &str, code: &str) -> Vec<bool> {
         || name.ends_with("_tests.rs")
         || path.starts_with("tests/")
         || path.starts_with("benches/")
+        || path.contains("/examples/")
         || path.contains("/tests/");
     let mut out = vec![is_test_file; lines.len()];
     let mut i = 0;
