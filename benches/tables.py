@@ -5,6 +5,7 @@
     tables.py latency [--rows 5000000] [--seconds 20]        query latency while loads and compactions run, beside idle
     tables.py upserts [--rows 10000000]                      20 batches of 100,000 random keys, beside appends to a duplicate-key table
     tables.py load DATA                                      lineitem of `gen.py DATA tpch 1 --csv` beside DuckDB's COPY
+    tables.py big-load DATA [--gib 10]                       the same lines again and again, until one load has so many GiB
 
 The cluster is $OURS (default 127.0.0.1:9030) with its web server on $OURS_HTTP (127.0.0.1:8040, of a backend). Needs pymysql and
 curl; `load` needs duckdb. Everything made is dropped.
@@ -58,8 +59,9 @@ def table(session, name, rows, model="DUPLICATE"):
 def put(table_name, body, **headers):
     command = ["curl", "-sS", "--location-trusted", "-u", "root:", "-H", "Expect: 100-continue", "-H", "column_separator:,"]
     command += [part for key, value in headers.items() for part in ("-H", f"{key}:{value}")]
-    command += ["-T", "-" if isinstance(body, bytes) else body, f"http://{HTTP}/api/{DATABASE}/{table_name}/_stream_load"]
-    answer = json.loads(subprocess.run(command, input=body if isinstance(body, bytes) else None, capture_output=True, check=True).stdout)
+    command += ["-T", body if isinstance(body, str) else "-", f"http://{HTTP}/api/{DATABASE}/{table_name}/_stream_load"]
+    given = {"input": body} if isinstance(body, bytes) else {} if isinstance(body, str) else {"stdin": body}
+    answer = json.loads(subprocess.run(command, capture_output=True, check=True, **given).stdout)
     if answer["Status"] not in ("Success", "Publish Timeout"):
         raise RuntimeError(answer)
     return answer
@@ -204,6 +206,21 @@ def load(args):
             print(f"{kind}: {answer['NumberLoadedRows']} rows; DuckDB COPY and CHECKPOINT {min(theirs):.2f} s, ours over HTTP {min(ours):.2f} s, ratio {min(ours) / min(theirs):.2f}")
 
 
+def big_load(args):
+    """One load of many GiB; watch the backend's memory beside it (its control group, or VmHWM in /proc/PID/status)."""
+    path, session = find(args.data, "lineitem", "csv"), fresh()
+    session.sql(f"CREATE TABLE big ({LINEITEM}) DUPLICATE KEY(l_orderkey) DISTRIBUTED BY HASH(l_orderkey) BUCKETS 2 PROPERTIES (\"replication_num\" = \"1\")")
+    times = -(-int(args.gib * (1 << 30)) // os.path.getsize(path))
+    lines = subprocess.Popen(["cat"] + [path] * times, stdout=subprocess.PIPE)
+    start = time.perf_counter()
+    answer = put("big", lines.stdout, column_separator="|", timeout="3600")
+    took = time.perf_counter() - start
+    lines.wait()
+    counted = session.sql("SELECT COUNT(*), COUNT(DISTINCT l_orderkey) FROM big")[0]
+    size = session.sql("SELECT SUM(DATA_SIZE) FROM information_schema.be_tablets")[0][0]
+    print(f"{answer['Status']}: {answer['LoadBytes'] / (1 << 30):.2f} GiB, {answer['NumberLoadedRows']} rows in {took:.0f} s, {answer['LoadBytes'] / took / 1e6:.0f} MB/s; {counted} rows and keys, {size / (1 << 30):.2f} GiB on disk")
+
+
 def find(data, name, kind):
     endings = {"csv": (".csv", ".tbl"), "parquet": (".parquet",)}[kind]
     for root, _, files in os.walk(data):
@@ -216,13 +233,14 @@ def find(data, name, kind):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
     modes = parser.add_subparsers(required=True)
-    for name, run in (("small-loads", small_loads), ("latency", latency), ("upserts", upserts), ("load", load)):
+    for name, run in (("big-load", big_load), ("small-loads", small_loads), ("latency", latency), ("upserts", upserts), ("load", load)):
         mode = modes.add_parser(name)
         mode.set_defaults(run=run)
         mode.add_argument("--rows", type=int, default=10_000_000 if name == "upserts" else 5_000_000)
         mode.add_argument("--loads", type=int, default=10_000)
         mode.add_argument("--seconds", type=float, default=20)
-        if name == "load":
+        mode.add_argument("--gib", type=float, default=10)
+        if name in ("load", "big-load"):
             mode.add_argument("data")
     args = parser.parse_args()
     try:
