@@ -4,6 +4,8 @@ The cluster is made by bin/cluster.sh in a temporary directory and removed at th
 when KEEP is set in the environment.
 """
 
+import atexit
+import fcntl
 import json
 import os
 import shutil
@@ -32,9 +34,9 @@ def run(*command, check=True, text=None, env=None):
     return done
 
 
-def wait_until(what, condition):
+def wait_until(what, condition, seconds=PATIENCE_SECONDS):
     """Waits for a condition; errors on the way (a server that is not back yet) count as not yet."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + seconds
     last = None
     while time.monotonic() < deadline:
         try:
@@ -43,17 +45,35 @@ def wait_until(what, condition):
         except Exception as e:  # pylint: disable=broad-except
             last = e
         time.sleep(0.05)
-    raise AssertionError(f"{what}: not within {PATIENCE_SECONDS} s (last error: {last})")
+    raise AssertionError(f"{what}: not within {seconds} s (last error: {last})")
 
 
 def free_port_base(width=160):
-    """The first of `width` ports that are all free; different test programs look in different places."""
-    base = 20000 + os.getpid() % 100 * 200
+    """The first of `width` ports that are all free and stay this program's: several test programs run at a time."""
+    # Below the ports that outgoing connections take: a server that is away would find its own taken.
+    base = 20000 + os.getpid() % 60 * 200
     for _ in range(100):
-        if all(port_is_free(base + i) for i in list(range(0, 4)) + list(range(100, width))):
+        if all(port_is_free(base + i) for i in list(range(0, 44)) + list(range(100, width))) and reserve(base):
             return base
-        base = 20000 + (base - 20000 + 200) % 30000
+        base = 20000 + (base - 20000 + 200) % 12000
     raise AssertionError("no free ports")
+
+
+# Locks on the ports this program has taken: servers that are killed leave them free for a while.
+RESERVED = []
+
+
+def reserve(base):
+    """Takes the ports from `base` until this program ends, unless another test program has them."""
+    lock = open(os.path.join(tempfile.gettempdir(), f"mirrorship-test-ports-{base}.lock"), "w", encoding="utf-8")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        return False
+    RESERVED.append(lock)
+    atexit.register(os.remove, lock.name)
+    return True
 
 
 def port_is_free(port):
@@ -67,17 +87,18 @@ def port_is_free(port):
 
 
 class Cluster:
-    """One frontend and some backends as processes."""
+    """Frontends (one, or a group of followers) and some backends as processes."""
 
-    def __init__(self, backends=1):
+    def __init__(self, backends=1, frontends=1, disks=1):
         self.dir = tempfile.mkdtemp(prefix="mirrorship-test-")
-        self.script("up", "--fe", "1", "--be", str(backends), "--port-base", str(free_port_base()))
+        self.script("up", "--fe", str(frontends), "--be", str(backends), "--disks", str(disks), "--port-base", str(free_port_base()))
         self.read()
 
     def read(self):
         with open(os.path.join(self.dir, "cluster.json"), encoding="utf-8") as f:
             self.processes = json.load(f)["processes"]
-        self.frontend = next(p for p in self.processes if p["role"] == "fe")
+        self.frontends = [p for p in self.processes if p["role"] == "fe"]
+        self.frontend = self.frontends[0]
         self.backends = [p for p in self.processes if p["role"] == "be"]
         self.query_port = self.frontend["ports"]["query"]
         self.http_port = self.frontend["ports"]["http"]
@@ -107,12 +128,17 @@ class Cluster:
         self.sql(f"CREATE DATABASE {name}")
         return name
 
-    def stream_load(self, database, table, body, user="root:", **headers):
-        """Loads a body with curl as a user would; the answer is the JSON of the backend."""
-        command = ["curl", "-sS", "--location-trusted", "-u", user, "-T", "-", "-H", "Expect: 100-continue"]
+    def on(self, process, statement, **options):
+        """Runs one statement on a frontend."""
+        return self.sql(statement, host=process["host"], port=process["ports"]["query"], **options)
+
+    def stream_load(self, database, table, body, user="root:", at=None, limit=600, **headers):
+        """Loads a body with curl as a user would, at a frontend, in `limit` seconds; the answer is the JSON of the backend."""
+        at = at or self.frontend
+        command = ["curl", "-sS", "-m", str(limit), "--location-trusted", "-u", user, "-T", "-", "-H", "Expect: 100-continue"]
         for name, value in headers.items():
             command += ["-H", f"{name}:{value}"]
-        command.append(f"http://{HOST}:{self.http_port}/api/{database}/{table}/_stream_load")
+        command.append(f"http://{at['host']}:{at['ports']['http']}/api/{database}/{table}/_stream_load")
         done = subprocess.run(command, input=body if isinstance(body, bytes) else body.encode(), capture_output=True, timeout=600, check=False)
         if done.returncode != 0:
             raise AssertionError(f"curl failed with {done.returncode}: {done.stderr.decode()}")
@@ -170,13 +196,23 @@ def kill(process):
     wait_until(f"{process['role']} {pid} is gone", lambda: not is_running(pid, process["role"]))
 
 
+def damage(file):
+    """Flips bits of one byte of a file, past its header."""
+    with open(file, "r+b") as f:
+        f.seek(40)
+        byte = f.read(1)
+        f.seek(40)
+        f.write(bytes([byte[0] ^ 0x55]))
+
+
 def is_running(pid, role):
+    """Whether a process has threads left: after its first one is gone, others that wait for a disk still hold ports and locks."""
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8") as f:
             stat = f.read()
+        return f"(mirrorship-{role})" in stat and (stat.rpartition(") ")[2][:1] != "Z" or len(os.listdir(f"/proc/{pid}/task")) > 1)
     except OSError:
         return False
-    return f"(mirrorship-{role})" in stat and stat.rpartition(") ")[2][:1] != "Z"
 
 
 class ClusterTest(unittest.TestCase):
@@ -184,11 +220,12 @@ class ClusterTest(unittest.TestCase):
 
     maxDiff = None
     backend_count = 1
+    disk_count = 1
     cluster = None
 
     @classmethod
     def setUpClass(cls):
-        cls.cluster = Cluster(cls.backend_count)
+        cls.cluster = Cluster(cls.backend_count, disks=cls.disk_count)
 
     @classmethod
     def tearDownClass(cls):

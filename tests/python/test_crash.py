@@ -1,7 +1,7 @@
 """Processes that are killed under load: what was acknowledged is there afterwards, exactly once, and nothing else.
 
 Loads, upserts, deletes, schema changes and compactions run at once (crash_model.py) while the frontend or a backend dies, by
-SIGKILL at a random moment or inside a named fail point. DURATION (60 s) says how long, SEED which random choices.
+SIGKILL at a random moment or inside a named fail point. DURATION (45 s) says how long, SEED which random choices.
 """
 
 import os
@@ -11,7 +11,7 @@ import urllib.request
 from crash_model import SEED, ModelTest
 from harness import Cluster, HOST, kill, main, pid_of
 
-DURATION = float(os.environ.get("DURATION", "60"))
+DURATION = float(os.environ.get("DURATION", "45"))
 
 BACKEND_POINTS = [
     "storage.commit",  # segments written, rowset not recorded

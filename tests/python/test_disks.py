@@ -7,7 +7,7 @@ import shutil
 
 import pymysql
 
-from harness import ClusterTest, HOST, kill, main, run, wait_until
+from harness import ClusterTest, HOST, damage, kill, main, run, wait_until
 
 ROWS = 3000
 
@@ -82,11 +82,7 @@ class Disks(ClusterTest):
         files = sorted(glob.glob(os.path.join(self.first["home"], "storage*/data/*/*/*.dat")))
         self.assertGreater(len(files), 3)
         for file in files[:3]:
-            with open(file, "r+b") as f:
-                f.seek(40)
-                byte = f.read(1)
-                f.seek(40)
-                f.write(bytes([byte[0] ^ 0x55]))
+            damage(file)
         found = self.scrub()
         self.assertGreaterEqual(found["damaged_files"], 1, found)
         for part in ("tablet", ".dat", "offset"):

@@ -1,10 +1,13 @@
 """The way a new user goes, on real processes: create, load, query, kill, and find everything again."""
 
 import contextlib
+import fcntl
 import gzip
 import json
 import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 
@@ -13,6 +16,32 @@ import pymysql
 from harness import HOST, ROOT, ClusterTest, free_port_base, kill, main, pid_of, run, wait_until
 
 ONE_COPY = 'PROPERTIES ("replication_num" = "1")'
+
+# A backend in the middle of being killed: its first thread is gone, another holds the port until its input ends.
+DYING = """
+import ctypes, os, socket, sys, threading
+libc = ctypes.CDLL(None)
+PR_SET_NAME = 15
+libc.prctl(PR_SET_NAME, b"mirrorship-be", 0, 0, 0)
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+print("listens", flush=True)
+threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0))).start()
+libc.pthread_exit(None)
+"""
+
+
+def state_of(pid):
+    with open(f"/proc/{pid}/stat", encoding="utf-8") as f:
+        return f.read().rpartition(") ")[2][:1]
+
+
+def is_locked(path):
+    with open(path, "a", encoding="utf-8") as f:
+        try:
+            fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def orders_csv(first, count):
@@ -349,7 +378,22 @@ class EndToEnd(ClusterTest):
             kill(process)
             started = time.monotonic()
             run(f"{ROOT}/bin/start_{process['role']}.sh", "--home", process["home"], "--daemon")
-            self.assertLess(time.monotonic() - started, 2.0, "start_*.sh returns when the process answers")
+            self.assertLess(time.monotonic() - started, 10, "start_*.sh returns when the process answers")
+        self.cluster.wait_alive()
+
+    def test_a_start_waits_for_one_that_was_just_killed(self):
+        backend = self.cluster.backends[0]
+        kill(backend)
+        with subprocess.Popen([sys.executable, "-c", DYING, str(backend["ports"]["webserver"])], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as dying:
+            self.assertEqual(dying.stdout.readline(), b"listens\n")
+            wait_until("its first thread is gone", lambda: state_of(dying.pid) == "Z")
+            with open(os.path.join(backend["home"], "be.pid"), "w", encoding="utf-8") as f:
+                f.write(str(dying.pid))
+            with subprocess.Popen([f"{ROOT}/bin/start_be.sh", "--home", backend["home"], "--daemon"], stdout=subprocess.PIPE) as start:
+                wait_until("the start is under way", lambda: is_locked(os.path.join(backend["home"], "be.pid.lock")) or start.poll() is not None)
+                dying.stdin.close()
+                output = start.stdout.read().decode()
+                self.assertEqual(start.wait(), 0, output)
         self.cluster.wait_alive()
 
     def test_a_graceful_stop_lets_a_query_end(self):

@@ -1,8 +1,8 @@
 """Machines that lose their power under load: what was acknowledged is on the disk.
 
 Each process has its home on an ext4 file system of its own in a loop device. The file system is shut down as a power failure
-would, without flushing anything, its process is killed, and both come back. Needs root and loop mounts; skipped where they are
-forbidden. DURATION (40 s) says how long, SEED which random choices.
+would, without flushing anything, its process is killed, and both come back. It strikes one machine, or all of them at once. Needs root and loop mounts; skipped where they are
+forbidden. DURATION (30 s) says how long, SEED which random choices.
 """
 
 import fcntl
@@ -14,9 +14,9 @@ import tempfile
 import unittest
 
 from crash_model import SEED, ModelTest
-from harness import Cluster, free_port_base, kill, main, pid_of, wait_until
+from harness import Cluster, ROOT, free_port_base, kill, main, pid_of, run, wait_until
 
-DURATION = float(os.environ.get("DURATION", "40"))
+DURATION = float(os.environ.get("DURATION", "30"))
 IMAGE_BYTES = 2 << 30
 BACKENDS = 3
 # _IOR('X', 125, __u32), and the flag that drops the journal too.
@@ -77,19 +77,24 @@ class PowerCluster(Cluster):
     def image(self, home):
         return os.path.join(self.images, os.path.basename(home))
 
-    def lose_power(self, process):
-        """A machine goes dark and is switched on again."""
-        home = process["home"]
-        pid = pid_of(process)
-        cut_power(home)
-        if pid is not None:
+    def lose_power(self, processes):
+        """Machines go dark, and are switched on again."""
+        pids = [pid_of(process) for process in processes]
+        for process in processes:
+            cut_power(process["home"])
+        for pid in filter(None, pids):
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
-        wait_until(f"{home} is free", lambda: subprocess.run(["umount", home], check=False, capture_output=True).returncode == 0)
-        mount(self.image(home), home)
-        self.start(process)
+        for process in processes:
+            home = process["home"]
+            wait_until(f"{home} is free", lambda at=home: subprocess.run(["umount", at], check=False, capture_output=True).returncode == 0)
+            mount(self.image(home), home)
+        for process in processes:
+            run(os.path.join(ROOT, f"bin/start_{process['role']}.sh"), "--home", process["home"], "--daemon")
+        wait_until("the frontend answers", lambda: self.sql("SELECT 1") == ((1,),))
+        self.wait_alive()
 
     def close(self):
         self.script("down", check=False)
@@ -112,9 +117,11 @@ class Power(ModelTest):
         cls.cluster.wait_alive()
 
     def strike(self):
-        process = self.random.choice([self.cluster.frontend] + self.cluster.backends)
-        self.cluster.lose_power(process)
-        return os.path.basename(process["home"]), "power cut"
+        everything = [self.cluster.frontend] + self.cluster.backends
+        struck = everything if self.random.random() < 0.3 else [self.random.choice(everything)]
+        self.cluster.lose_power(struck)
+        names = " ".join(os.path.basename(process["home"]) for process in struck)
+        return names, "power cut of all" if len(struck) > 1 else "power cut"
 
     def test_what_was_acknowledged_is_on_the_disk(self):
         self.work_through(self.strike, DURATION)

@@ -53,6 +53,14 @@ class PrimaryKey(ClusterTest):
         self.load("t", ["2,199,lost", "3,33,same", "6,7,more", "10,1,fresh"], merge_condition="v")
         self.check("t", {2: (200, "bb"), 3: (33, "same"), 6: (7, "more"), 7: (70, "new"), 8: (None, "eight"), 10: (1, "fresh")})
 
+    def test_long_keys_are_refused(self):
+        self.make("long", "k VARCHAR(200), n INT, v INT", "k, n")
+        # A text that another column follows takes two bytes more.
+        self.cluster.sql("INSERT INTO pk.long VALUES (repeat('x', 122), 1, 1)")
+        with self.assertRaisesRegex(pymysql.err.MySQLError, "primary key size exceed the limit: a key takes 129 bytes"):
+            self.cluster.sql("INSERT INTO pk.long VALUES ('a', 1, 1), (repeat('x', 123), 1, 1)")
+        self.assertEqual(self.cluster.sql("SELECT count(*) FROM pk.long"), ((1,),))
+
     def test_update_and_delete_statements(self):
         self.make("d", "k INT NOT NULL, v INT, s VARCHAR(20)", "k")
         self.make("other", "k INT NOT NULL, w INT", "k")

@@ -1,8 +1,10 @@
 """What goes over the wire of the MySQL protocol, byte by byte where drivers differ, and the ends of killed statements."""
 
 import datetime
+import os
 import struct
 import threading
+import time
 import unittest
 
 import pymysql
@@ -157,6 +159,36 @@ class ProtocolTest(ClusterTest):
             cursor.execute("SELECT 1")
             self.assertEqual(cursor.fetchall(), ((1,),))
         connection.close()
+
+    def test_queries_that_wait_hold_no_thread(self):
+        began = time.monotonic()
+        errors, _, number = self.killed("SELECT sleep(100)", "KILL QUERY {}")
+        self.assertIn(f"KILL QUERY {number}", str(errors[0][1]))
+        self.assertLess(time.monotonic() - began, 20, "the wait ends with its query")
+        # More of them than there are threads, in the frontend and in the backend.
+        self.cluster.sql("CREATE TABLE IF NOT EXISTS p.waits (k INT) DISTRIBUTED BY HASH(k) BUCKETS 1 PROPERTIES ('replication_num' = '1')")
+        self.cluster.sql("INSERT INTO p.waits VALUES (1)")
+        waiting = ["SELECT sleep(4)", "SELECT sleep(k * 4) FROM p.waits"] * (4 + (os.cpu_count() or 2))
+        took = []
+
+        def wait(statement):
+            before = time.monotonic()
+            self.cluster.sql(statement)
+            took.append(time.monotonic() - before)
+
+        threads = [threading.Thread(target=wait, args=(statement,)) for statement in waiting]
+        for thread in threads:
+            thread.start()
+        time.sleep(0.5)
+        before = time.monotonic()
+        self.assertEqual(self.cluster.sql("SELECT count(*) FROM p.waits"), ((1,),))
+        self.assertEqual(self.cluster.sql("SELECT 1"), ((1,),))
+        self.assertLess(time.monotonic() - before, 3)
+        for thread in threads:
+            thread.join()
+        self.assertEqual(len(took), len(waiting))
+        self.assertGreaterEqual(min(took), 4)
+        self.assertLess(max(took), 15)
 
     @unittest.skipIf(MySQLdb is None, "mysqlclient is not installed")
     def test_kill_reaches_a_connection_that_changed_its_user(self):

@@ -40,6 +40,28 @@ pub const FE: &str = "fe1";
 pub const BACKENDS: [&str; 3] = ["be1", "be2", "be3"];
 const CLIENT: &str = "client";
 
+/// Which hosts there are.
+#[derive(Clone, Copy, Debug)]
+pub struct Layout {
+    /// The first one starts the group.
+    pub frontends: &'static [&'static str],
+    pub backends: &'static [&'static str],
+}
+
+impl Layout {
+    /// One frontend and three backends.
+    pub const SMALL: Self = Self { frontends: &[FE], backends: &BACKENDS };
+    /// One frontend and more backends than replicas.
+    pub const WIDE: Self = Self { frontends: &[FE], backends: &["be1", "be2", "be3", "be4", "be5"] };
+    /// A group of frontends.
+    pub const GROUP: Self = Self { frontends: &[FE, "fe2", "fe3"], backends: &["be1", "be2", "be3", "be4", "be5"] };
+
+    /// Every machine.
+    pub fn machines(self) -> impl Iterator<Item = &'static str> {
+        self.frontends.iter().chain(self.backends).copied()
+    }
+}
+
 /// What survives a process: its disks.
 #[derive(Clone)]
 pub struct Machine {
@@ -92,7 +114,12 @@ fn configuration(keys: &[&[common_base::config::KeyDef]], text: &str) -> Result<
     Ok(Arc::new(set))
 }
 
-async fn run_fe(machine: Machine, trace: Trace) -> turmoil::Result {
+/// Where a host's edit-log port is: machines know each other by address.
+fn edit_log(host: &str) -> String {
+    format!("{}:9010", turmoil::lookup(host))
+}
+
+async fn run_fe(machine: Machine, trace: Trace, first: &'static str) -> turmoil::Result {
     let set = configuration(fe_server::config::ALL, "heartbeat_interval_second = 1\nheartbeat_timeout_second = 2\n")?;
     let seams = fe_server::app::Seams {
         clock: clock(),
@@ -106,7 +133,9 @@ async fn run_fe(machine: Machine, trace: Trace) -> turmoil::Result {
         host_name: || None,
         thread_list: Vec::new,
     };
-    let _app = fe_server::app::start(&set, Path::new("/meta"), None, seams, Shutdown::new()).await?;
+    let helper = (machine.name != first).then(|| edit_log(first));
+    let asked = fe_server::app::Asked { helper: helper.as_deref(), ..Default::default() };
+    let _app = fe_server::app::start(&set, Path::new("/meta"), asked, seams, Shutdown::new()).await?;
     std::future::pending().await
 }
 
@@ -132,6 +161,7 @@ async fn run_be(machine: Machine, trace: Trace) -> turmoil::Result {
 enum Weather {
     Crash(&'static str),
     Restart(&'static str),
+    Latency(&'static str, &'static str, Duration),
 }
 
 /// What a scenario works with.
@@ -140,6 +170,7 @@ pub struct World {
     pub net: SimNet,
     pub trace: Trace,
     pub machines: Arc<BTreeMap<&'static str, Machine>>,
+    pub layout: Layout,
     weather: Arc<Mutex<VecDeque<Weather>>>,
 }
 
@@ -196,12 +227,31 @@ impl World {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 
+    /// Messages between two machines take up to this long from now on.
+    pub async fn slow(&self, a: &'static str, b: &'static str, most: Duration) {
+        self.trace.event(&format!("{a} and {b} are {most:?} apart"));
+        self.weather.lock().push_back(Weather::Latency(a, b, most));
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+
+    /// Adds the other frontends as followers and waits until all are alive.
+    pub async fn join_frontends(&self, client: &mut MySql) {
+        for frontend in &self.layout.frontends[1..] {
+            self.sql(client, &format!("ALTER SYSTEM ADD FOLLOWER \"{}\"", edit_log(frontend))).await;
+        }
+        for frontend in &self.layout.frontends[1..] {
+            while MySql::connect(&self.net, &format!("{frontend}:9030")).await.is_err() {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+
     /// Adds the backends and waits until all are alive.
     pub async fn join_backends(&self, client: &mut MySql) {
-        for backend in BACKENDS {
+        for backend in self.layout.backends {
             self.sql(client, &format!("ALTER SYSTEM ADD BACKEND \"{backend}:9050\"")).await;
         }
-        self.wait_alive(client, BACKENDS.len()).await;
+        self.wait_alive(client, self.layout.backends.len()).await;
     }
 
     /// Waits until so many backends are alive.
@@ -240,8 +290,17 @@ pub fn lines(rows: &Rows) -> String {
     rows.iter().map(row).collect::<Vec<_>>().join(";")
 }
 
-/// Plays a scenario on a thread of its own; the trace, or how it failed.
+/// Plays a scenario in a small cluster on a thread of its own; the trace, or how it failed.
 pub fn simulate<F, Fut>(seed: u64, scenario: F) -> Trace
+where
+    F: FnOnce(World) -> Fut + Send + 'static,
+    Fut: Future<Output = ()> + 'static,
+{
+    simulate_in(Layout::SMALL, seed, scenario)
+}
+
+/// The same in a cluster of some layout.
+pub fn simulate_in<F, Fut>(layout: Layout, seed: u64, scenario: F) -> Trace
 where
     F: FnOnce(World) -> Fut + Send + 'static,
     Fut: Future<Output = ()> + 'static,
@@ -250,10 +309,14 @@ where
         Some(_) => Trace::with_lines(),
         None => Trace::default(),
     };
+    if let Ok(level) = std::env::var("SIM_LOG") {
+        // The first simulation of the process sets it for all.
+        let _ = common_base::telemetry::init(&level, &common_base::telemetry::LogTarget::Stderr).map(std::mem::forget);
+    }
     let seen = trace.clone();
     let run = move || {
         os::simulate(seed);
-        play(seed, &seen, scenario)
+        play(layout, seed, &seen, scenario)
     };
     let thread = std::thread::Builder::new().name(format!("sim-{seed}")).stack_size(STACK_BYTES).spawn(run).expect("a thread starts");
     let played = thread.join();
@@ -267,7 +330,7 @@ where
     }
 }
 
-fn play<F, Fut>(seed: u64, trace: &Trace, scenario: F) -> std::result::Result<(), String>
+fn play<F, Fut>(layout: Layout, seed: u64, trace: &Trace, scenario: F) -> std::result::Result<(), String>
 where
     F: FnOnce(World) -> Fut,
     Fut: Future<Output = ()> + 'static,
@@ -276,22 +339,26 @@ where
         .rng_seed(seed)
         .epoch(std::time::UNIX_EPOCH + Duration::from_micros(START_US as u64))
         .simulation_duration(DURATION_MAX)
+        // Every tick visits every machine, whether it has something to do or not.
+        .tick_duration(Duration::from_millis(5))
         .min_message_latency(Duration::from_millis(1))
         .max_message_latency(Duration::from_millis(10))
         .tcp_capacity(1 << 16)
         .build();
-    let names = [FE].into_iter().chain(BACKENDS);
-    let machines: Arc<BTreeMap<_, _>> = Arc::new(names.map(|name| (name, Machine::new(name, seed))).collect());
+    let machines: Arc<BTreeMap<_, _>> = Arc::new(layout.machines().map(|name| (name, Machine::new(name, seed))).collect());
     for machine in machines.values() {
         let (machine, trace) = (machine.clone(), trace.clone());
-        match machine.name {
-            FE => sim.host(FE, move || run_fe(machine.clone(), trace.clone())),
-            name => sim.host(name, move || run_be(machine.clone(), trace.clone())),
+        let name = machine.name;
+        if layout.frontends.contains(&name) {
+            let first = layout.frontends[0];
+            sim.host(name, move || run_fe(machine.clone(), trace.clone(), first));
+        } else {
+            sim.host(name, move || run_be(machine.clone(), trace.clone()));
         }
     }
     let weather: Arc<Mutex<VecDeque<Weather>>> = Arc::default();
     let net = SimNet { host: CLIENT.to_owned(), trace: trace.clone() };
-    let world = World { net, trace: trace.clone(), machines: machines.clone(), weather: weather.clone() };
+    let world = World { net, trace: trace.clone(), machines: machines.clone(), layout, weather: weather.clone() };
     let played = scenario(world);
     sim.client(CLIENT, async move {
         played.await;
@@ -306,6 +373,7 @@ where
                     machines[host].crash(&mut rng);
                 }
                 Weather::Restart(host) => sim.bounce(host),
+                Weather::Latency(a, b, most) => sim.set_link_max_message_latency(a, b, most),
             }
         }
     }

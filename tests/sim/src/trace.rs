@@ -16,6 +16,8 @@ pub struct Trace {
 struct Inner {
     hash: u64,
     events: u64,
+    /// When the last event was.
+    last: std::time::Duration,
     lines: Option<String>,
     answers: Vec<String>,
 }
@@ -35,6 +37,7 @@ impl Trace {
         let line = format!("{:>9.3} {what}", at.as_secs_f64() * 1000.0);
         inner.hash = XxHash3_64::oneshot_with_seed(inner.hash, line.as_bytes());
         inner.events += 1;
+        inner.last = at;
         if let Some(lines) = &mut inner.lines {
             let _ = writeln!(lines, "{line}");
         }
@@ -55,6 +58,11 @@ impl Trace {
     pub fn digest(&self) -> (u64, u64) {
         let inner = self.inner.lock();
         (inner.hash, inner.events)
+    }
+
+    /// Simulated seconds until the last event.
+    pub fn seconds(&self) -> f64 {
+        self.inner.lock().last.as_secs_f64()
     }
 
     /// What the scenario answered.

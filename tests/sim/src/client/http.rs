@@ -13,6 +13,8 @@ pub struct Put<'a> {
     /// `db/table`.
     pub table: &'a str,
     pub label: &'a str,
+    /// The fields of a line; the table's columns when empty.
+    pub columns: &'a str,
     pub body: &'a [u8],
 }
 
@@ -57,11 +59,12 @@ pub async fn send(net: &SimNet, backend: &str, put: &Put<'_>) -> Result<serde_js
 async fn open(net: &SimNet, address: &str, put: &Put<'_>) -> Result<BoxedStream, String> {
     let mut stream = dial(net, address).await?;
     let head = format!(
-        "PUT /api/{}/_stream_load HTTP/1.1\r\nHost: {address}\r\nAuthorization: Basic {}\r\nlabel: {}\r\ncolumn_separator: ,\r\n\
-         Expect: 100-continue\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+        "PUT /api/{}/_stream_load HTTP/1.1\r\nHost: {address}\r\nAuthorization: Basic {}\r\nlabel: {}\r\ncolumn_separator: ,\r\ntimeout: 20\r\n\
+         {}Expect: 100-continue\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
         put.table,
         STANDARD.encode("root:"),
         put.label,
+        if put.columns.is_empty() { String::new() } else { format!("columns: {}\r\n", put.columns) },
         put.body.len()
     );
     stream.write_all(head.as_bytes()).await.map_err(broken)?;

@@ -43,7 +43,7 @@ async fn load_and_crash(world: &World, load: usize, victim: &'static str, after:
         async move {
             let body = body(load);
             let label = format!("load{load}");
-            world.load(Put { table: "d/t", label: &label, body: body.as_bytes() }).await
+            world.load(Put { table: "d/t", label: &label, columns: "", body: body.as_bytes() }).await
         }
     });
     tokio::time::sleep(after).await;
@@ -78,7 +78,7 @@ async fn backends_crash(world: World, seed: u64) {
     }
     world.eventually(&mut client, "SELECT COUNT(DISTINCT load_no) >= 0 FROM d.t", "1").await;
     check(&world, &mut client, &acknowledged).await;
-    let again = world.load(Put { table: "d/t", label: "after", body: body(100).as_bytes() }).await;
+    let again = world.load(Put { table: "d/t", label: "after", columns: "", body: body(100).as_bytes() }).await;
     assert_eq!(again, Ok(("Success".to_owned(), "OK".to_owned())));
     acknowledged.push(100);
     check(&world, &mut client, &acknowledged).await;

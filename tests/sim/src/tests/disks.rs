@@ -13,7 +13,7 @@ async fn full_disks(world: World) {
     world.sql(&mut client, "CREATE DATABASE d").await;
     world.sql(&mut client, "CREATE TABLE d.t (k INT, v INT) DUPLICATE KEY(k) DISTRIBUTED BY HASH(k) BUCKETS 4").await;
     let body: String = (0..500).map(|i| format!("{i},{}\n", i % 7)).collect();
-    let put = |label: &'static str| Put { table: "d/t", label, body: body.as_bytes() };
+    let put = |label: &'static str| Put { table: "d/t", label, columns: "", body: body.as_bytes() };
     assert_eq!(world.load(put("before")).await.expect("an answer").0, "Success");
 
     // One of three: a majority takes the load, and the third catches up when it has room.

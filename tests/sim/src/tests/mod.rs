@@ -1,5 +1,6 @@
 //! Scenarios.
 
+mod chaos;
 mod crashes;
 mod disks;
 mod partitions;

@@ -38,7 +38,7 @@ async fn frontend_from_backend(world: World) {
     assert!(seconds < 5, "after {seconds} s: {error}");
     // Loads still reach the backend from the others; what is committed shows once the frontend reaches it too.
     let insert = client.query("INSERT INTO d.a VALUES (1,1),(2,2),(3,3),(4,4),(5,5),(6,6),(7,7),(8,8),(9,9)").await;
-    let load = world.load(Put { table: "d/a", label: "cut", body: b"1,1\n2,2\n3,3\n4,4\n5,5\n6,6\n7,7\n8,8\n" }).await;
+    let load = world.load(Put { table: "d/a", label: "cut", columns: "", body: b"1,1\n2,2\n3,3\n4,4\n5,5\n6,6\n7,7\n8,8\n" }).await;
     world.trace.answer(format!("{insert:?} {load:?}"));
     let kept = load.expect("the load is answered").0;
     let (mut count, mut sum) = (300, 1350);
@@ -51,7 +51,7 @@ async fn frontend_from_backend(world: World) {
     turmoil::repair(FE, BACKENDS[1]);
     world.wait_alive(&mut client, 3).await;
     world.eventually(&mut client, "SELECT COUNT(*), SUM(v) FROM d.a", &format!("{count},{sum}")).await;
-    let again = world.load(Put { table: "d/a", label: "cut", body: b"1,1\n" }).await.expect("the load is answered").0;
+    let again = world.load(Put { table: "d/a", label: "cut", columns: "", body: b"1,1\n" }).await.expect("the load is answered").0;
     assert_eq!(again, if kept == "Fail" { "Success" } else { "Label Already Exists" }, "a failed load gives its label back");
 }
 

@@ -16,7 +16,7 @@ async fn create_load_query(world: World) {
         .sql(&mut client, "CREATE TABLE shop.cities (name VARCHAR(20), country VARCHAR(20)) DUPLICATE KEY(name) DISTRIBUTED BY HASH(name) BUCKETS 3 PROPERTIES (\"replication_num\" = \"1\")")
         .await;
     let body: String = (0..1000).map(|i| format!("{i},city{},{}\n", i % 7, i * 10)).collect();
-    let loaded = world.load(Put { table: "shop/orders", label: "one", body: body.as_bytes() }).await;
+    let loaded = world.load(Put { table: "shop/orders", label: "one", columns: "", body: body.as_bytes() }).await;
     assert_eq!(loaded, Ok(("Success".to_owned(), "OK".to_owned())));
     world.sql(&mut client, "INSERT INTO shop.cities VALUES ('city0','A'),('city1','B'),('city2','A'),('city3','B'),('city4','A'),('city5','C'),('city6','C')").await;
     assert_eq!(world.sql(&mut client, "SELECT COUNT(*), SUM(amount), MIN(id), MAX(city) FROM shop.orders").await, "1000,4995000,0,city6");
