@@ -29,6 +29,18 @@ threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0))).start()
 libc.pthread_exit(None)
 """
 
+# A backend that gives up while it is asked whether it is ready: each connection ends before its request is read.
+GIVES_UP = """#!/usr/bin/env python3
+import socket, struct, sys
+listener = socket.create_server(("127.0.0.1", {port}))
+for _ in range(40):
+    connection, _ = listener.accept()
+    connection.shutdown(socket.SHUT_WR)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
+sys.exit("it is not wanted here")
+"""
+
 
 def state_of(pid):
     with open(f"/proc/{pid}/stat", encoding="utf-8") as f:
@@ -395,6 +407,20 @@ class EndToEnd(ClusterTest):
                 output = start.stdout.read().decode()
                 self.assertEqual(start.wait(), 0, output)
         self.cluster.wait_alive()
+
+    def test_a_start_that_fails_while_it_is_asked_says_why(self):
+        home = os.path.join(self.cluster.dir, "gives-up")
+        program, port = os.path.join(home, "program"), free_port_base()
+        os.makedirs(os.path.join(home, "conf"))
+        with open(os.path.join(home, "conf/be.conf"), "w", encoding="utf-8") as f:
+            f.write(f"be_http_port = {port}\n")
+        with open(program, "w", encoding="utf-8") as f:
+            f.write(GIVES_UP.format(port=port))
+        os.chmod(program, 0o755)
+        started = run(f"{ROOT}/bin/start_be.sh", "--home", home, "--daemon", check=False, env={**os.environ, "MIRRORSHIP_PROGRAM": program})
+        self.assertEqual(started.returncode, 1)
+        self.assertRegex(started.stderr, r"^it is not wanted here\nstart_be\.sh: mirrorship-be of .* did not start")
+        self.assertFalse(os.path.exists(os.path.join(home, "be.pid")))
 
     def test_a_graceful_stop_lets_a_query_end(self):
         slow = "SELECT count(*) FROM TABLE(generate_series(1, 150000000)) g(n) WHERE n % 7 = 3"
