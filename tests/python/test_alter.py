@@ -105,6 +105,31 @@ class Alter(unittest.TestCase):
         wrong = self.cluster.sql(f"SELECT count(*) FROM {database}.t WHERE v <> k * 2 OR s <> cast(k * 3 AS varchar) OR v IS NULL")
         self.assertEqual(wrong[0][0], 0)
 
+    def test_compression_holds_for_what_is_written_from_then_on(self):
+        db = "alter_compression"
+        self.cluster.database(db)
+        rows = "SELECT generate_series, repeat(md5(cast(generate_series % 5000 AS varchar)), 4) FROM TABLE(generate_series(1, 100000))"
+        sizes, answers = {}, set()
+        for table, made, then in [("plain", "NO_COMPRESSION", None), ("changed", "NO_COMPRESSION", "zstd(9)"), ("zstd", "ZSTD(9)", None)]:
+            self.cluster.sql(
+                f"CREATE TABLE {db}.{table} (k INT, s STRING) DUPLICATE KEY(k) DISTRIBUTED BY HASH(k) BUCKETS 1 "
+                f"PROPERTIES ('replication_num' = '1', 'compression' = '{made}')"
+            )
+            for setting in (None, then):
+                if setting:
+                    self.cluster.sql(f"ALTER TABLE {db}.{table} SET ('compression' = '{setting}')")
+                    self.assertIn('"compression" = "ZSTD(9)"', self.cluster.sql(f"SHOW CREATE TABLE {db}.{table}")[0][1])
+                self.cluster.sql(f"INSERT INTO {db}.{table} {rows}")
+            answers.add(self.cluster.sql(f"SELECT count(*), sum(murmur_hash3_32(s)) FROM {db}.{table}"))
+            sizes[table] = self.cluster.sql(
+                "SELECT sum(DATA_SIZE) FROM information_schema.be_tablets t JOIN information_schema.tables_config c ON t.TABLE_ID = c.TABLE_ID "
+                f"WHERE c.TABLE_SCHEMA = '{db}' AND c.TABLE_NAME = '{table}'"
+            )[0][0]
+        self.assertEqual(len(answers), 1)
+        self.assertLess(sizes["zstd"], 0.8 * sizes["plain"], sizes)
+        # One load of two was written after the change.
+        self.assertAlmostEqual(sizes["changed"], (sizes["zstd"] + sizes["plain"]) / 2, delta=0.05 * sizes["plain"])
+
     def test_columns_come_and_go_while_rows_do(self):
         db = "alter_fast"
         self.table(db)

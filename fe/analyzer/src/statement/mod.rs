@@ -31,7 +31,7 @@ pub use insert::{AnalyzedInsert, analyze_insert};
 pub use load::{AnalyzedLoad, LoadField, LoadRequest, analyze_load, field_of};
 pub use lost::lost_mark;
 pub use partition::{analyze_add_partition, batch_names, check_replacement, partitions_intersect, partition_values};
-pub use properties::check_flat_json;
+pub use properties::{check_flat_json, compression};
 pub use rollup::{IndexDraft, analyze_rollup, analyze_sync_view};
 pub use secondary_index::{adjust_properties, check_bloom_filter_columns, index_clause};
 pub use update::{AnalyzedUpdate, analyze_update};

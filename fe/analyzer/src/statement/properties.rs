@@ -208,8 +208,8 @@ fn get_missing(keys: &[String], key: &str) -> bool {
     !keys.iter().any(|k| k == key)
 }
 
-/// The compression as it is shown.
-fn compression(value: &str) -> Result<String> {
+/// The compression of a table as it is shown.
+pub fn compression(value: &str) -> Result<String> {
     let upper: String = value.to_ascii_uppercase().chars().filter(|c| !c.is_whitespace()).collect();
     if matches!(
         upper.as_str(),

@@ -1,10 +1,10 @@
 //! ALTER TABLE: names, comment, properties, swap and partitions: what is a catalog change, with tablets made before or dropped after.
 
 use common_base::{Result, bail, err, ids::PartitionId};
-use fe_analyzer::statement::{analyze_add_partition, batch_names, changes_columns, check_bloom_filter_columns, check_flat_json, names_column, rename_in_text};
+use fe_analyzer::statement::{analyze_add_partition, batch_names, changes_columns, check_bloom_filter_columns, check_flat_json, compression, names_column, rename_in_text};
 use fe_catalog::{
     Op,
-    model::{self, ColumnSource, OlapTable, Partition, PartitionInfo, Table},
+    model::{self, ColumnSource, KeysModel, OlapTable, Partition, PartitionInfo, Table},
 };
 use fe_parser::ast::{AddPartition, AlterTable, AlterTableClause, CompactionKind, Distribution, DistributionKind, PartitionSelection, Properties, sql};
 
@@ -17,10 +17,15 @@ use fe_jobs::dynamic_partition::{PREFIX, Rule};
 
 use crate::{cluster::{colocate, dynamic_partition, tablets}, result::StatementResult, session::Session};
 
-/// Properties that are only remembered, or read where they act; the others need work on tablets.
+/// Properties that are only remembered, or read where they act. (Rows of primary keys have an index on disk always.)
 const SETTABLE: &[&str] = &[
     "default.replication_num",
     "default.storage_medium",
+    "storage_medium",
+    "enable_persistent_index",
+    "in_memory",
+    "unique_constraints",
+    "foreign_key_constraints",
     "write_quorum",
     "replicated_storage",
     "bucket_size",
@@ -36,18 +41,6 @@ const SETTABLE: &[&str] = &[
     "labels.location",
     "storage_cooldown_time",
     "storage_cooldown_ttl",
-];
-
-/// Properties whose change needs work that does not exist yet.
-const NEEDS_WORK: &[&str] = &[
-    "replication_num",
-    "storage_medium",
-    "enable_persistent_index",
-    "fast_schema_evolution",
-    "unique_constraints",
-    "foreign_key_constraints",
-    "compression",
-    "in_memory",
 ];
 
 /// A statement that is one clause of ALTER TABLE under another name.
@@ -192,8 +185,10 @@ async fn set_properties(session: &mut Session, table: &Table, olap: &OlapTable, 
         return set_flat_json(session, table, olap, properties).await;
     }
     if let [p] = &properties[..] {
-        if p.key.trim().eq_ignore_ascii_case("replication_num") {
-            return replication::of_table(session, table, olap, &p.value).await;
+        match p.key.trim().to_ascii_lowercase().as_str() {
+            "replication_num" => return replication::of_table(session, table, olap, &p.value).await,
+            "compression" => return set_compression(session, table, olap, &p.value).await,
+            _ => {}
         }
     }
     let mut changes = Vec::with_capacity(properties.len());
@@ -218,13 +213,22 @@ async fn set_properties(session: &mut Session, table: &Table, olap: &OlapTable, 
             changes.push((key, group.to_owned()));
         } else if SETTABLE.contains(&key.as_str()) {
             check_property(&key, &p.value)?;
+            if key == "enable_persistent_index" && olap.keys != KeysModel::Primary {
+                bail!(User, "Property enable_persistent_index only support primary key table");
+            }
             if key == "labels.location" {
                 super::table::check_location(&session.engine.meta.snapshot(), olap, p.value.trim())?;
             }
+            // Partitions there are stay where they are (MODIFY PARTITION moves them).
+            let key = if key == "storage_medium" { "default.storage_medium".to_owned() } else { key };
             changes.push((key, p.value.trim().to_owned()));
         } else if olap.property(&key).is_some_and(|v| v.eq_ignore_ascii_case(p.value.trim())) {
             // Already so.
-        } else if NEEDS_WORK.contains(&key.as_str()) || key.starts_with("binlog") {
+        } else if key == "replication_num" || key == "compression" {
+            bail!(User, "Can only set one table property at a time");
+        } else if key == "fast_schema_evolution" {
+            bail!(User, "Property {key} is set when a table is created and can not be changed");
+        } else if key.starts_with("binlog") {
             bail!(NotSupported, "ALTER TABLE SET (\"{key}\") is not supported yet");
         } else {
             bail!(User, "Unknown properties: {{{}={}}}", p.key, p.value);
@@ -292,6 +296,19 @@ async fn set_bloom_filter(session: &mut Session, table: &Table, olap: &OlapTable
     alter_columns::change_declarations(session, table, olap, olap.indexes_ddl.clone(), all).await
 }
 
+/// What is written from now on, by loads and compactions, is compressed that way.
+async fn set_compression(session: &mut Session, table: &Table, olap: &OlapTable, value: &str) -> Result<StatementResult> {
+    const KEY: &str = "compression";
+    let value = compression(value)?;
+    let mut all = olap.properties.clone();
+    all.retain(|(k, _)| k != KEY);
+    all.push((KEY.to_owned(), value.clone()));
+    if olap.property(KEY) == Some(&value) {
+        return Ok(StatementResult::ok());
+    }
+    alter_columns::change_declarations(session, table, olap, olap.indexes_ddl.clone(), all).await
+}
+
 /// What is written from now on keeps JSON in parts, or does not.
 async fn set_flat_json(session: &mut Session, table: &Table, olap: &OlapTable, properties: &Properties) -> Result<StatementResult> {
     const ENABLE: &str = "flat_json.enable";
@@ -334,11 +351,12 @@ fn check_property(key: &str, value: &str) -> Result<()> {
             Ok(_) => bail!(User, "Getting analyzing error. Detail message: Property primary_index_cache_expire_sec must not be less than 0."),
             Err(_) => bail!(User, "Getting analyzing error. Detail message: Property primary_index_cache_expire_sec must be integer: {value}."),
         },
-        "replicated_storage" | "enable_load_profile" | "enable_statistic_collect_on_first_load" => {
+        "replicated_storage" | "enable_load_profile" | "enable_statistic_collect_on_first_load" | "enable_persistent_index" | "in_memory" => {
             if !value.eq_ignore_ascii_case("true") && !value.eq_ignore_ascii_case("false") {
                 bail!(User, "Property {key} must be bool type(false/true)");
             }
         }
+        "storage_medium" | "default.storage_medium" => drop(super::medium::medium(value)?),
         "storage_cooldown_time" => drop(super::medium::cooldown_time(value, "UTC")?),
         "storage_cooldown_ttl" => drop(super::medium::cooldown_ttl(value)?),
         "write_quorum" => {

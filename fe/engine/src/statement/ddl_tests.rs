@@ -70,10 +70,19 @@ fn tables_are_altered() {
         assert_eq!(run(s, "ALTER TABLE e2 ADD COLUMN x INT").await, "OK");
         assert_eq!(run(s, "ALTER TABLE e2 SET ('bucket_size' = '1024')").await, "OK");
         assert!(run(s, "ALTER TABLE e2 SET ('nonsense' = '1')").await.contains("Unknown properties: {nonsense=1}"));
+        assert_eq!(run(s, "ALTER TABLE e2 SET ('storage_medium' = 'hdd')").await, "OK");
+        assert_eq!(run(s, "ALTER TABLE e2 SET ('in_memory' = 'true')").await, "OK");
+        assert!(run(s, "ALTER TABLE e2 SET ('in_memory' = 'often')").await.contains("must be bool type"));
+        assert!(run(s, "ALTER TABLE e2 SET ('storage_medium' = 'tape')").await.contains("Invalid storage medium: tape"));
+        assert!(run(s, "ALTER TABLE e2 SET ('enable_persistent_index' = 'false')").await.contains("only support primary key table"));
+        assert!(run(s, "ALTER TABLE e2 SET ('fast_schema_evolution' = 'false')").await.contains("can not be changed"));
+        assert!(run(s, "ALTER TABLE e2 SET ('compression' = 'brotli')").await.contains("unknown compression type: brotli"));
+        assert!(run(s, "ALTER TABLE e2 SET ('compression' = 'zstd', 'bucket_size' = '1')").await.contains("one table property at a time"));
         let shown = run(s, "SHOW CREATE TABLE e2").await;
         // The partition expression follows its column.
         assert!(shown.contains("`x` int(11)") && shown.to_lowercase().contains("date_trunc('day', `d2`)"), "{shown}");
         assert!(shown.contains("`title`") && shown.contains("COMMENT \"other\"") && shown.contains("\"bucket_size\" = \"1024\""), "{shown}");
+        assert!(shown.contains("\"default.storage_medium\" = \"hdd\"") && !shown.contains("in_memory"), "{shown}");
         assert_eq!(run(s, EVENTS).await, "OK");
         assert_eq!(run(s, "ALTER TABLE e2 SWAP WITH events").await, "OK");
         assert!(run(s, "SHOW CREATE TABLE events").await.contains("`title`"));

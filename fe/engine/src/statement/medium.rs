@@ -35,7 +35,7 @@ pub fn cooldown_ttl(value: &str) -> Result<(i64, Unit)> {
 /// Of a new partition, with properties of its own.
 pub fn of_new(olap: &OlapTable, item: &PartitionItem, own: &[(String, String)], zone: &str) -> Result<Placed> {
     let mine = |key: &str| own.iter().find(|(k, _)| k == key).map(|(_, v)| v.as_str());
-    let mut placed = Placed { medium: mine("storage_medium").map(medium).transpose()?.unwrap_or_default(), cooldown_ms: 0 };
+    let mut placed = Placed { medium: mine("storage_medium").or(olap.property("default.storage_medium")).map(medium).transpose()?.unwrap_or_default(), cooldown_ms: 0 };
     let own_end = mine("storage_cooldown_time").or(mine("storage_cooldown_ttl")).is_some();
     let said = |key: &str| if own_end { mine(key) } else { olap.property(key) };
     if let Some(at) = said("storage_cooldown_time") {
@@ -45,7 +45,7 @@ pub fn of_new(olap: &OlapTable, item: &PartitionItem, own: &[(String, String)], 
         placed.cooldown_ms = end_of(item).map_or(0, |end| time::of_local_us(calendar::shift(end, count, unit), zone));
     }
     if placed.cooldown_ms > 0 {
-        match mine("storage_medium").or(olap.property("storage_medium")) {
+        match mine("storage_medium").or(olap.property("default.storage_medium")).or(olap.property("storage_medium")) {
             // Whoever wants data to move to HDD some day wants it on SSD before.
             None => "SSD".clone_into(&mut placed.medium),
             Some(wanted) if wanted.trim().eq_ignore_ascii_case("SSD") => {}
@@ -85,6 +85,9 @@ mod tests {
             of_new(&olap, item, &owned(own), zone).map(|p| (p.medium, p.cooldown_ms)).map_err(|e| e.message().to_owned())
         };
         let ok = |medium: &str, ms: i64| Ok((medium.to_owned(), ms));
+        // What is said of partitions to come.
+        assert_eq!(of(&[("storage_medium", "HDD"), ("default.storage_medium", "ssd")], &[], &item, "UTC"), ok("SSD", 0));
+        assert_eq!(of(&[("default.storage_medium", "ssd")], &[("storage_medium", "hdd")], &item, "UTC"), ok("HDD", 0));
         assert_eq!(of(&[], &[], &item, "UTC"), ok("", 0));
         assert_eq!(of(&[], &[("storage_medium", "ssd")], &item, "UTC"), ok("SSD", 0));
         assert_eq!(of(&[("storage_medium", "SSD"), ("storage_cooldown_ttl", "1 DAY")], &[], &item, "UTC"), ok("", 11 * DAY_MS));
