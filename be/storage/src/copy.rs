@@ -248,8 +248,9 @@ impl StorageEngine {
 mod tests {
     use super::*;
     use common_base::fs::{Fault, FaultRule, FileSystem, FsOp};
+    use common_types::{LogicalType, Scalar};
 
-    use crate::testkit::{Machine, create_request, keys, load, publish, spec};
+    use crate::testkit::{Machine, create_request, delete, is_one_of, keys, load, publish, spec};
 
     /// Sends everything a tablet has after a version from one engine to another, as a stream of pieces would.
     fn transfer(from: &StorageEngine, to: &StorageEngine, version: i64) -> Result<(bool, i64)> {
@@ -257,7 +258,7 @@ mod tests {
         let history = from.tablet(TabletId(1))?.history_after(have, version)?;
         let mut copy = to.begin_copy(TabletId(1), history.whole, Some(&history.schema))?;
         for (at, rowset) in history.rowsets.iter().enumerate() {
-            copy.begin_rowset(rowset.meta().clone())?;
+            copy.begin_rowset(rowset.counted_meta())?;
             for (segment, rows) in history.dead.get(at).into_iter().flatten() {
                 copy.add_dead(*segment, rows)?;
             }
@@ -314,6 +315,25 @@ mod tests {
         there.crash();
         let to = there.start();
         assert_eq!(keys(&to, 1, 5, &spec()).unwrap(), (0..400).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_copy_knows_how_many_rows_are_deleted() {
+        let (here, there) = (Machine::new(), Machine::new());
+        let (from, to) = (here.start(), there.start());
+        [&from, &to].iter().for_each(|e| e.create_tablets(&[create_request(1)]).unwrap());
+        load(&from, 1, 10, 0..100).unwrap();
+        publish(&from, 1, 10, 2).unwrap();
+        delete(&from, 1, 11, 1, is_one_of(&LogicalType::Int, (20..50).map(Scalar::Int)));
+        publish(&from, 1, 11, 3).unwrap();
+        assert_eq!(from.count_hidden(), 1);
+        assert_eq!(transfer(&from, &to, 3).unwrap().1, 3);
+        let rows = |engine: &StorageEngine| engine.report_tablet(TabletId(1), false).unwrap().rows;
+        assert_eq!((rows(&from), rows(&to), to.count_hidden()), (70, 70, 0));
+        // Of rows that came over with a count, too, a further delete hides only what is left.
+        delete(&to, 1, 12, 1, is_one_of(&LogicalType::Int, (40..60).map(Scalar::Int)));
+        publish(&to, 1, 12, 4).unwrap();
+        assert_eq!((to.count_hidden(), rows(&to), keys(&to, 1, 4, &spec()).unwrap().len()), (1, 60, 60));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use proto_messages::tablet::KeysModel;
 
 use crate::StorageEngine;
 use crate::read::{ReadColumn, ReadSpec};
-use crate::testkit::{Machine, column, publish};
+use crate::testkit::{Machine, column, delete, publish};
 
 const TABLET: u64 = 1;
 
@@ -165,12 +165,7 @@ impl Run {
         let ty = columns()[on].1.clone();
         let key = Expr::column(0, ty, true);
         let condition = if negated { key.is_not_null() } else { key.is_null() };
-        let predicate = pb::DeletePredicate {
-            column_uids: vec![on as u64 + 1],
-            conjuncts: common_expr::wire::list_to_proto(&[condition]).unwrap(),
-            text: "a key is or is not NULL".to_owned(),
-        };
-        self.engine.commit(vec![self.engine.prepare_delete(TxnId(self.txn), TabletId(TABLET), predicate).unwrap()]).unwrap();
+        delete(&self.engine, TABLET, self.txn, on as u64 + 1, condition);
         let mut model = self.history[&self.newest()].clone();
         model.rows.retain(|r| r[on].is_null() == negated);
         self.publish(model);
@@ -188,6 +183,20 @@ impl Run {
         // Versions inside a compacted rowset are gone with the rowsets it replaced.
         let newest = self.newest();
         self.history.retain(|v, _| *v == newest);
+    }
+
+    /// Rows in figures: never fewer than there are, and where rows of a key stay apart exactly these once they are counted.
+    fn figures(&mut self) {
+        let live = self.history[&self.newest()].rows.len() as u64;
+        let (apart, reading) = (self.keys == KeysModel::Duplicate, self.rng.chance(0.5));
+        let rows = |with_statistics| self.engine.report_tablet(TabletId(TABLET), with_statistics).unwrap().rows;
+        let before = rows(reading);
+        assert!(before >= live, "{before} rows are said to be {live}");
+        if self.rng.chance(0.5) {
+            self.engine.count_hidden();
+            let counted = rows(false);
+            assert!(if apart { counted == live } else { (live..=before).contains(&counted) }, "{counted} rows are counted, {live} are there");
+        }
     }
 
     /// Some columns under some conditions, at some version.
@@ -256,6 +265,7 @@ impl Run {
             42..52 => drop(self.engine.compact_tablet(TabletId(TABLET)).unwrap()),
             52..55 => drop(self.engine.compact_fully(TabletId(TABLET)).unwrap()),
             55..58 => self.restart(),
+            58..68 => self.figures(),
             _ => self.read(),
         }
     }

@@ -63,6 +63,8 @@ pub struct StorageSettings {
     pub compaction_segment_rows: usize,
     /// Memory of one compaction.
     pub compaction_bytes: usize,
+    /// Rows looked at to find out how many rows of a tablet a delete predicate hides; of more, some pages speak for all.
+    pub hidden_rows_looks_max: u64,
     /// How JSON columns of tables that do not say are taken apart; `None` = they stay whole.
     pub flat_json: Option<FlatJson>,
 }
@@ -83,6 +85,7 @@ impl Default for StorageSettings {
             compaction_min_rowsets: 5,
             compaction_segment_rows: 8 << 20,
             compaction_bytes: 1 << 30,
+            hidden_rows_looks_max: 64 << 20,
             flat_json: Some(FlatJson::default()),
         }
     }

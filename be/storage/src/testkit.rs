@@ -9,6 +9,7 @@ use common_base::fs::{FaultyFs, MemFs, SharedFs};
 use common_base::ids::{TabletId, TxnId};
 use common_base::kv::{Batch, KvIter, KvRange, KvRead, KvSnapshot, KvStore, MemKv, SharedKv};
 use common_base::{ManualClock, MemTracker, Result, SharedRng, ensure};
+use common_expr::expr::{Expr, ExprKind};
 use common_expr::registry::FunctionRegistry;
 use common_types::{Chunk, Column, ColumnBuilder, LogicalType, Scalar, wire};
 use parking_lot::Mutex;
@@ -187,6 +188,19 @@ pub fn publish(engine: &StorageEngine, tablet: u64, txn: u64, version: i64) -> R
     let outcomes = engine.publish(TxnId(txn), &[PublishItem { tablet: TabletId(tablet), version }]);
     assert_eq!(outcomes.len(), 1);
     outcomes.into_iter().next().unwrap().result
+}
+
+/// That the column of a condition has one of these values. There are no functions here: this and `IS NULL` say it all.
+pub fn is_one_of(ty: &LogicalType, values: impl Iterator<Item = Scalar>) -> Expr {
+    let input = Box::new(Expr::column(0, ty.clone(), true));
+    Expr { kind: ExprKind::InList { input, list: values.map(Expr::literal).collect(), negated: false }, ty: LogicalType::Boolean, nullable: true }
+}
+
+/// Writes and commits a delete predicate on one column, without publishing.
+pub fn delete(engine: &StorageEngine, tablet: u64, txn: u64, uid: u64, condition: Expr) {
+    let conjuncts = common_expr::wire::list_to_proto(&[condition]).unwrap();
+    let predicate = pb::DeletePredicate { column_uids: vec![uid], conjuncts, text: "a condition".to_owned() };
+    engine.commit(vec![engine.prepare_delete(TxnId(txn), TabletId(tablet), predicate).unwrap()]).unwrap();
 }
 
 /// What [`read`] reads when nothing else is said.

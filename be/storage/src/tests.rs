@@ -108,17 +108,6 @@ fn predicates_prune_and_filter() {
     assert_eq!(keys(&engine, 1, 3, &decimal).unwrap(), (0..10).collect::<Vec<_>>());
 }
 
-fn delete_null_keys_and_more(engine: &StorageEngine, tablet: u64, txn: u64) {
-    // k IS NULL: the only condition that needs no function of the registry.
-    let condition = Expr::column(0, LogicalType::Int, true).is_null();
-    let predicate = pb::DeletePredicate {
-        column_uids: vec![1],
-        conjuncts: common_expr::wire::list_to_proto(&[condition]).unwrap(),
-        text: "k IS NULL".into(),
-    };
-    engine.commit(vec![engine.prepare_delete(TxnId(txn), TabletId(tablet), predicate).unwrap()]).unwrap();
-}
-
 #[test]
 fn a_delete_removes_rows_of_lower_versions_only() {
     let machine = Machine::new();
@@ -135,7 +124,7 @@ fn a_delete_removes_rows_of_lower_versions_only() {
         writer.write(null_row()).unwrap();
         engine.commit(vec![writer.close().unwrap()]).unwrap();
         if version == 4 {
-            delete_null_keys_and_more(&engine, 1, 11);
+            delete(&engine, 1, 11, 1, Expr::column(0, LogicalType::Int, true).is_null());
             publish(&engine, 1, 11, 3).unwrap();
         }
         publish(&engine, 1, txn, version).unwrap();

@@ -190,17 +190,19 @@ fn compact(tablet: &Arc<Tablet>, run: Range<usize>, of: CompactionType) -> Resul
     if tablet.primary().is_some() {
         return crate::primary::compaction::swap_in(tablet, &inputs, pending);
     }
+    let rowset = Rowset::new(pending.meta().clone(), tablet.dir().clone(), tablet.shared().clone())?;
+    // What later predicates hide of the inputs is known: without a count the rows would seem to be back.
+    tablet.count_hidden_of(&rowset)?;
     // No publication comes in between.
     let _turn = tablet.pending.lock();
     tablet.check()?;
-    let rowset = Rowset::new(pending.meta().clone(), tablet.dir().clone(), tablet.shared().clone())?;
     let next = tablet.versions().with_replaced(&inputs, rowset.clone(), tablet.shared().clock.now_ms())?;
     let meta = tablet.dir().meta();
     let mut batch = MetaBatch::new();
     for input in &inputs {
         meta.delete_rowset(&mut batch, input.meta())?;
     }
-    meta.put_rowset(&mut batch, rowset.meta())?;
+    meta.put_rowset(&mut batch, &rowset.counted_meta())?;
     meta.commit(batch)?;
     tablet.set_versions(next);
     pending.settle();

@@ -1,6 +1,7 @@
 //! Reading a tablet at a version: which segments, which rows of them, under which conditions.
 
 pub mod delete_predicates;
+pub(crate) mod hidden_rows;
 pub mod json_path;
 pub(crate) mod merged;
 pub mod residual;

@@ -258,7 +258,7 @@ impl Tablet {
         Ok(Some(OpenedSegment { spec: scan, rows, deletes: has_deletes }))
     }
 
-    fn scan_column(&self, segment: &Segment, schema: &TabletSchema, column: &ReadColumn) -> Result<ScanColumn> {
+    pub(super) fn scan_column(&self, segment: &Segment, schema: &TabletSchema, column: &ReadColumn) -> Result<ScanColumn> {
         if let Some(path) = &column.path {
             let whole = ReadColumn { ty: LogicalType::Json, path: None, ..column.clone() };
             return path.scan_column(segment, self.scan_column(segment, schema, &whole)?);
@@ -371,7 +371,7 @@ impl BoundsState {
 }
 
 /// Extremes of a whole column of a segment.
-fn zone_of(segment: &Segment, column: &ScanColumn) -> Zone {
+pub(super) fn zone_of(segment: &Segment, column: &ScanColumn) -> Zone {
     let rows = u64::from(segment.rows());
     match column {
         ScanColumn::Constant(value, _) => {

@@ -12,6 +12,7 @@ use common_base::metrics::GaugeGuard;
 use common_base::{MemGuard, Result, ensure};
 use common_expr::predicate::order::compare_scalars;
 use common_types::Scalar;
+use parking_lot::Mutex;
 use proto_messages::{Message, tablet::RowsetMeta};
 
 use super::id::RowsetId;
@@ -19,6 +20,7 @@ use crate::data_dir::DataDir;
 use crate::options::Shared;
 use crate::primary::del_vector::SegmentDeletes;
 use crate::read::delete_predicates::DeletePredicate;
+use crate::read::hidden_rows::HiddenRows;
 
 /// Figures of one column, merged from segments.
 #[derive(Clone, Debug, Default)]
@@ -93,6 +95,8 @@ pub struct Rowset {
     statistics: OnceLock<Arc<RowsetStatistics>>,
     /// Deleted rows of each segment (primary keys).
     deletes: Vec<SegmentDeletes>,
+    /// Rows of each segment that delete predicates hide, as far as they are counted.
+    hidden: Mutex<Vec<HiddenRows>>,
     discarded: AtomicBool,
     _counted: Counted,
 }
@@ -121,6 +125,7 @@ impl Rowset {
             tablet_dir: dir.tablet_path(TabletId(meta.tablet_id)),
             segments: meta.segments.iter().map(|_| OnceLock::new()).collect(),
             deletes: meta.segments.iter().map(|s| SegmentDeletes::new(s.rows)).collect(),
+            hidden: Mutex::new(hidden_rows_of(&meta)),
             delete,
             statistics: OnceLock::new(),
             discarded: AtomicBool::new(false),
@@ -152,6 +157,7 @@ impl Rowset {
             delete: self.delete.clone(),
             statistics: self.statistics.clone(),
             deletes: self.meta.segments.iter().map(|s| SegmentDeletes::new(s.rows)).collect(),
+            hidden: Mutex::new(hidden_rows_of(&self.meta)),
             discarded: AtomicBool::new(false),
             _counted: Counted::new(&self.meta, &self.shared),
         })
@@ -195,9 +201,36 @@ impl Rowset {
         &self.deletes[segment]
     }
 
-    /// Rows that its newest version has deleted.
+    /// Rows that its newest version has deleted; those that delete predicates hide as far as they are counted.
     pub fn deleted_rows(&self) -> u64 {
-        self.deletes.iter().map(SegmentDeletes::count).sum()
+        self.deletes.iter().map(SegmentDeletes::count).sum::<u64>() + self.hidden.lock().iter().map(|h| h.rows).sum::<u64>()
+    }
+
+    /// Rows of one of its segments that delete predicates hide.
+    pub(crate) fn hidden(&self, segment: usize) -> HiddenRows {
+        self.hidden.lock()[segment]
+    }
+
+    /// Notes a count that began when `known` was; somebody else's that came in between stays.
+    pub(crate) fn note_hidden(&self, segment: usize, known: HiddenRows, hidden: HiddenRows) {
+        let mut all = self.hidden.lock();
+        if all[segment] == known {
+            all[segment] = hidden;
+        }
+    }
+
+    /// Whether the delete predicates up to a version are counted.
+    pub(crate) fn is_counted(&self, version: i64) -> bool {
+        self.hidden.lock().iter().all(|h| h.to >= version)
+    }
+
+    /// Its metadata with what is counted by now.
+    pub fn counted_meta(&self) -> RowsetMeta {
+        let mut meta = self.meta.clone();
+        for (segment, hidden) in meta.segments.iter_mut().zip(self.hidden.lock().iter()) {
+            (segment.hidden_rows, segment.hidden_to) = (hidden.rows, hidden.to);
+        }
+        meta
     }
 
     /// One of its segments, opened on first use.
@@ -243,6 +276,11 @@ impl Rowset {
     pub(crate) fn discard(&self) {
         self.discarded.store(true, Ordering::SeqCst);
     }
+}
+
+/// Counts that came with the metadata.
+fn hidden_rows_of(meta: &RowsetMeta) -> Vec<HiddenRows> {
+    meta.segments.iter().map(|s| HiddenRows { to: s.hidden_to, rows: s.hidden_rows.min(s.rows) }).collect()
 }
 
 impl Drop for Rowset {

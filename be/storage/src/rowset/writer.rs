@@ -125,6 +125,8 @@ pub(crate) fn segment_meta(ordinal: u32, summary: SegmentSummary) -> SegmentMeta
         min_key: summary.min_key.into(),
         max_key: summary.max_key.into(),
         deletes: false,
+        hidden_rows: 0,
+        hidden_to: 0,
     }
 }
 

@@ -184,13 +184,14 @@ impl Tablet {
         Ok(total)
     }
 
-    /// What the FE is told; statistics on demand.
+    /// What the FE is told; statistics on demand, and with them what new delete predicates hide, where that takes no reading.
     pub fn report(&self, with_statistics: bool) -> TabletReport {
         let versions = self.versions();
         // Published, though not applied before its history has come.
         let waiting = if self.is_converting() { self.pending.lock().values().map(|r| r.versions().1).max().unwrap_or(0) } else { 0 };
         let sum = |f: fn(&proto_messages::tablet::RowsetMeta) -> u64| versions.current().iter().map(|r| f(r.meta())).sum();
-        let statistics = with_statistics.then(|| self.statistics().inspect_err(|e| self.note_failure(e)).ok()).flatten();
+        let counted = || self.count_hidden_by_extremes().and_then(|()| self.statistics()).inspect_err(|e| self.note_failure(e)).ok();
+        let statistics = with_statistics.then(counted).flatten();
         let bad = self.bad();
         TabletReport {
             tablet_id: self.id.0,
