@@ -296,6 +296,7 @@ pub async fn start(set: &Arc<ConfigSet>, home: &Path, seams: Seams, shutdown: Sh
     for dir in parts.storage.dirs() {
         common_base::runtime::spawn("compaction", compactions(parts.clone(), dir.path().to_owned()));
     }
+    common_base::runtime::spawn("deleted rows", deleted_rows(parts.clone()));
     common_base::runtime::spawn("disk check", crate::disks::watch(parts.clone(), set.clone()));
     common_base::runtime::spawn("scrub", crate::disks::scrub(parts.clone(), set.clone()));
     let watch = MemoryWatch::new(&parts, threads);
@@ -337,6 +338,19 @@ async fn compactions(parts: Arc<Parts>, path: PathBuf) {
         let Some(dir) = storage.dir_of(&path) else { return };
         if let Err(e) = common_base::runtime::blocking("compaction", move || storage.compact_dir(&dir)).await {
             tracing::warn!("compaction: {e}");
+        }
+    }
+}
+
+/// Counts the rows that DELETE has hidden, and has the leader told.
+async fn deleted_rows(parts: Arc<Parts>) {
+    const INTERVAL: std::time::Duration = std::time::Duration::from_secs(2);
+    while parts.shutdown.sleep(INTERVAL).await {
+        let storage = parts.storage.clone();
+        match common_base::runtime::blocking("deleted rows", move || Ok(storage.count_hidden())).await {
+            Ok(0) => {}
+            Ok(_) => parts.report_now.notify_one(),
+            Err(e) => tracing::warn!("counting deleted rows: {e}"),
         }
     }
 }

@@ -68,7 +68,7 @@ fn read(history: &History, step: Step) -> Result<(Kind, Option<Step>)> {
     };
     Ok(match step {
         Step::Rowset(i) => match rowsets.get(i) {
-            Some(rowset) => (Kind::Rowset(rowset.meta().clone()), after_dead(i, 0).or_else(|| Some(after_file(i, 0)))),
+            Some(rowset) => (Kind::Rowset(rowset.counted_meta()), after_dead(i, 0).or_else(|| Some(after_file(i, 0)))),
             None => (Kind::Complete(true), None),
         },
         Step::Dead { rowset, at } => {
