@@ -178,7 +178,9 @@ impl StatisticsCache {
             }
             partitions.push(PartitionStatistics { partition: partition.id, rows: found.rows, bytes: found.bytes });
         }
-        let columns = columns.into_values().map(|(c, hll)| ColumnStatistics { distinct: hll.estimate() as u64, ..c }).collect();
+        // Sketches still know values of rows that are deleted.
+        let rows = partitions.iter().map(|p| p.rows).sum();
+        let columns = columns.into_values().map(|(c, hll)| ColumnStatistics { distinct: (hll.estimate() as u64).min(rows), ..c }).collect();
         TableStatistics { partitions, columns, updated_ms: now_ms }
     }
 }
