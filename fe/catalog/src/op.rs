@@ -131,6 +131,8 @@ pub enum Op {
     },
     /// Adds an index under construction with its tablets, and the job that completes it.
     BeginAlter { job: Box<AlterJob>, base_version: u32, index: Box<TableIndex>, tablets: Vec<(PartitionId, TabletIndex)> },
+    /// The same for several indexes of a table, all or none, and for an index that takes the place of a rollup.
+    BeginAlters { base_version: u32, builds: Vec<IndexBuild> },
     /// All loads that did not know the index have ended.
     StartConversion { job: u64 },
     /// The index is complete: it is swapped in or becomes readable. `converted` = replicas and the
@@ -215,6 +217,14 @@ impl Op {
                 | Self::UpdateFrontend(_)
         )
     }
+}
+
+/// An index to be built: its tablets in every partition, and the job that completes it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct IndexBuild {
+    pub job: AlterJob,
+    pub index: TableIndex,
+    pub tablets: Vec<(PartitionId, TabletIndex)>,
 }
 
 /// What a load counted.

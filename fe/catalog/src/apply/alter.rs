@@ -1,5 +1,5 @@
 //! Changes of a table's columns and indexes: at once where no stored row notices, else as a job that builds an index beside the
-//! base index and swaps it in.
+//! base index and swaps it in, for the base index or a rollup.
 
 use std::{collections::{BTreeMap, BTreeSet}, sync::Arc};
 
@@ -7,7 +7,8 @@ use common_base::{Result, bail, err, ids::{IndexId, NodeId, PartitionId, TableId
 
 use crate::{
     Reply,
-    model::{AlterJob, AlterKind, AlterState, IndexState, OlapTable, Partition, Table, TableIndex, TableKind, TabletIndex},
+    model::{AlterJob, AlterState, ColumnSource, IndexState, OlapTable, Partition, Table, TableIndex, TableKind},
+    op::IndexBuild,
     state::CatalogState,
 };
 
@@ -64,22 +65,43 @@ impl CatalogState {
         Ok(Reply::Done)
     }
 
-    pub(super) fn begin_alter(&mut self, job: AlterJob, base_version: u32, index: TableIndex, tablets: Vec<(PartitionId, TabletIndex)>) -> Result<Reply> {
-        let (table, olap) = self.unchanged(job.table_id, base_version)?;
-        if olap.index_by_name(&index.name).is_some() {
-            bail!(User, "Materialized view[{}] already exists", index.name);
-        }
-        let complete = olap.partitions.len() == tablets.len() && tablets.iter().all(|(p, _)| olap.partitions.contains_key(p));
-        if !complete {
-            bail!(User, "the partitions of table '{}' were changed by another statement meanwhile, try again", table.name);
-        }
-        let waiting = self.txns.values().filter(|t| t.is_running() && t.tables.contains(&table.id)).map(|t| t.id).collect();
-        for (partition, added) in &tablets {
-            for tablet in &added.tablets {
-                self.tablets.insert(tablet.id, (table.id, *partition));
+    pub(super) fn begin_alters(&mut self, base_version: u32, builds: Vec<IndexBuild>) -> Result<Reply> {
+        let Some(id) = builds.first().map(|b| b.job.table_id) else { return Ok(Reply::Done) };
+        let (table, olap) = self.unchanged(id, base_version)?;
+        let mut names = BTreeSet::new();
+        for IndexBuild { job, index, tablets } in &builds {
+            if job.table_id != id {
+                bail!(Internal, "indexes of different tables are not begun together");
+            }
+            if olap.index_by_name(&index.name).is_some() || !names.insert(index.name.to_lowercase()) {
+                bail!(User, "Materialized view[{}] already exists", index.name);
+            }
+            let complete = olap.partitions.len() == tablets.len() && tablets.iter().all(|(p, _)| olap.partitions.contains_key(p));
+            if !complete {
+                bail!(User, "the partitions of table '{}' were changed by another statement meanwhile, try again", table.name);
+            }
+            // A rollup that is dropped and a column that is renamed leave the schema's version as it is.
+            let replaced = index.replaces.is_none_or(|old| olap.index_ids().any(|i| i == old));
+            let columns = &job.change.columns;
+            if !replaced || !(columns.is_empty() || table.columns.iter().all(|c| columns.contains(c))) {
+                bail!(User, "the columns of table '{}' were changed by another statement meanwhile, try again", table.name);
             }
         }
-        self.change_olap(table.id, |o| {
+        for build in builds {
+            self.begin_alter(build);
+        }
+        Ok(Reply::Done)
+    }
+
+    fn begin_alter(&mut self, IndexBuild { job, index, tablets }: IndexBuild) {
+        let id = job.table_id;
+        let waiting = self.txns.values().filter(|t| t.is_running() && t.tables.contains(&id)).map(|t| t.id).collect();
+        for (partition, added) in &tablets {
+            for tablet in &added.tablets {
+                self.tablets.insert(tablet.id, (id, *partition));
+            }
+        }
+        self.change_olap(id, |o| {
             let highest = index.columns.iter().map(|c| c.column.uid.0 + 1).max().unwrap_or(0);
             o.next_column_uid = o.next_column_uid.max(highest);
             o.further.push(Arc::new(index));
@@ -92,7 +114,6 @@ impl CatalogState {
             }
         });
         self.put_job(AlterJob { waiting, state: AlterState::WaitingTxn, ..job });
-        Ok(Reply::Done)
     }
 
     pub(super) fn start_conversion(&mut self, id: u64) -> Result<Reply> {
@@ -120,17 +141,20 @@ impl CatalogState {
             return Ok(Reply::Done);
         }
         let index = job.index;
-        let found = self.tables.get(&job.table_id).and_then(|t| t.as_olap()?.further.iter().find(|i| i.id == index).cloned());
-        let Some(found) = found else { return self.cancel_alter(id, "the table is gone".to_owned(), now_ms) };
+        let olap = self.tables.get(&job.table_id).and_then(|t| t.as_olap());
+        let found = olap.and_then(|o| Some((o.base_index, o.further.iter().find(|i| i.id == index).cloned()?)));
+        let Some((base, found)) = found else { return self.cancel_alter(id, "the table is gone".to_owned(), now_ms) };
         self.settle_replicas(job.table_id, index, converted, lost);
-        if job.kind == AlterKind::Rollup {
-            self.change_olap(job.table_id, |o| {
-                for i in o.further.iter_mut().filter(|i| i.id == index) {
-                    Arc::make_mut(i).state = IndexState::Normal;
-                }
-            });
-        } else {
-            self.swap_base(&mut job, &found, now_ms);
+        match found.replaces {
+            None => {
+                self.change_olap(job.table_id, |o| {
+                    for i in o.further.iter_mut().filter(|i| i.id == index) {
+                        Arc::make_mut(i).state = IndexState::Normal;
+                    }
+                });
+            }
+            Some(old) if old == base => self.swap_base(&mut job, &found, now_ms),
+            Some(old) => self.swap_rollup(&mut job, old, now_ms),
         }
         job.state = AlterState::Finished;
         job.finished_ms = now_ms;
@@ -172,6 +196,36 @@ impl CatalogState {
         table.columns = index.columns.iter().map(|c| c.column.clone()).collect();
         table.updated_ms = now_ms;
         table.kind = TableKind::Olap(Arc::new(olap));
+        self.put_table(table);
+    }
+
+    /// The new index takes a rollup's place and name, and the table gets the columns that the rollup got with it; the old tablets are
+    /// the job's garbage.
+    fn swap_rollup(&mut self, job: &mut AlterJob, old: IndexId, now_ms: i64) {
+        let name = self.tables.get(&job.table_id).and_then(|t| t.as_olap()?.further.iter().find(|i| i.id == old).map(|i| i.name.clone()));
+        job.garbage.extend(self.remove_index(job.table_id, old));
+        let Some(table) = self.tables.get(&job.table_id) else { return };
+        let mut table = Table::clone(table);
+        if let TableKind::Olap(olap) = &mut table.kind {
+            let olap = Arc::make_mut(olap);
+            for index in olap.further.iter_mut().filter(|i| i.id == job.index) {
+                let index = Arc::make_mut(index);
+                index.state = IndexState::Normal;
+                index.replaces = None;
+                if let Some(name) = &name {
+                    index.name.clone_from(name);
+                }
+                for column in index.columns.iter_mut().filter(|c| c.source == ColumnSource::Default) {
+                    column.source = ColumnSource::Column(column.column.uid);
+                }
+            }
+            if !job.change.columns.is_empty() {
+                table.columns.clone_from(&job.change.columns);
+                olap.schema_version += 1;
+                olap.next_column_uid = olap.next_column_uid.max(job.change.next_column_uid);
+            }
+        }
+        table.updated_ms = now_ms;
         self.put_table(table);
     }
 
@@ -281,9 +335,13 @@ impl CatalogState {
 
     /// The index goes at once; its build job, when there is one, keeps its tablets as garbage.
     pub(super) fn drop_index(&mut self, table: TableId, index: IndexId) -> Result<Reply> {
-        let job = self.alter_jobs.values().find(|j| j.table_id == table && j.index == index && j.kind == AlterKind::Rollup).cloned();
+        let job = self.alter_jobs.values().find(|j| j.table_id == table && j.index == index).cloned();
         if job.as_ref().is_some_and(|j| j.is_running()) {
             bail!(User, "the index is still being built; use CANCEL ALTER TABLE ROLLUP");
+        }
+        let olap = self.tables.get(&table).and_then(|t| t.as_olap());
+        if olap.is_some_and(|o| o.further.iter().any(|i| i.replaces == Some(index))) {
+            bail!(User, "the columns of the index are being changed; use CANCEL ALTER TABLE COLUMN");
         }
         let garbage = self.remove_index(table, index);
         if let Some(job) = job {

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use common_base::{Result, bail};
 
-use crate::{Op, Reply, state::{CatalogState, FIRST_ID}};
+use crate::{Op, Reply, op::IndexBuild, state::{CatalogState, FIRST_ID}};
 
 impl CatalogState {
     /// Applies one op.
@@ -98,7 +98,8 @@ impl CatalogState {
             Op::ChangeColumns { table, base_version, columns, sort_key, indexes_ddl, properties, next_column_uid, job } => {
                 self.change_columns(table, alter::ColumnChange { base_version, columns, sort_key, indexes_ddl, properties, next_column_uid, job })
             }
-            Op::BeginAlter { job, base_version, index, tablets } => self.begin_alter(*job, base_version, *index, tablets),
+            Op::BeginAlter { job, base_version, index, tablets } => self.begin_alters(base_version, vec![IndexBuild { job: *job, index: *index, tablets }]),
+            Op::BeginAlters { base_version, builds } => self.begin_alters(base_version, builds),
             Op::OptimizePartitions { table, pairs, distribution, job, now_ms } => self.optimize_partitions(table, &pairs, distribution, job, now_ms),
             Op::StartConversion { job } => self.start_conversion(job),
             Op::FinishAlter { job, converted, lost, now_ms } => self.finish_alter(job, &converted, &lost, now_ms),

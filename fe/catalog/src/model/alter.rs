@@ -3,6 +3,8 @@
 use common_base::ids::{DbId, IndexId, NodeId, TableId, TabletId, TxnId};
 use serde::{Deserialize, Serialize};
 
+use super::Column;
+
 /// What a job does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum AlterKind {
@@ -36,6 +38,7 @@ pub struct AlterJob {
     /// The index that is built; the base index for a change of metadata only.
     pub index: IndexId,
     pub index_name: String,
+    /// The index whose place it takes; the base index for a new rollup.
     pub base_index: IndexId,
     pub schema_version: u32,
     /// What an optimize job does, as text.
@@ -43,7 +46,7 @@ pub struct AlterJob {
     pub created_ms: i64,
     pub finished_ms: i64,
     pub timeout_ms: i64,
-    /// What else changes when the new base index takes over.
+    /// What else changes when the new index takes over.
     pub change: AlterChange,
     /// Loads that do not know the new index.
     pub waiting: Vec<TxnId>,
@@ -71,10 +74,13 @@ impl AlterJob {
     }
 }
 
-/// What changes with the base index besides its columns.
+/// What changes with the index besides its columns.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct AlterChange {
     pub indexes_ddl: Vec<String>,
     pub properties: Vec<(String, String)>,
     pub next_column_uid: u64,
+    /// The table's columns once a rollup is there that gets new ones with them. Empty: it has those of its base index.
+    #[serde(default)]
+    pub columns: Vec<Column>,
 }

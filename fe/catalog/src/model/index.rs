@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Column, KeysModel, OlapTable, Partition, Table, TableKind};
 
-/// A rollup, a synchronous materialized view, or the coming base index of a schema change.
+/// A rollup, a synchronous materialized view, or what a schema change makes of one of these or the base index.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TableIndex {
     pub id: IndexId,
@@ -19,7 +19,7 @@ pub struct TableIndex {
     pub short_key_columns: u32,
     pub schema_version: u32,
     pub state: IndexState,
-    /// The base index it will stand for once it is complete.
+    /// The index it will stand for once it is complete.
     pub replaces: Option<IndexId>,
     /// Only these rows are in it, as SQL text over the base columns.
     pub predicate: Option<String>,
@@ -45,7 +45,8 @@ pub enum ColumnSource {
     Column(ColumnUid),
     /// SQL text over the base columns.
     Expr(String),
-    /// The column's `before` for rows that exist, its default for new ones.
+    /// The column's `before` for rows that exist, its default for new ones. In a rollup that is being built: for a column that the
+    /// table gets together with it; new rows have no more of it than those that exist.
     Default,
 }
 

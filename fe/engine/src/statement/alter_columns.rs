@@ -31,7 +31,7 @@ pub async fn change_columns(session: &mut Session, table: &Table, olap: &OlapTab
     let gone = |name: &str| !change.columns.iter().any(|c| c.column.name.eq_ignore_ascii_case(name));
     let (indexes_ddl, properties) = without_columns(olap, gone);
     if change.rewrite {
-        return rewrite(session, table, olap, change, AlterChange { indexes_ddl, properties, next_column_uid: 0 }).await;
+        return rewrite(session, table, olap, change, AlterChange { indexes_ddl, properties, ..AlterChange::default() }).await;
     }
     let columns = change.plain_columns();
     let unchanged = columns == table.columns && change.sort_key == olap.sort_key && indexes_ddl == olap.indexes_ddl;
@@ -93,7 +93,7 @@ pub async fn change_declarations(
     // Rows there are get their index by being written anew; those of a primary key when compaction comes to them.
     if built && has_rows && olap.keys != KeysModel::Primary {
         let change = analyze(session, &[], |ctx| analyze_alter_columns(ctx, table, &[]))?;
-        return rewrite(session, table, olap, change, AlterChange { indexes_ddl, properties, next_column_uid: 0 }).await;
+        return rewrite(session, table, olap, change, AlterChange { indexes_ddl, properties, ..AlterChange::default() }).await;
     }
     let job = finished_job(session, table, olap, olap.schema_version + 1).await?;
     session

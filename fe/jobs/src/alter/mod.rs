@@ -2,7 +2,8 @@
 //!
 //! Flow: the statement adds an index under construction, which every load from then on writes beside the others → wait until the
 //! loads that do not know it have ended → convert, on each backend, the base tablet at the visible version into its counterpart →
-//! swap the index in (or make it readable) → drop what is left over once nobody can read it any more.
+//! swap the index in (or make it readable) → drop what is left over once nobody can read it any more. Rollups are made of the base
+//! index too, also when they take the place of one. Of the rollups that one statement adds, one is converted at a time.
 
 #[cfg(test)]
 mod tests;
@@ -75,6 +76,10 @@ fn advance(catalog: &CatalogState, job: &AlterJob, seen: &Observations) -> Vec<E
         return cancel(format!("timeout after {} s", job.timeout_ms / 1000));
     }
     if job.state == AlterState::WaitingTxn {
+        // max_running_rollup_job_num_per_table: the oldest job goes first.
+        if catalog.alter_jobs.range(..job.id).any(|(_, j)| j.table_id == job.table_id && j.kind == job.kind && j.is_running()) {
+            return Vec::new();
+        }
         let running = job.waiting.iter().any(|id| catalog.txns.get(id).is_some_and(|t| t.is_running()));
         return if running { Vec::new() } else { vec![Effect::Propose(Op::StartConversion { job: job.id })] };
     }
@@ -95,7 +100,7 @@ fn convert(olap: &OlapTable, job: &AlterJob, seen: &Observations) -> Vec<Effect>
     let mut complete = true;
     for partition in olap.partitions.values() {
         let of = |id| partition.indexes.iter().find(|i| i.index_id == id);
-        let (Some(base), Some(new)) = (of(job.base_index), of(job.index)) else { continue };
+        let (Some(base), Some(new)) = (of(olap.base_index), of(job.index)) else { continue };
         for (base, new) in base.tablets.iter().zip(&new.tablets) {
             let (mut good, mut open, mut reason) = (0, false, String::new());
             for replica in &new.replicas {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use common_base::ids::{ColumnUid, DbId, IndexId, PartitionId, ReplicaId};
 use common_types::{LogicalType, Scalar};
+use fe_catalog::op::IndexBuild;
 use fe_catalog::model::{
     AlterChange, AlterKind, Column, ColumnSource, Database, DefaultValue, Distribution, IndexColumn, IndexState, KeysModel, LoadSource, Partition,
     Table, TableIndex, TableKind, TabletIndex, Transaction,
@@ -74,32 +75,35 @@ fn abort(state: &mut CatalogState, id: u64) {
     state.apply(Op::AbortTxn { txn: common_base::ids::TxnId(id), reason: "test".to_owned(), now_ms: 11 }).unwrap();
 }
 
-/// Column 2 becomes BIGINT under uid 3.
-fn begin(state: &mut CatalogState) {
-    let of = |column: Column, from: u64| IndexColumn { column, source: ColumnSource::Column(ColumnUid(from)), canonical: String::new() };
+fn of(column: Column, from: u64) -> IndexColumn {
+    IndexColumn { column, source: ColumnSource::Column(ColumnUid(from)), canonical: String::new() }
+}
+
+/// Index `n` with tablets from `n`000, built by a job; what has no index to replace is a new rollup.
+fn build(job: u64, n: u64, name: &str, replaces: Option<u64>, columns: Vec<IndexColumn>) -> IndexBuild {
     let index = TableIndex {
-        id: IndexId(2),
-        name: "shadow".to_owned(),
+        id: IndexId(n),
+        name: name.to_owned(),
         keys: KeysModel::Duplicate,
-        columns: vec![of(column(1, LogicalType::Int), 1), of(column(3, LogicalType::BigInt), 2)],
+        columns,
         sort_key: Vec::new(),
         short_key_columns: 1,
         schema_version: 4,
         state: IndexState::Building,
-        replaces: Some(IndexId(1)),
+        replaces: replaces.map(IndexId),
         predicate: None,
         definition: None,
         created_ms: 20,
     };
     let job = AlterJob {
-        id: JOB,
-        kind: AlterKind::Column,
+        id: job,
+        kind: if replaces.is_some() { AlterKind::Column } else { AlterKind::Rollup },
         db_id: DbId(1),
         table_id: TABLE,
         table_name: "t".to_owned(),
-        index: IndexId(2),
+        index: index.id,
         index_name: "t".to_owned(),
-        base_index: IndexId(1),
+        base_index: IndexId(replaces.unwrap_or(1)),
         schema_version: 4,
         operation: String::new(),
         created_ms: 20,
@@ -111,7 +115,14 @@ fn begin(state: &mut CatalogState) {
         message: String::new(),
         garbage: Vec::new(),
     };
-    let tablets = vec![(PartitionId(7), TabletIndex { index_id: IndexId(2), tablets: tablets(2000, 1) })];
+    let tablets = vec![(PartitionId(7), TabletIndex { index_id: index.id, tablets: tablets(n * 1000, 1) })];
+    IndexBuild { job, index, tablets }
+}
+
+/// Column 2 becomes BIGINT under uid 3.
+fn begin(state: &mut CatalogState) {
+    let columns = vec![of(column(1, LogicalType::Int), 1), of(column(3, LogicalType::BigInt), 2)];
+    let IndexBuild { job, index, tablets } = build(JOB, 2, "shadow", Some(1), columns);
     let op = Op::BeginAlter { job: Box::new(job), base_version: 3, index: Box::new(index), tablets };
     state.apply(op.clone()).unwrap();
     // One at a time.
@@ -243,4 +254,102 @@ fn deadlines_and_dropped_tables_cancel() {
     let effects = step(&state, &job(&state), &seen(50, &[1, 2]));
     propose(&mut state, effects);
     assert_eq!(job(&state).message, "table does not exist");
+}
+
+/// Lets a job go through, with all replicas converted, when nothing holds it up.
+fn run(state: &mut CatalogState, id: u64) -> AlterState {
+    let job = |state: &CatalogState| state.alter_jobs[&id].as_ref().clone();
+    let effects = step(state, &job(state), &seen(25, &[1, 2]));
+    propose(state, effects);
+    if job(state).state == AlterState::Running {
+        let tasks = conversions(&step(state, &job(state), &seen(31, &[1, 2])));
+        // Of the base index, whatever it is to replace.
+        let mut done = seen(33, &[1, 2]);
+        for task in tasks {
+            assert_eq!((task.base.0 / 1000, task.new.0 / 1000), (1, job(state).index.0));
+            done.converted.insert((task.new, task.node), task.version);
+        }
+        let effects = step(state, &job(state), &done);
+        propose(state, effects);
+    }
+    job(state).state
+}
+
+fn rollups(state: &CatalogState) -> Vec<(u64, &str, IndexState)> {
+    olap(state).further.iter().map(|i| (i.id.0, i.name.as_str(), i.state)).collect()
+}
+
+/// Rollups `a` and `b` of one statement.
+fn with_two_rollups() -> CatalogState {
+    let mut state = catalog();
+    let columns = || vec![of(column(2, LogicalType::Int), 2)];
+    let builds = vec![build(600, 3, "a", None, columns()), build(601, 4, "b", None, columns())];
+    state.apply(Op::BeginAlters { base_version: 3, builds }).unwrap();
+    assert_eq!(run(&mut state, 601), AlterState::WaitingTxn, "one rollup of a table is converted at a time");
+    assert_eq!(run(&mut state, 600), AlterState::Finished);
+    assert_eq!(rollups(&state), [(3, "a", IndexState::Normal), (4, "b", IndexState::Building)]);
+    assert_eq!(run(&mut state, 601), AlterState::Finished);
+    state
+}
+
+#[test]
+fn rollups_of_one_statement_are_begun_together_or_not_at_all() {
+    let mut state = catalog();
+    let twice = vec![build(600, 3, "a", None, Vec::new()), build(601, 4, "A", None, Vec::new())];
+    assert!(state.apply(Op::BeginAlters { base_version: 3, builds: twice }).is_err());
+    assert!(olap(&state).further.is_empty() && state.alter_jobs.is_empty() && !state.tablets.contains_key(&TabletId(3000)));
+    let state = with_two_rollups();
+    assert_eq!(rollups(&state), [(3, "a", IndexState::Normal), (4, "b", IndexState::Normal)]);
+}
+
+/// Rollup `a` gets column 3, which the table gets with it.
+fn widening() -> IndexBuild {
+    let new = Column { default: DefaultValue::Literal(Scalar::Int(5)), before: Scalar::Int(5), ..column(3, LogicalType::Int) };
+    let columns = vec![of(column(2, LogicalType::Int), 2), IndexColumn { source: ColumnSource::Default, ..of(new.clone(), 3) }];
+    let mut build = build(700, 5, "shadow", Some(3), columns);
+    build.job.change.columns = vec![column(1, LogicalType::Int), column(2, LogicalType::Int), new];
+    build
+}
+
+#[test]
+fn a_rollup_with_other_columns_takes_the_place_of_the_old_one() {
+    let mut state = with_two_rollups();
+    state.apply(Op::BeginAlters { base_version: 3, builds: vec![widening()] }).unwrap();
+    assert_eq!(rollups(&state)[0], (3, "a", IndexState::Normal), "the old one serves meanwhile");
+    assert_eq!(state.tables[&TABLE].columns.len(), 2);
+    assert!(state.apply(Op::DropIndex { table: TABLE, index: IndexId(3) }).is_err());
+    state.apply(Op::RenameIndex { table: TABLE, index: IndexId(3), name: "c".to_owned() }).unwrap();
+    assert_eq!(run(&mut state, 700), AlterState::Finished);
+    assert_eq!(rollups(&state), [(4, "b", IndexState::Normal), (5, "c", IndexState::Normal)]);
+    let olap = olap(&state);
+    assert_eq!((olap.base_index, olap.schema_version, olap.next_column_uid), (IndexId(1), 4, 4));
+    assert_eq!(olap.partitions.values().next().unwrap().indexes.iter().map(|i| i.index_id).collect::<Vec<_>>(), olap.index_ids().collect::<Vec<_>>());
+    assert_eq!(state.tables[&TABLE].columns[2].name, "c3");
+    let index = olap.index_by_name("c").unwrap();
+    assert_eq!((index.replaces, &index.columns[1].source), (None, &ColumnSource::Column(ColumnUid(3))), "rows have the column from now on");
+    let job = &state.alter_jobs[&700];
+    assert_eq!(job.garbage.iter().map(|(t, _)| t.0).collect::<Vec<_>>(), [3000, 3001]);
+    assert!(state.tablets.contains_key(&TabletId(5000)) && !state.tablets.contains_key(&TabletId(3000)));
+    // Its tablets go to the job that made it.
+    state.apply(Op::DropIndex { table: TABLE, index: IndexId(5) }).unwrap();
+    assert_eq!(state.alter_jobs[&700].garbage.len(), 4);
+}
+
+#[test]
+fn a_change_of_a_rollup_that_is_cancelled_leaves_everything_as_it_was() {
+    let mut state = with_two_rollups();
+    let before = state.tables[&TABLE].columns.clone();
+    state.apply(Op::BeginAlters { base_version: 3, builds: vec![widening()] }).unwrap();
+    state.apply(Op::CancelAlter { job: 700, reason: "user cancelled".to_owned(), now_ms: 30 }).unwrap();
+    assert_eq!(rollups(&state), [(3, "a", IndexState::Normal), (4, "b", IndexState::Normal)]);
+    assert_eq!((&state.tables[&TABLE].columns, olap(&state).schema_version), (&before, 3));
+    assert_eq!(state.alter_jobs[&700].garbage.iter().map(|(t, _)| t.0).collect::<Vec<_>>(), [5000, 5001]);
+    // A rollup or a column that is another one by now.
+    let begin = Op::BeginAlters { base_version: 3, builds: vec![widening()] };
+    let rename = Op::RenameColumn { table: TABLE, from: "c2".to_owned(), to: "d".to_owned(), generated: Vec::new(), partition_exprs: None, now_ms: 31 };
+    let mut renamed = state.clone();
+    renamed.apply(rename).unwrap();
+    assert!(renamed.apply(begin.clone()).is_err());
+    state.apply(Op::DropIndex { table: TABLE, index: IndexId(3) }).unwrap();
+    assert!(state.apply(begin).is_err());
 }
