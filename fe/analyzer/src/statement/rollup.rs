@@ -5,7 +5,7 @@ use std::sync::Arc;
 use common_base::{Result, bail, err, ids::ColumnUid};
 use common_expr::expr::{Expr, ExprKind};
 use common_types::LogicalType;
-use fe_catalog::model::{Aggregation, Column, ColumnSource, DefaultValue, IndexColumn, KeysModel, Table};
+use fe_catalog::model::{Aggregation, Column, ColumnSource, DefaultValue, IndexColumn, KeysModel, OlapTable, Table, TableIndex};
 use fe_parser::ast::{CreateMaterializedView, RollupDef, sql};
 
 use super::{create_table::short_key_count, index_columns::bind_text, stored_only};
@@ -28,14 +28,15 @@ pub fn analyze_rollup(ctx: &AnalyzeContext<'_>, table: &Table, def: &RollupDef) 
     if olap.keys == KeysModel::Primary {
         bail!(User, "Do not support add rollup on primary key table");
     }
-    if def.from.as_ref().is_some_and(|f| !f.value.eq_ignore_ascii_case(&table.name)) {
-        bail!(NotSupported, "a rollup of a rollup is not supported; build it from the table");
-    }
+    let from = def.from.as_ref().filter(|f| !f.value.eq_ignore_ascii_case(&table.name)).map(|f| source(olap, &f.value)).transpose()?;
     let mut columns: Vec<Column> = Vec::with_capacity(def.columns.len());
     for name in &def.columns {
         let Some(column) = table.column(&name.value) else {
             bail!(User, "Column[{}] does not exist", name.value);
         };
+        if let Some(from) = from.filter(|f| !f.columns.iter().any(|c| c.column.uid == column.uid)) {
+            bail!(User, "Column[{}] does not exist in index[{}]", name.value, from.name);
+        }
         if columns.iter().any(|c| c.uid == column.uid) {
             bail!(User, "Duplicate column name '{}'", name.value);
         }
@@ -49,20 +50,39 @@ pub fn analyze_rollup(ctx: &AnalyzeContext<'_>, table: &Table, def: &RollupDef) 
         KeysModel::Unique if table.columns.iter().filter(|c| c.key).count() != first_value => {
             bail!(User, "Rollup should contains all unique keys in basetable")
         }
-        _ => {
-            let replaces = |c: &Column| matches!(c.aggregation, Some(Aggregation::Replace | Aggregation::ReplaceIfNotNull));
-            if columns.iter().any(replaces) && table.columns.iter().filter(|c| c.key).count() != first_value {
-                bail!(User, "Rollup should contains all keys if there is a REPLACE value");
-            }
-        }
+        _ => check_replaced(table, columns.iter())?,
     }
-    let names = named(table);
     let of = |column: Column| -> Result<IndexColumn> {
-        let (_, canonical) = bind_canonical(ctx, &names, &format!("`{}`", column.name))?;
+        let canonical = canonical_name(ctx, &table.columns, &column)?;
         Ok(IndexColumn { source: ColumnSource::Column(column.uid), column, canonical })
     };
     let columns = columns.into_iter().map(of).collect::<Result<Vec<_>>>()?;
     Ok(draft(def.name.value.clone(), olap.keys, columns, None, None))
+}
+
+/// The rollup that another one is to be made of. It has the rows of the table, so that the new one is built from the table.
+fn source<'a>(olap: &'a OlapTable, name: &str) -> Result<&'a TableIndex> {
+    let index = olap.index_by_name(name).filter(|i| i.replaces.is_none());
+    let index = index.ok_or_else(|| err!(User, "Base index[{name}] does not exist"))?;
+    if index.definition.is_some() {
+        bail!(NotSupported, "a rollup of materialized view [{name}] is not supported; build it from the table");
+    }
+    Ok(index)
+}
+
+/// Which of several values replaces the others is decided by all keys.
+pub(super) fn check_replaced<'a>(table: &Table, mut columns: impl Iterator<Item = &'a Column> + Clone) -> Result<()> {
+    let replaces = |c: &Column| matches!(c.aggregation, Some(Aggregation::Replace | Aggregation::ReplaceIfNotNull));
+    let keys = columns.clone().filter(|c| c.key).count();
+    if columns.any(replaces) && table.columns.iter().filter(|c| c.key).count() != keys {
+        bail!(User, "Rollup should contains all keys if there is a REPLACE value");
+    }
+    Ok(())
+}
+
+/// What queries' expressions are compared with for a column that an index has as the table has it.
+pub(super) fn canonical_name(ctx: &AnalyzeContext<'_>, columns: &[Column], column: &Column) -> Result<String> {
+    Ok(bind_canonical(ctx, &named(columns), &format!("`{}`", column.name))?.1)
 }
 
 /// The leading columns of a duplicate rollup sort it.
@@ -91,14 +111,19 @@ fn unsortable(ty: &LogicalType) -> bool {
 }
 
 fn draft(name: String, keys: KeysModel, columns: Vec<IndexColumn>, predicate: Option<String>, definition: Option<String>) -> IndexDraft {
-    let sorted: Vec<&Column> = columns.iter().map(|c| &c.column).filter(|c| c.key).collect();
-    let short_key_columns = short_key_count(&sorted);
+    let short_key_columns = sorted_prefix(&columns);
     IndexDraft { name, keys, columns, short_key_columns, predicate, definition }
 }
 
-fn named(table: &Table) -> Vec<NamedColumn> {
+/// How many leading columns of a rollup are in its short key.
+pub(super) fn sorted_prefix(columns: &[IndexColumn]) -> u32 {
+    let sorted: Vec<&Column> = columns.iter().map(|c| &c.column).filter(|c| c.key).collect();
+    short_key_count(&sorted)
+}
+
+fn named(columns: &[Column]) -> Vec<NamedColumn> {
     let of = |(i, c): (usize, &Column)| NamedColumn { name: c.name.clone(), id: i as u32, ty: c.ty.clone(), nullable: c.nullable };
-    table.columns.iter().enumerate().map(of).collect()
+    columns.iter().enumerate().map(of).collect()
 }
 
 /// An expression over a table's columns, and the text queries are compared with.
@@ -138,7 +163,7 @@ pub fn analyze_sync_view(ctx: &AnalyzeContext<'_>, view: &CreateMaterializedView
             bail!(Analysis, "Do not support create synchronous materialized view(rollup) on primary key table [{}]", table.name);
         }
         let keys = olap.keys;
-        let mut maker = Maker { ctx, table: &table, names: named(&table), next_uid: olap.next_column_uid, columns: Vec::new(), aggregated: false };
+        let mut maker = Maker { ctx, table: &table, names: named(&table.columns), next_uid: olap.next_column_uid, columns: Vec::new(), aggregated: false };
         for item in &select.projection {
             maker.item(item)?;
         }
@@ -167,7 +192,7 @@ pub fn analyze_sync_view(ctx: &AnalyzeContext<'_>, view: &CreateMaterializedView
         };
         let predicate = select.selection.as_ref().map(fe_parser::print::expr_sql);
         if let Some(text) = &predicate {
-            bind_text(ctx, &named(&table), text)?;
+            bind_text(ctx, &named(&table.columns), text)?;
         }
         let name = names::table_name(&view.name)?.table;
         Ok((db.name.clone(), table.clone(), draft(name, keys, columns, predicate, Some(view.query_text.clone()))))

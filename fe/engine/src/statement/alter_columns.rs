@@ -1,5 +1,5 @@
 //! ALTER TABLE on columns and secondary indexes: at once where no stored row notices, else as a job that builds the new base index
-//! beside the old one.
+//! beside the old one. Jobs of any index begin and are cancelled here.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -11,6 +11,7 @@ use fe_analyzer::statement::{ColumnsChange, adjust_properties, analyze_alter_col
 use fe_catalog::{
     Op,
     model::{AlterChange, AlterJob, AlterKind, AlterState, IndexState, KeysModel, OlapTable, Table, TableIndex, TabletIndex},
+    op::IndexBuild,
 };
 use fe_parser::ast::{AlterJobKind, AlterTableClause, CancelAlterTable, IndexDef};
 use proto_messages::tablet as pb;
@@ -182,24 +183,47 @@ async fn rewrite(session: &mut Session, table: &Table, olap: &OlapTable, change:
     };
     let rest = AlterChange { next_column_uid: change.next_column_uid, ..rest };
     let job = AlterJob { index: index.id, schema_version: index.schema_version, change: rest, ..job };
-    begin(session, table, olap, job, index).await
+    begin(session, table, olap, vec![(job, index)]).await
 }
 
-/// Makes the tablets of an index and proposes its job.
-pub async fn begin(session: &mut Session, table: &Table, olap: &OlapTable, job: AlterJob, index: TableIndex) -> Result<StatementResult> {
+/// Makes the tablets of indexes and proposes their jobs, all or none.
+pub async fn begin(session: &mut Session, table: &Table, olap: &OlapTable, jobs: Vec<(AlterJob, TableIndex)>) -> Result<StatementResult> {
     let engine = session.engine.clone();
-    let mut declared = olap.clone();
-    if job.kind == AlterKind::Column {
-        declared.indexes_ddl.clone_from(&job.change.indexes_ddl);
-        declared.properties.clone_from(&job.change.properties);
+    let mut builds: Vec<IndexBuild> = Vec::with_capacity(jobs.len());
+    let discard_all = |builds: &[IndexBuild]| builds.iter().for_each(|b| discard(&engine, &b.tablets));
+    for (job, index) in jobs {
+        let mut declared = olap.clone();
+        if job.kind == AlterKind::Column {
+            declared.indexes_ddl.clone_from(&job.change.indexes_ddl);
+            declared.properties.clone_from(&job.change.properties);
+        }
+        match create_counterparts(&engine, table, &declared, &index).await {
+            Ok(tablets) => builds.push(IndexBuild { job, index, tablets }),
+            Err(e) => {
+                discard_all(&builds);
+                return Err(e);
+            }
+        }
     }
-    let added = create_counterparts(&engine, table, &declared, &index).await?;
-    let op = Op::BeginAlter { job: Box::new(job), base_version: olap.schema_version, index: Box::new(index), tablets: added.clone() };
-    let proposed = session.change(op).await;
+    let proposed = session.change(begin_op(olap, builds.clone())).await;
     if proposed.is_err() {
-        discard(&engine, &added);
+        discard_all(&builds);
     }
     proposed
+}
+
+/// One index that takes no rollup's place goes the way that frontends of the version before know, too: a group of both goes on.
+fn begin_op(olap: &OlapTable, mut builds: Vec<IndexBuild>) -> Op {
+    let base_version = olap.schema_version;
+    match builds.pop() {
+        Some(IndexBuild { job, index, tablets }) if builds.is_empty() && index.replaces.is_none_or(|old| old == olap.base_index) => {
+            Op::BeginAlter { job: Box::new(job), base_version, index: Box::new(index), tablets }
+        }
+        last => {
+            builds.extend(last);
+            Op::BeginAlters { base_version, builds }
+        }
+    }
 }
 
 /// Drops tablets that did not get into the catalog.

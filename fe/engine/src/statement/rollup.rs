@@ -17,11 +17,10 @@ use super::{
 };
 use crate::{cluster::tablets, result::StatementResult, session::Session};
 
-/// ADD ROLLUP; one build at a time.
+/// ADD ROLLUP: a job for each rollup, all or none.
 pub async fn add(session: &mut Session, table: &Table, olap: &OlapTable, rollups: &[RollupDef]) -> Result<StatementResult> {
-    let [rollup] = rollups else { bail!(NotSupported, "several rollups in one ADD ROLLUP are not supported; add them one after the other") };
-    let draft = analyze(session, &[], |ctx| analyze_rollup(ctx, table, rollup))?;
-    build(session, table, olap, draft).await
+    let drafts = rollups.iter().map(|rollup| analyze(session, &[], |ctx| analyze_rollup(ctx, table, rollup))).collect::<Result<Vec<_>>>()?;
+    build(session, table, olap, drafts).await
 }
 
 /// The rollups a table is made with: there is nothing to convert.
@@ -55,21 +54,27 @@ fn index_of(draft: IndexDraft, id: IndexId, created_ms: i64) -> TableIndex {
     }
 }
 
-async fn build(session: &mut Session, table: &Table, olap: &OlapTable, draft: IndexDraft) -> Result<StatementResult> {
+async fn build(session: &mut Session, table: &Table, olap: &OlapTable, drafts: Vec<IndexDraft>) -> Result<StatementResult> {
     refuse_while_changing(table, olap)?;
     let catalog = session.engine.meta.snapshot();
-    let taken = draft.name.eq_ignore_ascii_case(&table.name)
-        || catalog.tables_of(table.db_id).any(|t| t.as_olap().is_some_and(|o| o.index_by_name(&draft.name).is_some()))
-        || (draft.definition.is_some() && catalog.table(table.db_id, &draft.name).is_some());
-    if taken {
-        bail!(User, "Materialized view[{}] already exists", draft.name);
+    for (i, draft) in drafts.iter().enumerate() {
+        let taken = draft.name.eq_ignore_ascii_case(&table.name)
+            || drafts[..i].iter().any(|d| d.name.eq_ignore_ascii_case(&draft.name))
+            || catalog.tables_of(table.db_id).any(|t| t.as_olap().is_some_and(|o| o.index_by_name(&draft.name).is_some()))
+            || (draft.definition.is_some() && catalog.table(table.db_id, &draft.name).is_some());
+        if taken {
+            bail!(User, "Materialized view[{}] already exists", draft.name);
+        }
     }
     let engine = session.engine.clone();
-    let job = new_job(&engine, table, olap, AlterKind::Rollup).await?;
-    let id = IndexId(engine.meta.next_id().await?);
-    let index = index_of(draft, id, job.created_ms);
-    let job = AlterJob { index: index.id, index_name: index.name.clone(), schema_version: 0, ..job };
-    begin(session, table, olap, job, index).await
+    let mut jobs = Vec::with_capacity(drafts.len());
+    for draft in drafts {
+        let job = new_job(&engine, table, olap, AlterKind::Rollup).await?;
+        let id = IndexId(engine.meta.next_id().await?);
+        let index = index_of(draft, id, job.created_ms);
+        jobs.push((AlterJob { index: index.id, index_name: index.name.clone(), schema_version: 0, ..job }, index));
+    }
+    begin(session, table, olap, jobs).await
 }
 
 /// DROP ROLLUP.
@@ -95,7 +100,8 @@ async fn drop_index(session: &mut Session, table: &Table, index: &TableIndex) ->
 
 /// RENAME ROLLUP.
 pub async fn rename(session: &mut Session, table: &Table, olap: &OlapTable, from: &str, to: &str) -> Result<StatementResult> {
-    let index = olap.index_by_name(from).ok_or_else(|| err!(User, "Rollup index[{from}] does not exist in table[{}]", table.name))?;
+    let index = olap.index_by_name(from).filter(|i| i.replaces.is_none());
+    let index = index.ok_or_else(|| err!(User, "Rollup index[{from}] does not exist in table[{}]", table.name))?;
     session.change(Op::RenameIndex { table: table.id, index: index.id, name: to.to_owned() }).await
 }
 
@@ -111,7 +117,7 @@ pub async fn create_view(session: &mut Session, statement: &CreateMaterializedVi
     }
     let (_, table, draft) = analyze(session, &[], |ctx| analyze_sync_view(ctx, statement))?;
     let olap = names::olap(&table)?.clone();
-    build(session, &table, &olap, draft).await
+    build(session, &table, &olap, vec![draft]).await
 }
 
 /// DROP MATERIALIZED VIEW.
