@@ -40,7 +40,7 @@ impl ColumnsChange {
     }
 }
 
-/// Whether a clause is one of those [`analyze_alter_columns`] takes.
+/// Whether a clause is one about columns: [`analyze_alter_columns`] takes it, or `analyze_alter_rollup` when it names a rollup.
 pub fn changes_columns(clause: &AlterTableClause) -> bool {
     use AlterTableClause as C;
     matches!(
@@ -49,7 +49,18 @@ pub fn changes_columns(clause: &AlterTableClause) -> bool {
     )
 }
 
-/// Analyzes clauses that change columns, together.
+/// The rollup whose columns a clause changes.
+pub fn rollup_of(clause: &AlterTableClause) -> Option<&sql::Ident> {
+    use AlterTableClause as C;
+    match clause {
+        C::AddColumn { rollup, .. } | C::AddColumns { rollup, .. } | C::DropColumn { rollup, .. } | C::ModifyColumn { rollup, .. } | C::OrderBy { rollup, .. } => {
+            rollup.as_ref()
+        }
+        _ => None,
+    }
+}
+
+/// Analyzes clauses that change the table's own columns, together.
 pub fn analyze_alter_columns(ctx: &AnalyzeContext<'_>, table: &Table, clauses: &[AlterTableClause]) -> Result<ColumnsChange> {
     let olap = super::stored_only(table, "ALTER TABLE")?;
     let column = |c: &Column| IndexColumn { column: c.clone(), source: ColumnSource::Column(c.uid), canonical: String::new() };
@@ -85,10 +96,7 @@ impl Draft<'_> {
     fn apply(&mut self, clause: &AlterTableClause) -> Result<()> {
         use AlterTableClause as C;
         match clause {
-            C::AddColumn { rollup: Some(_), .. } | C::AddColumns { rollup: Some(_), .. } | C::DropColumn { rollup: Some(_), .. }
-            | C::ModifyColumn { rollup: Some(_), .. } | C::OrderBy { rollup: Some(_), .. } => {
-                bail!(NotSupported, "changing the columns of a rollup is not supported; drop the rollup and add it again")
-            }
+            clause if rollup_of(clause).is_some() => bail!(Internal, "not a clause about the table's own columns"),
             C::AddColumn { column, position, .. } => self.add(column, position.as_ref()),
             C::AddColumns { columns, .. } => {
                 let generated = columns.iter().filter(|c| c.generated.is_some()).count();

@@ -34,6 +34,9 @@ pub fn bind_index_rows(ctx: &AnalyzeContext<'_>, table: &Table, index: &TableInd
         names.push(NamedColumn { name: c.name.clone(), id: i as u32, ty: c.ty.clone(), nullable: c.nullable });
     }
     let text = |text: &str| bind_text(ctx, &names, text);
+    // Rows on their way into the table lack a column that it gets with the rollup, whatever its default will be.
+    let widens = index.replaces.is_some_and(|old| table.as_olap().is_some_and(|o| o.base_index != old));
+    let rows = if widens { RowsAre::Stored } else { rows };
     let exprs = index.columns.iter().map(|c| column(ctx, &names, table, c, rows)).collect::<Result<_>>()?;
     let predicate = index.predicate.as_deref().map(text).transpose()?.map(|p| p.cast_to(&LogicalType::Boolean));
     let converted = |(to, c): (usize, &IndexColumn)| {

@@ -1,6 +1,7 @@
 //! Statements that are not a bare query: legality and normalisation. Execution is elsewhere.
 
 mod alter_columns;
+mod alter_rollup;
 mod automatic_partition;
 mod columns;
 mod create_table;
@@ -20,7 +21,8 @@ mod update;
 
 pub(crate) use qualify::{StarColumns, StarPlace, place as star_place};
 
-pub use alter_columns::{ColumnsChange, analyze_alter_columns, changes_columns, names_column, rename_in_text};
+pub use alter_columns::{ColumnsChange, analyze_alter_columns, changes_columns, names_column, rename_in_text, rollup_of};
+pub use alter_rollup::{RollupChange, analyze_alter_rollup};
 pub use automatic_partition::{automatic_partitions, bind_over_columns, bind_partition_exprs};
 pub use columns::analyze_column;
 pub use create_table::{AnalyzedCtas, CreateTableSpec, DdlDefaults, PartitionSpec, analyze_create_table, analyze_ctas};

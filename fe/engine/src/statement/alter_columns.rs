@@ -7,7 +7,7 @@ use common_base::{
     Result, bail,
     ids::{IndexId, NodeId, PartitionId, TabletId},
 };
-use fe_analyzer::statement::{ColumnsChange, adjust_properties, analyze_alter_columns, index_clause};
+use fe_analyzer::statement::{ColumnsChange, adjust_properties, analyze_alter_columns, index_clause, rollup_of};
 use fe_catalog::{
     Op,
     model::{AlterChange, AlterJob, AlterKind, AlterState, IndexState, KeysModel, OlapTable, Table, TableIndex, TabletIndex},
@@ -17,7 +17,7 @@ use fe_parser::ast::{AlterJobKind, AlterTableClause, CancelAlterTable, IndexDef}
 use proto_messages::tablet as pb;
 
 use super::{
-    names, secondary_index,
+    names, rollup, secondary_index,
     table::{analyze, template},
 };
 use crate::{cluster::tablets, engine::Engine, result::StatementResult, session::Session};
@@ -27,6 +27,9 @@ const JOB_TIMEOUT_MS: i64 = 86_400_000;
 
 /// Clauses about columns, together.
 pub async fn change_columns(session: &mut Session, table: &Table, olap: &OlapTable, clauses: &[AlterTableClause]) -> Result<StatementResult> {
+    if clauses.iter().any(|c| rollup_of(c).is_some()) {
+        return rollup::change_columns(session, table, olap, clauses).await;
+    }
     refuse_while_changing(table, olap)?;
     let change = analyze(session, &[], |ctx| analyze_alter_columns(ctx, table, clauses))?;
     let gone = |name: &str| !change.columns.iter().any(|c| c.column.name.eq_ignore_ascii_case(name));
@@ -169,7 +172,7 @@ async fn rewrite(session: &mut Session, table: &Table, olap: &OlapTable, change:
     let job = new_job(&engine, table, olap, AlterKind::Column).await?;
     let index = TableIndex {
         id: IndexId(engine.meta.next_id().await?),
-        name: format!("__starrocks_shadow_{}", table.name),
+        name: shadow_name(&table.name),
         keys: olap.keys,
         columns: change.columns,
         sort_key: change.sort_key,
@@ -184,6 +187,11 @@ async fn rewrite(session: &mut Session, table: &Table, olap: &OlapTable, change:
     let rest = AlterChange { next_column_uid: change.next_column_uid, ..rest };
     let job = AlterJob { index: index.id, schema_version: index.schema_version, change: rest, ..job };
     begin(session, table, olap, vec![(job, index)]).await
+}
+
+/// The name of what will stand for an index.
+pub fn shadow_name(index: &str) -> String {
+    format!("__starrocks_shadow_{index}")
 }
 
 /// Makes the tablets of indexes and proposes their jobs, all or none.

@@ -1,17 +1,18 @@
-//! Rollups and synchronous materialized views: made by a job, dropped and renamed at once.
+//! Rollups and synchronous materialized views: made by a job, given other columns by a job that makes them anew, dropped and renamed
+//! at once.
 
 use std::sync::Arc;
 
 use common_base::{Result, bail, err, ids::IndexId};
-use fe_analyzer::statement::{IndexDraft, analyze_rollup, analyze_sync_view};
+use fe_analyzer::statement::{ColumnsChange, IndexDraft, analyze_alter_rollup, analyze_rollup, analyze_sync_view};
 use fe_catalog::{
     Op,
-    model::{AlterJob, AlterKind, IndexState, OlapTable, Table, TableIndex},
+    model::{AlterChange, AlterJob, AlterKind, IndexState, OlapTable, Table, TableIndex},
 };
-use fe_parser::ast::{CreateMaterializedView, DropMaterializedView, RollupDef, sql};
+use fe_parser::ast::{AlterTableClause, CreateMaterializedView, DropMaterializedView, RollupDef, sql};
 
 use super::{
-    alter_columns::{begin, new_job, refuse_while_changing},
+    alter_columns::{begin, new_job, refuse_while_changing, shadow_name},
     names,
     table::analyze,
 };
@@ -21,6 +22,37 @@ use crate::{cluster::tablets, result::StatementResult, session::Session};
 pub async fn add(session: &mut Session, table: &Table, olap: &OlapTable, rollups: &[RollupDef]) -> Result<StatementResult> {
     let drafts = rollups.iter().map(|rollup| analyze(session, &[], |ctx| analyze_rollup(ctx, table, rollup))).collect::<Result<Vec<_>>>()?;
     build(session, table, olap, drafts).await
+}
+
+/// Clauses about the columns of a rollup, together: a rollup with the new ones is made beside it and takes its place.
+pub async fn change_columns(session: &mut Session, table: &Table, olap: &OlapTable, clauses: &[AlterTableClause]) -> Result<StatementResult> {
+    refuse_while_changing(table, olap)?;
+    let change = analyze(session, &[], |ctx| analyze_alter_rollup(ctx, table, clauses))?;
+    let old = olap.further.iter().find(|i| i.id == change.rollup).ok_or_else(|| err!(Internal, "rollup {} is gone", change.rollup))?;
+    if change.columns == old.columns && change.table.is_none() {
+        return Ok(StatementResult::ok());
+    }
+    let engine = session.engine.clone();
+    let job = new_job(&engine, table, olap, AlterKind::Column).await?;
+    let index = TableIndex {
+        id: IndexId(engine.meta.next_id().await?),
+        name: shadow_name(&old.name),
+        columns: change.columns,
+        short_key_columns: change.short_key_columns,
+        schema_version: old.schema_version + 1,
+        state: IndexState::Building,
+        replaces: Some(old.id),
+        created_ms: job.created_ms,
+        ..TableIndex::clone(old)
+    };
+    let rest = AlterChange {
+        indexes_ddl: olap.indexes_ddl.clone(),
+        properties: olap.properties.clone(),
+        next_column_uid: change.table.as_ref().map_or(0, |t| t.next_column_uid),
+        columns: change.table.as_ref().map(ColumnsChange::plain_columns).unwrap_or_default(),
+    };
+    let job = AlterJob { index: index.id, index_name: old.name.clone(), base_index: old.id, schema_version: index.schema_version, change: rest, ..job };
+    begin(session, table, olap, vec![(job, index)]).await
 }
 
 /// The rollups a table is made with: there is nothing to convert.
