@@ -224,6 +224,159 @@ class Alter(unittest.TestCase):
         self.assertEqual(self.cluster.sql(f"SELECT k FROM {db}.t WHERE v = 20"), ((10,),))
         self.check_rows(db, loader)
 
+    def plan(self, database, query):
+        return "\n".join(r[0] for r in self.cluster.sql("EXPLAIN " + query, database=database))
+
+    def settle_all(self, database, kind):
+        wait_until("the jobs end", lambda: all("FINISHED" in j for j in self.cluster.sql(f"SHOW ALTER TABLE {kind} FROM {database}")))
+
+    def fields(self, database, index):
+        """The columns of an index as DESC ALL tells them: an index's name is in its first row only."""
+        name, fields = None, {}
+        for row in self.cluster.sql(f"DESC {database}.t ALL"):
+            name = row[0] or name
+            if row[2]:
+                fields.setdefault(name, []).append(row[2])
+        return fields[index]
+
+    def change_rollups(self, model, value, text):
+        """Rollups of a table of a model get other columns while it is loaded; what they hold is compared with what was written."""
+        db = self.cluster.database(f"alter_rollups_{model.lower()}")
+        sql = lambda statement: self.cluster.sql(statement, database=db)
+        sql(
+            f"CREATE TABLE t (k INT, d INT, v BIGINT {value}, s VARCHAR(20) {text}) {model} KEY(k, d) "
+            "DISTRIBUTED BY HASH(k) BUCKETS 4 PROPERTIES ('replication_num' = '1')"
+        )
+        sql(
+            "INSERT INTO t SELECT generate_series, generate_series % 10, generate_series * 2, cast(generate_series * 3 AS varchar) "
+            f"FROM TABLE(generate_series(1, {ROWS}))"
+        )
+        loader = Loader(self.cluster, db, ROWS + 1)
+        loader.start()
+        with self.assertRaisesRegex(pymysql.Error, "Column\\[nosuch\\] does not exist"):
+            sql("ALTER TABLE t ADD ROLLUP r1 (k, d, v), r2 (nosuch)")
+        self.assertEqual(sql("SHOW ALTER TABLE ROLLUP"), ())
+        keys = "DUPLICATE KEY (d, k)" if model == "DUPLICATE" else ""
+        sql(f"ALTER TABLE t ADD ROLLUP r1 (k, d, v), r2 (d, k, v, s) {keys}")
+        self.assertEqual({job[5] for job in sql("SHOW ALTER TABLE ROLLUP")}, {"r1", "r2"})
+        self.settle_all(db, "ROLLUP")
+        with self.assertRaisesRegex(pymysql.Error, "Column\\[s\\] does not exist in index\\[r1\\]"):
+            sql("ALTER TABLE t ADD ROLLUP r3 (d, k, s) FROM r1")
+        sql("ALTER TABLE t ADD ROLLUP r3 (d, k, v) FROM r1")
+        self.settle_all(db, "ROLLUP")
+        expected = (ROWS, ROWS * (ROWS + 1))
+        for rollup in ["r1", "r2", "r3"]:
+            self.assertEqual(sql(f"SELECT count(*), sum(v), sum(d) FROM {rollup} [_SYNC_MV_] WHERE k <= {ROWS}"), ((*expected, ROWS // 10 * 45),))
+        changes = [
+            (f"ADD COLUMN c INT {text} DEFAULT '7' TO r2", ["d", "k", "v", "s", "c"]),
+            ("DROP COLUMN s FROM r2", ["d", "k", "v", "c"]),
+            (f"MODIFY COLUMN v BIGINT {value} AFTER c FROM r2", ["d", "k", "c", "v"]),
+        ]
+        for clause, columns in changes:
+            sql(f"ALTER TABLE t {clause}")
+            job = self.settle(db)
+            self.assertIn("FINISHED", job)
+            self.assertEqual(job[4], "r2")
+            self.assertEqual(self.fields(db, "r2"), columns)
+            self.assertEqual(sql(f"SELECT count(*), sum(v), min(c), max(c) FROM r2 [_SYNC_MV_] WHERE k <= {ROWS}"), ((*expected, 7, 7),))
+        self.assertEqual(self.fields(db, "t"), ["k", "d", "v", "s", "c"])
+        loader.stop()
+        self.assertEqual(loader.errors, [], "a statement whose table changes meanwhile is planned again")
+        self.check_rows(db, loader)
+        # Rows of the loads during all this, and one that has something else in the new column.
+        sql("INSERT INTO t (k, d, v, s, c) VALUES (-1, 3, -2, '-3', 9)")
+        of_base = "SELECT count(s), sum(v), min(c), max(c), count(distinct k) FROM t"
+        self.assertIn("rollup: t", self.plan(db, of_base))
+        self.assertEqual(sql("SELECT count(v), sum(v), min(c), max(c), count(distinct k) FROM r2 [_SYNC_MV_]"), sql(of_base))
+        self.assertEqual(sql("SELECT count(*) FROM r2 [_SYNC_MV_] WHERE v <> k * 2 OR c <> if(k = -1, 9, 7) OR c IS NULL"), ((0,),))
+        if model == "DUPLICATE":
+            query, answer = "SELECT k, c FROM t WHERE d = 3 ORDER BY k LIMIT 2", ((-1, 9), (3, 7))
+        else:
+            query, answer = "SELECT d, max(c) FROM t WHERE d IN (3, 4) GROUP BY d ORDER BY d", ((3, 9), (4, 7))
+        if model != "UNIQUE":
+            self.assertIn("rollup: r2", self.plan(db, query))
+        self.assertEqual(sql(query), answer)
+        sql("ALTER TABLE t ORDER BY (k, d, v, c) FROM r2")
+        self.assertIn("FINISHED", self.settle(db))
+        self.assertEqual(self.fields(db, "r2"), ["k", "d", "v", "c"])
+        self.assertEqual(sql("SELECT count(v), sum(v), min(c), max(c), count(distinct k) FROM r2 [_SYNC_MV_]"), sql(of_base))
+        self.assertEqual(sql(query), answer)
+
+    def test_rollups_change_their_columns_in_duplicate_tables(self):
+        self.change_rollups("DUPLICATE", "", "")
+
+    def test_rollups_change_their_columns_in_unique_tables(self):
+        self.change_rollups("UNIQUE", "", "")
+
+    def test_rollups_change_their_columns_in_aggregate_tables(self):
+        self.change_rollups("AGGREGATE", "SUM", "MAX")
+
+    def test_rows_of_a_rollup_without_a_key_add_up(self):
+        db = self.cluster.database("alter_rollup_sums")
+        sql = lambda statement: self.cluster.sql(statement, database=db)
+        sql("CREATE TABLE t (k INT, d INT, v BIGINT SUM) AGGREGATE KEY(k, d) DISTRIBUTED BY HASH(k) BUCKETS 1 PROPERTIES ('replication_num' = '1')")
+        sql("INSERT INTO t VALUES (1, 1, 1), (1, 2, 2), (2, 1, 4)")
+        sql("ALTER TABLE t ADD ROLLUP r (d, k, v)")
+        self.settle_all(db, "ROLLUP")
+        sql("ALTER TABLE t DROP COLUMN k FROM r")
+        self.assertIn("FINISHED", self.settle(db))
+        sql("INSERT INTO t VALUES (2, 2, 8)")
+        self.assertEqual(sql("SELECT * FROM r [_SYNC_MV_] ORDER BY d, v"), ((1, 5), (2, 10)))
+        by_day = "SELECT d, sum(v) FROM t GROUP BY d ORDER BY d"
+        self.assertIn("rollup: r", self.plan(db, by_day))
+        self.assertEqual(sql(by_day), ((1, 5), (2, 10)))
+        with self.assertRaisesRegex(pymysql.Error, "No key column left"):
+            sql("ALTER TABLE t DROP COLUMN d FROM r")
+
+    def test_a_change_of_a_rollup_is_cancelled(self):
+        db = self.cluster.database("alter_rollup_cancel")
+        sql = lambda statement: self.cluster.sql(statement, database=db)
+        sql("CREATE TABLE t (k INT, v INT, s VARCHAR(20)) DUPLICATE KEY(k) DISTRIBUTED BY HASH(k) BUCKETS 1 PROPERTIES ('replication_num' = '1')")
+        sql("INSERT INTO t VALUES (1, 2, '3')")
+        sql("ALTER TABLE t ADD ROLLUP r (v, k)")
+        self.settle_all(db, "ROLLUP")
+        with self.cluster.connect(database=db) as connection, connection.cursor() as cursor:
+            # The job waits for a load that began before it.
+            cursor.execute("BEGIN")
+            cursor.execute("INSERT INTO t VALUES (2, 4, '6')")
+            sql("ALTER TABLE t ADD COLUMN c INT DEFAULT '5' TO r")
+            self.assertEqual([(j[4], j[9]) for j in sql("SHOW ALTER TABLE COLUMN")], [("r", "WAITING_TXN")])
+            for refused in ["ADD COLUMN d INT", "DROP ROLLUP r", "DROP COLUMN v FROM r", "ADD ROLLUP q (s)", "RENAME COLUMN s TO z"]:
+                with self.assertRaises(pymysql.Error, msg=refused):
+                    sql(f"ALTER TABLE t {refused}")
+            self.assertEqual(sql("SELECT * FROM r [_SYNC_MV_]"), ((2, 1),))
+            self.assertEqual(self.fields(db, "t"), ["k", "v", "s"])
+            sql("CANCEL ALTER TABLE COLUMN FROM t")
+            cursor.execute("COMMIT")
+        self.assertEqual(sql("SHOW ALTER TABLE COLUMN")[0][9], "CANCELLED")
+        self.assertEqual((self.fields(db, "t"), self.fields(db, "r")), (["k", "v", "s"], ["v", "k"]))
+        self.assertEqual(sql("SELECT * FROM r [_SYNC_MV_] ORDER BY v"), ((2, 1), (4, 2)))
+        sql("ALTER TABLE t ADD COLUMN c INT DEFAULT '5' TO r")
+        self.assertIn("FINISHED", self.settle(db))
+        self.assertEqual(sql("SELECT * FROM r [_SYNC_MV_] ORDER BY v"), ((2, 1, 5), (4, 2, 5)))
+        self.assertEqual(sql("SELECT k, c FROM t WHERE v = 4"), ((2, 5),))
+
+    def test_rollups_change_over_kills(self):
+        db = "alter_rollup_kill"
+        self.table(db)
+        self.cluster.sql(f"ALTER TABLE {db}.t ADD ROLLUP by_v (v, k)")
+        self.settle_all(db, "ROLLUP")
+        loader = Loader(self.cluster, db, ROWS + 1)
+        loader.start()
+        self.cluster.sql(f"ALTER TABLE {db}.t ADD COLUMN c INT DEFAULT '5' TO by_v")
+        self.cluster.restart(self.cluster.frontend)
+        self.assertIn("FINISHED", self.settle(db))
+        self.cluster.sql(f"ALTER TABLE {db}.t ADD ROLLUP a (s, k), b (c, k, v) FROM by_v")
+        self.cluster.restart(self.cluster.backends[0])
+        self.settle_all(db, "ROLLUP")
+        loader.stop()
+        self.check_rows(db, loader)
+        count = self.cluster.sql(f"SELECT count(s), min(c), max(c) FROM {db}.t")
+        for rollup in ["by_v", "b"]:
+            self.assertEqual(self.cluster.sql(f"SELECT count(*), min(c), max(c) FROM {rollup} [_SYNC_MV_]", database=db), count)
+            self.assertEqual(self.cluster.sql(f"SELECT count(*) FROM {rollup} [_SYNC_MV_] WHERE v <> k * 2 OR c <> 5", database=db), ((0,),))
+        self.assertEqual(self.cluster.sql("SELECT count(*) FROM a [_SYNC_MV_] WHERE s = cast(k * 3 AS varchar)", database=db), ((count[0][0],),))
+
 
 if __name__ == "__main__":
     main()
