@@ -2,7 +2,12 @@
 
 use std::collections::HashMap;
 
-use crate::expr::{ColumnId, Expr, ExprKind};
+use common_types::LogicalType;
+
+use crate::{
+    expr::{ColumnId, Expr, ExprKind},
+    scalar_fn::Volatility,
+};
 
 /// Replaces columns by expressions (projection merging, pushing a predicate below a project). Lambda parameters stay.
 pub fn substitute(expr: Expr, by: &HashMap<ColumnId, Expr>) -> Expr {
@@ -52,6 +57,21 @@ pub fn any(expr: &Expr, test: &mut dyn FnMut(&Expr) -> bool) -> bool {
 /// Whether the expression uses no column and no volatile function: one value per statement.
 pub fn is_constant(expr: &Expr) -> bool {
     expr.columns().is_empty() && expr.is_deterministic()
+}
+
+/// Functions whose answers depend on a session variable though they are the same within a statement.
+const BY_VARIABLE: &[&str] = &["lower", "upper"];
+
+/// Whether an expression is the same whoever computes it: the session's time zone, variables and moment do not matter.
+pub fn same_in_every_session(expr: &Expr) -> bool {
+    let mut same = true;
+    expr.visit(&mut |e| match &e.kind {
+        ExprKind::Call { function, .. } => same &= function.function.volatility == Volatility::Immutable && !BY_VARIABLE.contains(&function.name()),
+        // A time of day becomes a moment of today.
+        ExprKind::Cast(inner) => same &= inner.ty != LogicalType::Time,
+        _ => {}
+    });
+    same
 }
 
 /// Number of nodes, a rough measure of cost and a guard against explosion in rewrites.

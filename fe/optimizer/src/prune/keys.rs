@@ -13,7 +13,8 @@ use common_expr::{
     eval::eval_constant,
     expr::{ColumnId, Expr, ExprKind},
     predicate::{Bound, ColumnPredicate, extract, extract_all, order::compare_scalars},
-    scalar_fn::{EvalContext, Volatility},
+    scalar_fn::EvalContext,
+    walk::same_in_every_session,
 };
 use common_types::{LogicalType, Scalar};
 use fe_catalog::model::{PartitionBound, PartitionItem};
@@ -202,21 +203,6 @@ fn end(expr: &Expr, column: ColumnId, value: &Scalar, zone: &str) -> Option<Scal
         return None;
     }
     value_at(expr, column, value, &EvalContext { time_zone: zone.to_owned(), ..EvalContext::default() }).filter(|v| !v.is_null())
-}
-
-/// Functions whose answers depend on a session variable though they are the same within a statement.
-const BY_VARIABLE: &[&str] = &["lower", "upper"];
-
-/// Whether an expression is the same whoever computes it: the session's time zone, variables and moment do not matter.
-fn same_in_every_session(expr: &Expr) -> bool {
-    let mut same = true;
-    expr.visit(&mut |e| match &e.kind {
-        ExprKind::Call { function, .. } => same &= function.function.volatility == Volatility::Immutable && !BY_VARIABLE.contains(&function.name()),
-        // A time of day becomes a moment of today.
-        ExprKind::Cast(inner) => same &= inner.ty != LogicalType::Time,
-        _ => {}
-    });
-    same
 }
 
 /// Formats whose texts read as dates again.
