@@ -55,6 +55,10 @@ pub struct Options {
     pub colocate_join: bool,
     /// `cbo_prune_json_subfield`: scans may read values of JSON documents instead of the documents.
     pub json_paths: bool,
+    /// `enable_sync_materialized_view_rewrite`: scans may read rollups and synchronous materialized views.
+    pub rollups: bool,
+    /// Not `disable_generated_column_rewrite`: generated columns are read instead of what they are made of.
+    pub generated_columns: bool,
     /// Plan as if buckets of equal numbers were on no common backend.
     pub ignore_buckets: bool,
 }
@@ -72,6 +76,8 @@ impl Default for Options {
             runtime_filter_max_rows: 67_108_864.0,
             colocate_join: true,
             json_paths: true,
+            rollups: true,
+            generated_columns: true,
             ignore_buckets: false,
         }
     }
@@ -96,6 +102,8 @@ impl Options {
             runtime_filter_max_rows: number("global_runtime_filter_build_max_size", default.runtime_filter_max_rows),
             colocate_join: !flag("disable_colocate_join", false),
             json_paths: flag("cbo_prune_json_subfield", true),
+            rollups: flag("enable_sync_materialized_view_rewrite", true),
+            generated_columns: !flag("disable_generated_column_rewrite", false),
             ignore_buckets: false,
         }
     }

@@ -8,10 +8,10 @@ use common_base::{
 };
 use common_expr::{registry::FunctionRegistry, scalar_fn::EvalContext};
 use common_types::{Chunk, LogicalType, Scalar};
-use fe_analyzer::{AnalyzeContext, AnalyzedQuery, CatalogView, SessionFacts, analyze_query};
+use fe_analyzer::{AnalyzeContext, AnalyzedQuery, CatalogView, SessionFacts, analyze_query, statement::analyze_sync_view};
 use fe_catalog::model::{
-    Column, Database, DefaultValue, Distribution, KeysModel, OlapTable, Partition, PartitionBound, PartitionInfo, PartitionItem,
-    Replica, Table, TableKind, Tablet, TabletIndex,
+    Column, Database, DefaultValue, Distribution, IndexState, KeysModel, OlapTable, Partition, PartitionBound, PartitionInfo, PartitionItem,
+    Replica, Table, TableIndex, TableKind, Tablet, TabletIndex,
 };
 use fe_parser::{
     ParseOptions,
@@ -52,12 +52,47 @@ impl Kit {
         }
     }
 
-    /// Adds every CREATE TABLE of a text.
+    /// Runs every CREATE TABLE and CREATE MATERIALIZED VIEW of a text.
     pub fn load(&mut self, text: &str) {
         for parsed in fe_parser::parse(text, &ParseOptions::default()).expect("schema parses") {
-            let Statement::CreateTable(t) = parsed.stmt else { panic!("only CREATE TABLE is expected") };
-            self.create(&t);
+            match parsed.stmt {
+                Statement::CreateTable(t) => self.create(&t),
+                Statement::CreateMaterializedView(v) => self.create_view(&v),
+                _ => panic!("only CREATE TABLE and CREATE MATERIALIZED VIEW are expected"),
+            }
         }
+    }
+
+    /// A synchronous materialized view, built.
+    fn create_view(&mut self, v: &ast::CreateMaterializedView) {
+        let (_, table, draft) = analyze_sync_view(&self.context(), v).expect("the view is legal");
+        let id = IndexId(self.id());
+        let index = TableIndex {
+            id,
+            name: draft.name,
+            keys: draft.keys,
+            columns: draft.columns,
+            sort_key: Vec::new(),
+            short_key_columns: draft.short_key_columns,
+            schema_version: 0,
+            state: IndexState::Normal,
+            replaces: None,
+            predicate: draft.predicate,
+            definition: draft.definition,
+            created_ms: 0,
+        };
+        let mut t = (*table).clone();
+        let TableKind::Olap(olap) = &mut t.kind else { panic!("a stored table is expected") };
+        let olap = Arc::make_mut(olap);
+        let parts: Vec<(PartitionId, u32)> = olap.partitions.iter().map(|(id, p)| (*id, p.buckets)).collect();
+        for (part, buckets) in parts {
+            let tablets = self.tablets(buckets);
+            let partition = Arc::make_mut(olap.partitions.get_mut(&part).expect("a partition"));
+            partition.indexes.push(Arc::new(TabletIndex { index_id: id, tablets }));
+        }
+        olap.next_column_uid += index.columns.len() as u64;
+        olap.further.push(Arc::new(index));
+        self.tables.insert(t.name.to_lowercase(), Arc::new(t));
     }
 
     fn id(&mut self) -> u64 {
@@ -81,7 +116,7 @@ impl Kit {
                 default: DefaultValue::None,
                 before: common_types::Scalar::Null,
                 auto_increment: false,
-                generated: None,
+                generated: c.generated.as_ref().map(fe_parser::print::expr_sql),
                 comment: String::new(),
             })
             .collect();
@@ -104,13 +139,7 @@ impl Kit {
     }
 
     fn partition(&mut self, name: &str, item: PartitionItem, buckets: u32) -> Partition {
-        let nodes = self.cluster.backends.len().max(1) as u64;
-        let tablets = (0..buckets)
-            .map(|b| {
-                let replica = Replica::new(ReplicaId(self.id()), NodeId(u64::from(b) % nodes + 1), 2);
-                Tablet { id: TabletId(self.id()), replicas: vec![replica] }
-            })
-            .collect();
+        let tablets = self.tablets(buckets);
         Partition {
             item,
             buckets,
@@ -118,6 +147,15 @@ impl Kit {
             next_version: 3,
             ..Partition::new(PartitionId(self.id()), name, vec![Arc::new(TabletIndex { index_id: IndexId(1), tablets })])
         }
+    }
+
+    fn tablets(&mut self, buckets: u32) -> Vec<Tablet> {
+        let nodes = self.cluster.backends.len().max(1) as u64;
+        let tablet = |b: u32| {
+            let replica = Replica::new(ReplicaId(self.id()), NodeId(u64::from(b) % nodes + 1), 2);
+            Tablet { id: TabletId(self.id()), replicas: vec![replica] }
+        };
+        (0..buckets).map(tablet).collect()
     }
 
     /// A table by name.
@@ -181,8 +219,23 @@ impl Kit {
         let options = ParseOptions { sql_mode: self.eval.sql_mode, ..ParseOptions::default() };
         let parsed = fe_parser::parse_one(sql, &options).map_err(|e| common_base::err!(Syntax, "{}", e.message()))?;
         let Statement::Query(query) = parsed.stmt else { panic!("a query is expected") };
-        let ctx = AnalyzeContext { view: self, registry: &self.registry, session: self, columns: ColumnFactory::default(), parameters: &[] };
-        analyze_query(&ctx, &query.query)
+        analyze_query(&self.context(), &query.query)
+    }
+
+    fn context(&self) -> AnalyzeContext<'_> {
+        AnalyzeContext { view: self, registry: &self.registry, session: self, columns: ColumnFactory::default(), parameters: &[] }
+    }
+
+    /// A filter's conditions as the scan of the table has them.
+    pub fn conditions(&self, table: &str, filter: &str) -> Vec<common_expr::expr::Expr> {
+        let plan = self.optimize(&format!("select * from {table} where {filter}")).expect("the filter is legal");
+        let mut found = Vec::new();
+        plan.physical.visit(&mut |n| {
+            if let fe_plan::PhysicalOp::Scan(s) = &n.op {
+                found.clone_from(&s.predicates);
+            }
+        });
+        found
     }
 
     /// The input of planning.

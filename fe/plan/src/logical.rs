@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use common_base::ids::{ColumnUid, PartitionId, TabletId};
+use common_base::ids::{ColumnUid, IndexId, PartitionId, TabletId};
 pub use common_expr::calls::{AggregateCall, Frame, FrameBound, FrameUnit, SortKey, WindowFunctionRef};
 use common_expr::{
     expr::{ColumnId, Expr},
@@ -86,6 +86,29 @@ pub struct LogicalScan {
     pub partition_keys: Vec<Expr>,
     /// `table` is this rollup or synchronous materialized view of it, as a table of its own.
     pub rollup: Option<String>,
+    /// Where values of expressions can be read instead of being computed.
+    pub stored: Arc<StoredExprs>,
+}
+
+/// What a table stores beside its columns as they are loaded. Column references are ordinals of the table's columns.
+#[derive(Clone, Debug, Default)]
+pub struct StoredExprs {
+    /// Generated columns: ordinal and expression.
+    pub generated: Vec<(u32, Expr)>,
+    /// Further indexes that can be read.
+    pub indexes: Vec<IndexExprs>,
+}
+
+/// The rows of a further index.
+#[derive(Clone, Debug)]
+pub struct IndexExprs {
+    pub index: IndexId,
+    /// The value of each of its columns, before equal keys add up; none where it depends on who computes it.
+    pub columns: Vec<Option<Expr>>,
+    /// Only rows for which it is TRUE are in it.
+    pub predicate: Option<Expr>,
+    /// Ordinals of table column and index column of conversions that lose no value, because rows that would are refused.
+    pub kept: Vec<(u32, u32)>,
 }
 
 /// Constant rows, or rows the FE made (information_schema).

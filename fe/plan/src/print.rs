@@ -79,7 +79,8 @@ impl Printer<'_> {
         let line = match &node.op {
             LogicalOp::Scan(s) => {
                 let columns: Vec<ColumnId> = s.columns.iter().map(|(id, _)| *id).collect();
-                let mut text = format!("Scan {} [{}]", s.alias, self.list(&columns));
+                let rollup = s.rollup.as_ref().map(|name| format!(" rollup {name}")).unwrap_or_default();
+                let mut text = format!("Scan {}{rollup} [{}]", s.alias, self.list(&columns));
                 if !s.predicates.is_empty() {
                     push(&mut text, format_args!(" where {}", self.exprs(&s.predicates)));
                 }
@@ -131,7 +132,8 @@ impl Printer<'_> {
     fn physical_into(&self, node: &PhysicalNode, depth: usize, out: &mut String) {
         let line = match &node.op {
             PhysicalOp::Scan(s) => {
-                let mut text = format!("Scan {} [{}]", s.alias, self.list(&node.output));
+                let rollup = s.rollup.as_ref().map(|name| format!(" rollup {name}")).unwrap_or_default();
+                let mut text = format!("Scan {}{rollup} [{}]", s.alias, self.list(&node.output));
                 if !s.predicates.is_empty() {
                     push(&mut text, format_args!(" where {}", self.exprs(&s.predicates)));
                 }

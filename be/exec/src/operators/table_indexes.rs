@@ -98,7 +98,7 @@ impl IndexRows {
             let converted = columns.eval_chunk(eval, &chunk)?;
             for k in &all.indexes[self.at].kept {
                 let (from, to) = (chunk.column(k.from as usize), converted.column(k.to as usize));
-                ensure!(to.null_count() <= from.null_count(), InvalidArgument, "a value of column {} does not fit the type a schema change is giving it", k.name);
+                ensure!(to.null_count() <= from.null_count(), InvalidArgument, "a value of column {} does not convert from {} to {}, as an index of the table needs it", k.name, from.ty(), to.ty());
             }
             chunk = converted;
         }

@@ -55,6 +55,7 @@ impl Binder<'_> {
                     files: Some(Arc::clone(scan)),
                     partition_keys: Vec::new(),
                     rollup: None,
+                    stored: Arc::default(),
                     table,
                 })
             }

@@ -21,7 +21,7 @@ use crate::{
     binder::{Binder, BoundQuery},
     names,
     scope::{Field, Scope},
-    statement::bind_partition_exprs,
+    statement::{bind_partition_exprs, bind_stored_exprs},
 };
 
 use super::from::{Relation, relation_name, rename_columns};
@@ -181,6 +181,7 @@ impl Binder<'_> {
             files: None,
             partition_keys,
             rollup: None,
+            stored: bind_stored_exprs(self.ctx, table),
         })))
     }
 

@@ -63,7 +63,7 @@ pub fn rollup_of(clause: &AlterTableClause) -> Option<&sql::Ident> {
 /// Analyzes clauses that change the table's own columns, together.
 pub fn analyze_alter_columns(ctx: &AnalyzeContext<'_>, table: &Table, clauses: &[AlterTableClause]) -> Result<ColumnsChange> {
     let olap = super::stored_only(table, "ALTER TABLE")?;
-    let column = |c: &Column| IndexColumn { column: c.clone(), source: ColumnSource::Column(c.uid), canonical: String::new() };
+    let column = |c: &Column| IndexColumn { column: c.clone(), source: ColumnSource::Column(c.uid) };
     let mut draft = Draft {
         ctx,
         table,
@@ -187,7 +187,7 @@ impl Draft<'_> {
             // Generated columns stay last.
             None => self.columns.iter().position(|c| c.column.generated.is_some()).unwrap_or(self.columns.len()),
         };
-        self.columns.insert(at, IndexColumn { column, source, canonical: String::new() });
+        self.columns.insert(at, IndexColumn { column, source });
         Ok(())
     }
 
@@ -361,7 +361,7 @@ impl Draft<'_> {
                 self.rewrite = true;
             }
         }
-        self.columns[at] = IndexColumn { column: new, source, canonical: String::new() };
+        self.columns[at] = IndexColumn { column: new, source };
         self.move_to(at, position)
     }
 
@@ -379,7 +379,7 @@ impl Draft<'_> {
         let column = Column { uid: ColumnUid(self.next_uid), ty, before: Scalar::Null, default: DefaultValue::None, ..old };
         self.next_uid += 1;
         self.rewrite = true;
-        self.columns[at] = IndexColumn { column, source: ColumnSource::Expr(text), canonical: String::new() };
+        self.columns[at] = IndexColumn { column, source: ColumnSource::Expr(text) };
         Ok(())
     }
 

@@ -11,7 +11,7 @@ use fe_parser::ast::{AlterTableClause, ColumnDef, ColumnPosition, SortKey};
 
 use super::{
     alter_columns::{ColumnsChange, analyze_alter_columns, rollup_of},
-    rollup::{canonical_name, check_replaced, sorted_prefix},
+    rollup::{check_replaced, sorted_prefix},
     stored_only,
 };
 use crate::AnalyzeContext;
@@ -115,8 +115,7 @@ impl Draft<'_> {
         let column = self.table_columns.iter().find(|c| c.name.eq_ignore_ascii_case(name)).cloned();
         let column = column.ok_or_else(|| err!(Internal, "the table does not get column {name}"))?;
         let at = position.map_or(Ok(self.columns.len()), |p| self.place(p))?;
-        let canonical = canonical_name(self.ctx, &self.table_columns, &column)?;
-        self.columns.insert(at, IndexColumn { column, source: ColumnSource::Default, canonical });
+        self.columns.insert(at, IndexColumn { column, source: ColumnSource::Default });
         Ok(())
     }
 
@@ -245,7 +244,7 @@ mod tests {
     fn check(create: &str, alter: &str, expected: &str) {
         let outcome = with(create, alter, |ctx, table, clauses| match clauses {
             [AlterTableClause::AddRollup(rollups)] => {
-                let drafts = rollups.iter().map(|def| Ok(columns(&analyze_rollup(ctx, table, def)?.columns)));
+                let drafts = rollups.iter().map(|def| Ok(columns(&analyze_rollup(table, def)?.columns)));
                 drafts.collect::<Result<Vec<_>>>().map(|d| d.join("; "))
             }
             _ => analyze_alter_rollup(ctx, table, clauses).map(|change| {

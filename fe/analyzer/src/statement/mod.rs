@@ -28,7 +28,7 @@ pub use columns::analyze_column;
 pub use create_table::{AnalyzedCtas, CreateTableSpec, DdlDefaults, PartitionSpec, analyze_create_table, analyze_ctas};
 pub use create_view::{CreateViewSpec, analyze_alter_view, analyze_create_view};
 pub use delete::{AnalyzedDelete, DeleteForm, analyze_delete};
-pub use index_columns::{IndexRows, RowsAre, bind_index_rows};
+pub use index_columns::{IndexRows, RowsAre, bind_index_rows, bind_stored_exprs};
 pub use insert::{AnalyzedInsert, analyze_insert};
 pub use load::{AnalyzedLoad, LoadField, LoadRequest, analyze_load, field_of};
 pub use lost::lost_mark;

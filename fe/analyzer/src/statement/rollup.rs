@@ -1,14 +1,17 @@
 //! Rollups and synchronous materialized views: which columns an index has, where their values come from, and how equal keys add up.
+//!
+//! A view gets rows as loads bring them. Where the table itself combines rows of equal key afterwards, a view can only go on combining
+//! values as their columns do.
 
 use std::sync::Arc;
 
 use common_base::{Result, bail, err, ids::ColumnUid};
-use common_expr::expr::{Expr, ExprKind};
+use common_expr::expr::Expr;
 use common_types::LogicalType;
 use fe_catalog::model::{Aggregation, Column, ColumnSource, DefaultValue, IndexColumn, KeysModel, OlapTable, Table, TableIndex};
 use fe_parser::ast::{CreateMaterializedView, RollupDef, sql};
 
-use super::{create_table::short_key_count, index_columns::bind_text, stored_only};
+use super::{create_table::short_key_count, index_columns::{bind_text, named}, stored_only};
 use crate::{AnalyzeContext, NamedColumn, binder::Binder, error, names, types::datatype::debug_text};
 
 /// An index to be made.
@@ -23,7 +26,7 @@ pub struct IndexDraft {
 }
 
 /// Analyzes one rollup of ADD ROLLUP.
-pub fn analyze_rollup(ctx: &AnalyzeContext<'_>, table: &Table, def: &RollupDef) -> Result<IndexDraft> {
+pub fn analyze_rollup(table: &Table, def: &RollupDef) -> Result<IndexDraft> {
     let olap = stored_only(table, "ADD ROLLUP")?;
     if olap.keys == KeysModel::Primary {
         bail!(User, "Do not support add rollup on primary key table");
@@ -52,11 +55,7 @@ pub fn analyze_rollup(ctx: &AnalyzeContext<'_>, table: &Table, def: &RollupDef) 
         }
         _ => check_replaced(table, columns.iter())?,
     }
-    let of = |column: Column| -> Result<IndexColumn> {
-        let canonical = canonical_name(ctx, &table.columns, &column)?;
-        Ok(IndexColumn { source: ColumnSource::Column(column.uid), column, canonical })
-    };
-    let columns = columns.into_iter().map(of).collect::<Result<Vec<_>>>()?;
+    let columns = columns.into_iter().map(|column| IndexColumn { source: ColumnSource::Column(column.uid), column }).collect();
     Ok(draft(def.name.value.clone(), olap.keys, columns, None, None))
 }
 
@@ -78,11 +77,6 @@ pub(super) fn check_replaced<'a>(table: &Table, mut columns: impl Iterator<Item 
         bail!(User, "Rollup should contains all keys if there is a REPLACE value");
     }
     Ok(())
-}
-
-/// What queries' expressions are compared with for a column that an index has as the table has it.
-pub(super) fn canonical_name(ctx: &AnalyzeContext<'_>, columns: &[Column], column: &Column) -> Result<String> {
-    Ok(bind_canonical(ctx, &named(columns), &format!("`{}`", column.name))?.1)
 }
 
 /// The leading columns of a duplicate rollup sort it.
@@ -121,26 +115,6 @@ pub(super) fn sorted_prefix(columns: &[IndexColumn]) -> u32 {
     short_key_count(&sorted)
 }
 
-fn named(columns: &[Column]) -> Vec<NamedColumn> {
-    let of = |(i, c): (usize, &Column)| NamedColumn { name: c.name.clone(), id: i as u32, ty: c.ty.clone(), nullable: c.nullable };
-    columns.iter().enumerate().map(of).collect()
-}
-
-/// An expression over a table's columns, and the text queries are compared with.
-fn bind_canonical(ctx: &AnalyzeContext<'_>, names: &[NamedColumn], text: &str) -> Result<(Expr, String)> {
-    let bound = bind_text(ctx, names, text)?;
-    let name = |id: u32| names.get(id as usize).map(|n| n.name.to_lowercase()).unwrap_or_default();
-    let canonical = common_expr::sql::to_sql(uncast(&bound), &name);
-    Ok((bound, canonical))
-}
-
-fn uncast(e: &Expr) -> &Expr {
-    match &e.kind {
-        ExprKind::Cast(inner) => uncast(inner),
-        _ => e,
-    }
-}
-
 /// Analyzes CREATE MATERIALIZED VIEW in its synchronous form: the database, the table it belongs to, the index.
 pub fn analyze_sync_view(ctx: &AnalyzeContext<'_>, view: &CreateMaterializedView) -> Result<(String, Arc<Table>, IndexDraft)> {
     error::wrap(|| {
@@ -163,11 +137,12 @@ pub fn analyze_sync_view(ctx: &AnalyzeContext<'_>, view: &CreateMaterializedView
             bail!(Analysis, "Do not support create synchronous materialized view(rollup) on primary key table [{}]", table.name);
         }
         let keys = olap.keys;
-        let mut maker = Maker { ctx, table: &table, names: named(&table.columns), next_uid: olap.next_column_uid, columns: Vec::new(), aggregated: false };
+        let names = named(&table);
+        let mut maker = Maker { ctx, table: &table, names: &names, next_uid: olap.next_column_uid, columns: Vec::new(), bound: Vec::new(), aggregated: false };
         for item in &select.projection {
             maker.item(item)?;
         }
-        let Maker { mut columns, aggregated, .. } = maker;
+        let Maker { mut columns, bound, aggregated, .. } = maker;
         let grouped = !matches!(&select.group_by, sql::GroupByExpr::Expressions(list, _) if list.is_empty());
         let keys = if aggregated || grouped {
             let first_value = columns.iter().position(|c| c.column.aggregation.is_some()).unwrap_or(columns.len());
@@ -191,20 +166,51 @@ pub fn analyze_sync_view(ctx: &AnalyzeContext<'_>, view: &CreateMaterializedView
             keys
         };
         let predicate = select.selection.as_ref().map(fe_parser::print::expr_sql);
-        if let Some(text) = &predicate {
-            bind_text(ctx, &named(&table.columns), text)?;
+        let condition = predicate.as_deref().map(|text| bind_text(ctx, &names, text)).transpose()?;
+        if matches!(olap.keys, KeysModel::Aggregate | KeysModel::Unique) {
+            check_combined(&table, olap.keys, &columns, &bound, condition.as_ref())?;
         }
         let name = names::table_name(&view.name)?.table;
         Ok((db.name.clone(), table.clone(), draft(name, keys, columns, predicate, Some(view.query_text.clone()))))
     })
 }
 
+/// What a view can hold of a table whose rows of equal key become one.
+fn check_combined(table: &Table, keys: KeysModel, columns: &[IndexColumn], bound: &[Expr], condition: Option<&Expr>) -> Result<()> {
+    let base = |id: u32| &table.columns[id as usize];
+    for (c, expr) in columns.iter().zip(bound) {
+        let name = &c.column.name;
+        match (c.column.aggregation, expr.as_column().map(base)) {
+            (Some(wanted), Some(of)) if of.aggregation == Some(wanted) => {}
+            (Some(_), Some(of)) if of.key => bail!(Analysis, "The column[{}] must be the key of materialized view", of.name),
+            (Some(_), of) => {
+                let name = of.map_or(name, |of| &of.name);
+                bail!(Analysis, "The aggregation type of column[{name}] must be same as the aggregate type of base column in aggregate table")
+            }
+            (None, _) if c.column.key && expr.columns().into_iter().any(|id| !base(id).key) => {
+                bail!(Analysis, "The column[{name}] of the materialized view cannot be a key: it is made of value columns of the table")
+            }
+            (None, _) => {}
+        }
+    }
+    if condition.is_some_and(|e| e.columns().into_iter().any(|id| !base(id).key)) {
+        bail!(Analysis, "The condition of a materialized view on table [{}] can only use its key columns", table.name);
+    }
+    let whole = |c: &&Column| columns.iter().any(|i| i.source == ColumnSource::Column(c.uid));
+    if keys == KeysModel::Unique && !table.columns.iter().filter(|c| c.key).all(|c| whole(&c)) {
+        bail!(Analysis, "The materialized view should contain all keys of unique table [{}]", table.name);
+    }
+    Ok(())
+}
+
 struct Maker<'a> {
     ctx: &'a AnalyzeContext<'a>,
     table: &'a Table,
-    names: Vec<NamedColumn>,
+    names: &'a [NamedColumn],
     next_uid: u64,
     columns: Vec<IndexColumn>,
+    /// The value of each column, over ordinals of the table's columns.
+    bound: Vec<Expr>,
     aggregated: bool,
 }
 
@@ -239,18 +245,18 @@ impl Maker<'_> {
             }
         }
         let text = fe_parser::print::expr_sql(e);
-        let (bound, canonical) = bind_canonical(self.ctx, &self.names, &text)?;
+        let bound = bind_text(self.ctx, self.names, &text)?;
         let Some(alias) = alias else {
             bail!(Analysis, "Create materialized view non-slot ref expression should have an alias:{}", fe_parser::print::expr_text(e));
         };
-        self.push(alias.to_owned(), bound.ty.clone(), bound.nullable, None, ColumnSource::Expr(text), canonical)
+        self.push(alias.to_owned(), bound.ty.clone(), bound.nullable, None, text, bound)
     }
 
     fn plain(&mut self, column: &Column, alias: Option<&str>) -> Result<()> {
-        let (_, canonical) = bind_canonical(self.ctx, &self.names, &format!("`{}`", column.name))?;
+        self.bound.push(bind_text(self.ctx, self.names, &format!("`{}`", column.name))?);
         // The same values under the same number.
         let own = Column { key: false, aggregation: None, name: alias.unwrap_or(&column.name).to_owned(), generated: None, ..column.clone() };
-        self.columns.push(IndexColumn { column: own, source: ColumnSource::Column(column.uid), canonical });
+        self.columns.push(IndexColumn { column: own, source: ColumnSource::Column(column.uid) });
         Ok(())
     }
 
@@ -274,20 +280,17 @@ impl Maker<'_> {
             _ => bail!(Analysis, "Unsupported aggregate of materialized view: {name} with DISTINCT"),
         };
         if name == "count" {
-            let (text, canonical, column) = match args.as_slice() {
-                [] => ("1".to_owned(), "count(*)".to_owned(), "star".to_owned()),
-                [e] => {
-                    let text = fe_parser::print::expr_sql(e);
-                    let (_, canonical) = bind_canonical(self.ctx, &self.names, &text)?;
-                    (format!("CASE WHEN {text} IS NULL THEN 0 ELSE 1 END"), format!("count({canonical})"), named_after(e))
-                }
+            let (text, column) = match args.as_slice() {
+                [] => ("1".to_owned(), "star".to_owned()),
+                [e] => (format!("CASE WHEN {} IS NULL THEN 0 ELSE 1 END", fe_parser::print::expr_sql(e)), named_after(e)),
                 _ => bail!(Analysis, "The function count must match pattern:count(column)"),
             };
-            return self.push(format!("mv_count_{column}"), T::BigInt, false, Some(Aggregation::Sum), ColumnSource::Expr(text), canonical);
+            let bound = bind_text(self.ctx, self.names, &text)?;
+            return self.push(format!("mv_count_{column}"), T::BigInt, false, Some(Aggregation::Sum), text, bound);
         }
         let [arg] = args.as_slice() else { bail!(Analysis, "The function {name} of a materialized view takes one argument") };
         let text = fe_parser::print::expr_sql(arg);
-        let (bound, canonical) = bind_canonical(self.ctx, &self.names, &text)?;
+        let bound = bind_text(self.ctx, self.names, &text)?;
         let (aggregation, ty) = match name {
             "sum" => {
                 let ty = match &bound.ty {
@@ -309,8 +312,8 @@ impl Maker<'_> {
                 _ => bail!(Analysis, "Unsupported aggregate function of materialized view: {name}"),
             },
         };
-        let nullable = !ty.is_metric() && bound.nullable;
-        self.push(format!("mv_{name}_{}", named_after(arg)), ty, nullable, Some(aggregation), ColumnSource::Expr(text), canonical)
+        let nullable = bound.nullable && !matches!(ty, T::State(_));
+        self.push(format!("mv_{name}_{}", named_after(arg)), ty, nullable, Some(aggregation), text, bound)
     }
 
     /// Whether an aggregate unites states of a function, by whatever name of it.
@@ -320,7 +323,7 @@ impl Maker<'_> {
             .is_some_and(|of| of.names[0] == function)
     }
 
-    fn push(&mut self, name: String, ty: LogicalType, nullable: bool, aggregation: Option<Aggregation>, source: ColumnSource, canonical: String) -> Result<()> {
+    fn push(&mut self, name: String, ty: LogicalType, nullable: bool, aggregation: Option<Aggregation>, text: String, bound: Expr) -> Result<()> {
         if self.columns.iter().any(|c| c.column.name.eq_ignore_ascii_case(&name)) {
             return Err(err!(DuplicateColumn, "Duplicate column name '{name}'"));
         }
@@ -338,7 +341,8 @@ impl Maker<'_> {
             comment: String::new(),
         };
         self.next_uid += 1;
-        self.columns.push(IndexColumn { column, source, canonical });
+        self.columns.push(IndexColumn { column, source: ColumnSource::Expr(text) });
+        self.bound.push(bound);
         Ok(())
     }
 }

@@ -33,9 +33,6 @@ pub struct TableIndex {
 pub struct IndexColumn {
     pub column: Column,
     pub source: ColumnSource,
-    /// The bound source as text: what a query's expression is compared with. Empty where nothing is compared.
-    #[serde(default)]
-    pub canonical: String,
 }
 
 /// Where an index column's values come from.

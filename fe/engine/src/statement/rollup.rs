@@ -20,7 +20,7 @@ use crate::{cluster::tablets, result::StatementResult, session::Session};
 
 /// ADD ROLLUP: a job for each rollup, all or none.
 pub async fn add(session: &mut Session, table: &Table, olap: &OlapTable, rollups: &[RollupDef]) -> Result<StatementResult> {
-    let drafts = rollups.iter().map(|rollup| analyze(session, &[], |ctx| analyze_rollup(ctx, table, rollup))).collect::<Result<Vec<_>>>()?;
+    let drafts = rollups.iter().map(|rollup| analyze(session, &[], |_| analyze_rollup(table, rollup))).collect::<Result<Vec<_>>>()?;
     build(session, table, olap, drafts).await
 }
 
@@ -59,7 +59,7 @@ pub async fn change_columns(session: &mut Session, table: &Table, olap: &OlapTab
 pub(super) async fn with_table(session: &mut Session, table: &Table, rollups: &[RollupDef]) -> Result<Vec<Arc<TableIndex>>> {
     let mut made: Vec<Arc<TableIndex>> = Vec::with_capacity(rollups.len());
     for rollup in rollups {
-        let draft = analyze(session, &[], |ctx| analyze_rollup(ctx, table, rollup))?;
+        let draft = analyze(session, &[], |_| analyze_rollup(table, rollup))?;
         if draft.name.eq_ignore_ascii_case(&table.name) || made.iter().any(|i| i.name.eq_ignore_ascii_case(&draft.name)) {
             bail!(User, "Duplicate index name '{}'", draft.name);
         }

@@ -76,7 +76,7 @@ fn abort(state: &mut CatalogState, id: u64) {
 }
 
 fn of(column: Column, from: u64) -> IndexColumn {
-    IndexColumn { column, source: ColumnSource::Column(ColumnUid(from)), canonical: String::new() }
+    IndexColumn { column, source: ColumnSource::Column(ColumnUid(from)) }
 }
 
 /// Index `n` with tablets from `n`000, built by a job; what has no index to replace is a new rollup.

@@ -1,4 +1,4 @@
-//! Normalization, one rule a file, applied in the order of [`RULES`].
+//! Normalization, one rule a file, applied in the order of [`RULES`]; `stored_form.rs` and `implication.rs` serve several.
 //!
 //! A rule walks the whole tree itself: most of them carry something down (conditions, needed columns, limits), which a
 //! pattern-by-pattern engine would have to pass through every operator one step at a time.
@@ -8,6 +8,7 @@ mod aggregate_keys;
 mod aggregate_sum_constant;
 mod choose_index;
 mod decorrelate;
+mod implication;
 mod inline_cte;
 mod json_paths;
 mod merge_projects;
@@ -17,6 +18,7 @@ mod push_filter;
 mod push_limit;
 mod set_operations;
 mod simplify_joins;
+mod stored_form;
 mod unwrap_casts;
 
 use common_base::Result;

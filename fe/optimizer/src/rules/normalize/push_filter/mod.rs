@@ -27,7 +27,7 @@ pub fn run(node: LogicalNode, ctx: &mut Context<'_>) -> Result<LogicalNode> {
 }
 
 /// Splits, folds and factors conditions.
-fn prepare(conditions: Vec<Expr>, ctx: &Context<'_>) -> Vec<Expr> {
+pub(super) fn prepare(conditions: Vec<Expr>, ctx: &Context<'_>) -> Vec<Expr> {
     if conditions.is_empty() {
         return conditions;
     }
