@@ -8,6 +8,7 @@ mod aggregate_keys;
 mod aggregate_sum_constant;
 mod choose_index;
 mod decorrelate;
+mod generated_columns;
 mod implication;
 mod inline_cte;
 mod json_paths;
@@ -36,6 +37,7 @@ const RULES: &[(&str, Rule)] = &[
     ("decorrelate", |n, _, c| decorrelate::run(n, c)),
     ("set_operations", |n, _, c| set_operations::run(n, c)),
     ("push_filter", |n, _, c| push_filter::run(n, c)),
+    ("generated_columns", |n, _, c| generated_columns::run(n, c)),
     ("prune_columns", prune_columns::run),
     ("merge_projects", |n, _, c| merge_projects::run(n, c)),
     ("aggregate_keys", |n, _, c| aggregate_keys::run(n, c)),
