@@ -3,6 +3,7 @@
 import glob
 import json
 import os
+import random
 import re
 import time
 
@@ -188,6 +189,140 @@ class Models(ClusterTest):
         plan = "\n".join(r[0] for r in self.sql("EXPLAIN " + query))
         self.assertIn("base_states", plan)
         self.assertEqual(self.sql(query), ((1, 1.5, '["a","b"]', "a"), (2, 5.5, '["c","d"]', "c"), (3, None, '["e"]', None)))
+
+    def with_and_without(self, variable, on, off, queries):
+        """Runs queries with a rewrite and without it; each comes with what EXPLAIN says only with the rewrite, or None."""
+        shape = lambda plan: re.sub(r"\d+", "#", plan)
+        with self.cluster.connect(database=self.db) as connection, connection.cursor() as cursor:
+
+            def ask(statement):
+                cursor.execute(statement)
+                return cursor.fetchall()
+
+            for query, mark in queries:
+                cursor.execute(f"SET {variable} = {on}")
+                plan, answer = "\n".join(r[0] for r in ask("EXPLAIN " + query)), ask(query)
+                cursor.execute(f"SET {variable} = {off}")
+                plain_plan, plain = "\n".join(r[0] for r in ask("EXPLAIN " + query)), ask(query)
+                self.assertEqual(answer, plain, query)
+                if mark is None:
+                    self.assertEqual(shape(plan), shape(plain_plan), query)
+                else:
+                    self.assertIn(mark, plan, query)
+                    self.assertNotIn(mark, plain_plan, query)
+
+    def view(self, definition):
+        self.sql(f"CREATE MATERIALIZED VIEW {definition}")
+        wait_until("the view is built", lambda: all("FINISHED" in row for row in self.sql("SHOW ALTER MATERIALIZED VIEW FROM models")))
+
+    def test_synchronous_views_answer_as_their_table_does(self):
+        seed = int(os.environ.get("SEED", time.time_ns() % 1_000_000))
+        print(f"SEED={seed}")
+        rng = random.Random(seed)
+        value = lambda low, high: "NULL" if rng.random() < 0.2 else str(rng.randint(low, high))
+        text = lambda: "NULL" if rng.random() < 0.2 else f"'s{rng.randint(0, 20)}'"
+
+        def load(table, rows):
+            row = lambda: (
+                f"({rng.randint(1, 5)}, {value(-3, 3)}, {value(-100, 100)}, {value(0, 40)}, {text()},"
+                f" '2024-01-{rng.randint(1, 9):02} {rng.randint(0, 23):02}:00:00')"
+            )
+            self.sql(f"INSERT INTO {table} VALUES " + ", ".join(row() for _ in range(rows)))
+
+        columns = "(k INT NOT NULL, a INT, v INT, u INT, s VARCHAR(20), dt DATETIME) DUPLICATE KEY(k)"
+        self.sql(f"CREATE TABLE rnd {columns} {ONE_BUCKET}")
+        # A half is converted, a half is loaded into what stands; all-NULL groups are among them.
+        load("rnd", 200)
+        self.sql("INSERT INTO rnd VALUES (9, 9, NULL, NULL, NULL, '2024-02-01')")
+        self.view("rnd_sets AS SELECT a, bitmap_union(to_bitmap(u)), hll_union(hll_hash(s)), percentile_union(percentile_hash(v)) FROM rnd GROUP BY a")
+        self.view("rnd_sums AS SELECT a, k, sum(v), count(v), count(*), min(v), max(s) FROM rnd GROUP BY a, k")
+        self.view("rnd_part AS SELECT a, k, s, sum(v), count(*) FROM rnd WHERE v > 10 AND a IN (1, 2, 3) GROUP BY a, k, s")
+        self.view("rnd_days AS SELECT date_trunc('day', dt) AS day, sum(v + k), count(*) FROM rnd GROUP BY date_trunc('day', dt)")
+        load("rnd", 200)
+        self.sql("INSERT INTO rnd VALUES (9, 9, NULL, NULL, NULL, '2024-02-01')")
+        sets, sums, part, days = "rollup: rnd_sets", "rollup: rnd_sums", "rollup: rnd_part", "rollup: rnd_days"
+        queries = [
+            ("SELECT a, count(DISTINCT u) FROM rnd GROUP BY a ORDER BY a", sets),
+            ("SELECT count(DISTINCT u) FROM rnd WHERE a < 0", sets),
+            ("SELECT count(DISTINCT u) FROM rnd WHERE a > 100", sets),
+            ("SELECT a, bitmap_union_count(to_bitmap(u)), bitmap_to_string(bitmap_union(to_bitmap(u))) FROM rnd GROUP BY a ORDER BY a", sets),
+            ("SELECT a, bitmap_union_int(u), bitmap_to_string(bitmap_agg(u)) FROM rnd GROUP BY a ORDER BY a", sets),
+            ("SELECT a, hll_union_agg(hll_hash(s)) FROM rnd GROUP BY a ORDER BY a", sets),
+            ("SELECT a, round(percentile_approx(v, 0)), round(percentile_approx(v, 1)) FROM rnd GROUP BY a ORDER BY a", sets),
+            ("SELECT percentile_approx(v, 0.5) FROM rnd WHERE a > 100", sets),
+            ("SELECT a, sum(v), count(v), count(*), min(v), max(s), avg(v) FROM rnd GROUP BY a ORDER BY a", sums),
+            ("SELECT k, sum(v), count(v) FROM rnd WHERE a IS NULL GROUP BY k ORDER BY k", sums),
+            ("SELECT count(*), count(v), sum(v) FROM rnd WHERE k > 100", sums),
+            ("SELECT count(DISTINCT a), max(k), min(a + k) FROM rnd", sums),
+            ("SELECT a, sum(v) FILTER (WHERE k > 2), count(*) FILTER (WHERE k > 100) FROM rnd GROUP BY a ORDER BY a", sums),
+            ("SELECT a + k, sum(v) FROM rnd GROUP BY a + k ORDER BY 1", sums),
+            ("SELECT s, sum(v), count(*) FROM rnd WHERE v > 10 AND a IN (1, 2, 3) GROUP BY s ORDER BY s", part),
+            ("SELECT s, sum(v), count(*) FROM rnd WHERE v > 10 AND a = 2 AND s >= 's1' GROUP BY s ORDER BY s", part),
+            ("SELECT s, sum(v) FROM rnd WHERE v > 11 AND a = 2 GROUP BY s ORDER BY s", None),
+            ("SELECT s, sum(v) FROM rnd WHERE v > 10 GROUP BY s ORDER BY s", None),
+            ("SELECT s, sum(v) FROM rnd WHERE v >= 10 AND a = 2 GROUP BY s ORDER BY s", None),
+            ("SELECT date_trunc('day', dt), sum(v + k), count(*) FROM rnd GROUP BY 1 ORDER BY 1", days),
+            ("SELECT sum(v + k) FROM rnd WHERE date_trunc('day', dt) BETWEEN '2024-01-03' AND '2024-01-05'", days),
+            ("SELECT date_trunc('month', dt), count(DISTINCT u) FROM rnd GROUP BY 1 ORDER BY 1", None),
+            ("SELECT a, sum(CAST(v AS TINYINT)), count(DISTINCT v) FROM rnd GROUP BY a ORDER BY a", None),
+        ]
+        self.with_and_without("enable_sync_materialized_view_rewrite", "true", "false", queries)
+        # Estimates from sketches are estimates, not the same ones.
+        for approximate in ["approx_count_distinct(s)", "ndv(s)"]:
+            query = f"SELECT {approximate} FROM rnd"
+            self.assertIn(sets, "\n".join(r[0] for r in self.sql("EXPLAIN " + query)))
+            self.assertLessEqual(abs(self.sql(query)[0][0] - self.sql("SELECT count(DISTINCT s) FROM rnd")[0][0]), 2)
+
+    def test_bitmaps_of_views_have_every_value(self):
+        self.sql(f"CREATE TABLE neg_sets (k INT, u INT) DUPLICATE KEY(k) {ONE_BUCKET}")
+        self.view("neg_sets_v AS SELECT k, bitmap_union(to_bitmap(u)) FROM neg_sets GROUP BY k")
+        self.sql("INSERT INTO neg_sets VALUES (1, 7), (1, NULL), (1, 7), (2, NULL)")
+        with self.assertRaisesRegex(Exception, "mv_bitmap_union_u does not convert"):
+            self.sql("INSERT INTO neg_sets VALUES (1, -7)")
+        query = "SELECT k, count(DISTINCT u) FROM neg_sets GROUP BY k ORDER BY k"
+        self.assertIn("rollup: neg_sets_v", "\n".join(r[0] for r in self.sql("EXPLAIN " + query)))
+        self.assertEqual(self.sql(query), ((1, 1), (2, 0)))
+        self.sql("DROP MATERIALIZED VIEW neg_sets_v")
+        self.sql("INSERT INTO neg_sets VALUES (1, -7)")
+        self.assertEqual(self.sql(query), ((1, 2), (2, 0)))
+
+    def test_views_of_tables_that_combine_rows(self):
+        self.sql(f"CREATE TABLE comb (k INT, j INT, s BIGINT SUM, m INT MAX) AGGREGATE KEY(k, j) {ONE_BUCKET}")
+        self.view("comb_v AS SELECT k, sum(s), max(m) FROM comb GROUP BY k")
+        for wrong in ["count(*)", "min(s)", "sum(m)", "max(j)"]:
+            with self.assertRaises(Exception, msg=wrong):
+                self.sql(f"CREATE MATERIALIZED VIEW comb_wrong AS SELECT k, {wrong} FROM comb GROUP BY k")
+        with self.assertRaises(Exception):
+            self.sql("CREATE MATERIALIZED VIEW comb_wrong AS SELECT k, sum(s) FROM comb WHERE m > 3 GROUP BY k")
+        for _ in range(3):
+            self.sql("INSERT INTO comb VALUES (1, 1, 2, 3), (1, 2, 5, -1), (2, 1, 4, NULL)")
+        queries = [
+            ("SELECT k, sum(s), max(m) FROM comb GROUP BY k ORDER BY k", "rollup: comb_v"),
+            ("SELECT count(DISTINCT k) FROM comb", "rollup: comb_v"),
+            ("SELECT k, count(*) FROM comb GROUP BY k ORDER BY k", None),
+            ("SELECT k, min(s) FROM comb GROUP BY k ORDER BY k", None),
+            ("SELECT sum(s) FROM comb WHERE m > 0", None),
+        ]
+        self.with_and_without("enable_sync_materialized_view_rewrite", "true", "false", queries)
+        self.sql(f"CREATE TABLE comb_u (k INT, v INT) UNIQUE KEY(k) {ONE_BUCKET}")
+        with self.assertRaises(Exception):
+            self.sql("CREATE MATERIALIZED VIEW comb_wrong AS SELECT k, sum(v) FROM comb_u GROUP BY k")
+
+    def test_generated_columns_stand_for_what_they_are_made_of(self):
+        self.sql(
+            "CREATE TABLE gen (k INT NOT NULL, j JSON, a INT, u BIGINT AS (get_json_int(j, '$.u')), n INT AS (coalesce(a, 7) % 10))"
+            f" DUPLICATE KEY(k) {ONE_BUCKET}"
+        )
+        rows = ", ".join(f"({i}, parse_json('{{\"u\": {i % 7 - 3}}}'), {i % 23 - 5})" for i in range(100))
+        self.sql(f"INSERT INTO gen (k, j, a) VALUES {rows}, (100, NULL, NULL), (101, parse_json('{{}}'), 3)")
+        queries = [
+            ("SELECT k FROM gen WHERE get_json_int(j, '$.u') = -2 ORDER BY k", ": u = -2"),
+            ("SELECT get_json_int(j, '$.u'), count(*) FROM gen GROUP BY 1 ORDER BY 1", ": u"),
+            ("SELECT count(*) FROM gen WHERE coalesce(a, 7) % 10 = 7", ": n = 7"),
+            # Where a row has no partner, the expression is 7 and the column NULL.
+            ("SELECT x.k, coalesce(y.a, 7) % 10 FROM gen x LEFT JOIN gen y ON x.k = y.k + 50 ORDER BY 1", None),
+        ]
+        self.with_and_without("disable_generated_column_rewrite", "false", "true", queries)
 
     def test_aggregate_values_combine_by_their_kind(self):
         self.sql(

@@ -226,7 +226,7 @@ mod tests {
         let spec = analyze_create_table(&ctx, &create, &DdlDefaults::default()).unwrap();
         let olap = OlapTable { next_column_uid: spec.columns.len() as u64 + 1, ..OlapTable::new(spec.keys, IndexId(1)) };
         let mut table = Table::new(TableId(1), DbId(1), spec.name, spec.columns, TableKind::Olap(Arc::new(olap.clone())));
-        let further = spec.rollups.iter().zip(10..).map(|(def, id)| Arc::new(index(id, analyze_rollup(&ctx, &table, def).unwrap()))).collect();
+        let further = spec.rollups.iter().zip(10..).map(|(def, id)| Arc::new(index(id, analyze_rollup(&table, def).unwrap()))).collect();
         table.kind = TableKind::Olap(Arc::new(OlapTable { further, ..olap }));
         let Statement::AlterTable(alter) = parse(&format!("alter table t {alter}")) else { panic!("not ALTER TABLE") };
         f(&ctx, &table, &alter.clauses)
