@@ -11,8 +11,11 @@ use common_types::{Column, LogicalType};
 
 /// The Arrow schema of a file with these columns.
 pub fn schema(names: &[String], types: &[LogicalType]) -> Result<SchemaRef> {
-    let fields = names.iter().zip(types).map(|(name, ty)| Ok(Field::new(name, data_type(ty)?, true))).collect::<Result<Fields>>()?;
-    Ok(Arc::new(Schema::new(fields)))
+    let field = |(name, ty): (&String, &LogicalType)| match data_type(ty) {
+        Ok(data_type) => Ok(Field::new(name, data_type, true)),
+        Err(e) => Err(err!(NotSupported, "column '{name}': {}", e.message())),
+    };
+    Ok(Arc::new(Schema::new(names.iter().zip(types).map(field).collect::<Result<Fields>>()?)))
 }
 
 /// The Arrow type a column of this type has in a file.

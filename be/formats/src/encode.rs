@@ -4,7 +4,7 @@ use common_base::{Result, bail, ensure, fs::WritableFile};
 use common_types::{Chunk, LogicalType, display::TextEncoder, wire};
 use proto_messages::fragment::FileSink;
 
-use crate::{orc, parquet::ParquetEncoder};
+use crate::{orc::OrcEncoder, parquet::ParquetEncoder};
 
 /// Writes one file.
 pub trait FileEncoder: Send {
@@ -20,10 +20,17 @@ pub trait FileEncoder: Send {
     fn finish(self: Box<Self>) -> Result<u64>;
 }
 
-/// How files of a sink are written.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Parquet,
+    Orc,
+    Csv,
+}
+
+/// How files of a sink are written: only what can be written.
 #[derive(Clone, Debug)]
 pub struct FileLayout {
-    kind: String,
+    kind: Kind,
     compression: String,
     pub names: Vec<String>,
     pub types: Vec<LogicalType>,
@@ -33,7 +40,7 @@ pub struct FileLayout {
 }
 
 impl FileLayout {
-    /// From the plan's description; `columns` of what arrives are in the files.
+    /// From the plan's description; `columns` of what arrives are in the files. What a format cannot hold is refused here, before there is a file.
     pub fn new(sink: &FileSink, columns: &[usize]) -> Result<Self> {
         let format = sink.format.clone().unwrap_or_default();
         let types = format.types.iter().map(wire::type_from_proto).collect::<Result<Vec<_>>>()?;
@@ -41,27 +48,44 @@ impl FileLayout {
         let layout = Self {
             names: columns.iter().map(|c| format.columns[*c].clone()).collect(),
             types: columns.iter().map(|c| types[*c].clone()).collect(),
-            kind: format.kind,
+            kind: match format.kind.as_str() {
+                "parquet" => Kind::Parquet,
+                "orc" => Kind::Orc,
+                "csv" => Kind::Csv,
+                other => bail!(NotSupported, "writing files of format '{other}' is not supported"),
+            },
             compression: sink.compression.clone(),
             column_separator: if format.column_separator.is_empty() { b"\t".to_vec() } else { format.column_separator.to_vec() },
             row_delimiter: if format.row_delimiter.is_empty() { b"\n".to_vec() } else { format.row_delimiter.to_vec() },
             header: sink.header,
         };
+        match layout.kind {
+            Kind::Parquet => ParquetEncoder::check(&layout.names, &layout.types, &layout.compression)?,
+            Kind::Orc => OrcEncoder::check(&layout.names, &layout.types, &layout.compression)?,
+            Kind::Csv => {
+                if let Some(i) = layout.types.iter().position(LogicalType::is_metric) {
+                    bail!(NotSupported, "column '{}': columns of type {} cannot be written to files", layout.names[i], layout.types[i]);
+                }
+            }
+        }
         Ok(layout)
     }
 
     /// The end of the files' names.
     pub fn extension(&self) -> &str {
-        &self.kind
+        match self.kind {
+            Kind::Parquet => "parquet",
+            Kind::Orc => "orc",
+            Kind::Csv => "csv",
+        }
     }
 
     /// An encoder for one file.
     pub fn encoder(&self, file: Box<dyn WritableFile>) -> Result<Box<dyn FileEncoder>> {
-        Ok(match self.kind.as_str() {
-            "parquet" => Box::new(ParquetEncoder::new(file, &self.names, &self.types, &self.compression)?),
-            "csv" => Box::new(CsvEncoder::new(file, self)?),
-            "orc" => orc::encoder(file, &self.names, &self.types, &self.compression)?,
-            other => bail!(NotSupported, "writing files of format '{other}' is not supported"),
+        Ok(match self.kind {
+            Kind::Parquet => Box::new(ParquetEncoder::new(file, &self.names, &self.types, &self.compression)?),
+            Kind::Orc => Box::new(OrcEncoder::new(file, &self.names, &self.types, &self.compression)?),
+            Kind::Csv => Box::new(CsvEncoder::new(file, self)),
         })
     }
 }
@@ -78,10 +102,7 @@ struct CsvEncoder {
 }
 
 impl CsvEncoder {
-    fn new(file: Box<dyn WritableFile>, layout: &FileLayout) -> Result<Self> {
-        if let Some(ty) = layout.types.iter().find(|t| t.is_metric()) {
-            bail!(NotSupported, "columns of type {ty} cannot be written to files");
-        }
+    fn new(file: Box<dyn WritableFile>, layout: &FileLayout) -> Self {
         let mut buffer = Vec::with_capacity(WRITE_BYTES + WRITE_BYTES / 4);
         if layout.header {
             for (i, name) in layout.names.iter().enumerate() {
@@ -92,9 +113,8 @@ impl CsvEncoder {
             }
             buffer.extend_from_slice(&layout.row_delimiter);
         }
-        Ok(Self { file, buffer, column_separator: layout.column_separator.clone(), row_delimiter: layout.row_delimiter.clone() })
+        Self { file, buffer, column_separator: layout.column_separator.clone(), row_delimiter: layout.row_delimiter.clone() }
     }
-
 }
 
 impl FileEncoder for CsvEncoder {

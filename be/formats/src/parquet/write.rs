@@ -52,6 +52,13 @@ impl ParquetEncoder {
         let writer = ArrowWriter::try_new_with_options(Out(file), schema.clone(), options).map_err(failed)?;
         Ok(Self { writer, schema })
     }
+
+    /// Whether such files can be written.
+    pub fn check(names: &[String], types: &[LogicalType], compression: &str) -> Result<()> {
+        arrow_out::schema(names, types)?;
+        codec(compression)?;
+        Ok(())
+    }
 }
 
 fn codec(name: &str) -> Result<Compression> {

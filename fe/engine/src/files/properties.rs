@@ -222,6 +222,8 @@ mod tests {
     fn targets_are_checked() {
         let (ok, by) = sink(&pairs(&[("path", "/d/"), ("format", "parquet"), ("compression", "ZSTD"), ("partition_by", "a,b")])).unwrap();
         assert_eq!((ok.compression.as_str(), ok.target_max_file_size, by.len()), ("zstd", 1 << 30, 2));
+        let (orc, _) = sink(&pairs(&[("path", "/d/"), ("format", "ORC")])).unwrap();
+        assert_eq!((orc.format.unwrap().kind.as_str(), orc.compression.as_str()), ("orc", "uncompressed"));
         for bad in [
             &[("path", "/d"), ("format", "csv"), ("compression", "gzip")][..],
             &[("path", "/d"), ("format", "json")],
