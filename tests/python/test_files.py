@@ -91,7 +91,63 @@ class Files(ClusterTest):
         self.assertEqual([str(v) for v in self.sql("SELECT count(*), sum(amount) FROM from_orc")[0]], [str(v) for v in self.sql(f"SELECT count(*), sum(amount) FROM {source}")[0]])
         self.write("orc/broken/a.orc", "ORC and nothing else")
         self.refused("not a readable ORC file", f"SELECT * FROM {self.files('orc/broken/a.orc', format='orc')}")
-        self.refused("not supported", f"INSERT INTO {self.files('orc/out/', format='orc')} SELECT 1")
+
+    def test_orc_and_back(self):
+        self.sql(
+            "CREATE TABLE orc_types (k BIGINT, b BOOLEAN, i INT, big BIGINT, l LARGEINT, d DOUBLE, m DECIMAL(20,4), w DECIMAL(38,10), day DATE,"
+            f" at DATETIME, s STRING, a ARRAY<INT>, mp MAP<STRING, INT>, st STRUCT<x INT, y STRING>) {TABLE}"
+        )
+        self.sql(
+            "INSERT INTO orc_types VALUES (1, true, -5, 9223372036854775807, 170141183460469231, 1.5, 12.3456, 1234567890.0123456789, '2024-02-29',"
+            " '2024-02-29 12:34:56.789', 'täxt 柱', [1, null, 3], map{'a': 1, 'b': null}, row(7, 'y')),"
+            " (2, null, null, null, null, null, null, null, null, null, null, null, null, null),"
+            " (3, false, -2147483648, -9223372036854775807, 0, -0.5, -1, -1, '0001-01-01', '0001-01-01 00:00:00', '', [2], map{'c': 3}, row(8, 'z'))"
+        )
+        # Mostly small numbers, and some far away.
+        self.sql(
+            "INSERT INTO orc_types (k, i, big, day, at, s) SELECT generate_series, if(generate_series % 30 = 0, 1999999999, generate_series % 100),"
+            " if(generate_series % 50 = 0, 9000000000000 + generate_series, generate_series % 7), '2024-05-01',"
+            " if(generate_series % 40 = 0, '0001-01-01 00:00:00', '2024-05-01 10:20:30.5'), concat('row', generate_series) FROM TABLE(generate_series(4, 50000))"
+        )
+        before = self.sql("SELECT k, b, i, big, CAST(l AS DECIMAL(38, 0)), d, m, w, day, at, s, a, mp, st FROM orc_types ORDER BY k LIMIT 200")
+        sums = "count(*), count(b), count(st), sum(i), sum(big), min(day), min(at), max(at), min(s), max(k)"
+        for compression in [None, "uncompressed", "snappy", "gzip", "lz4", "zstd"]:
+            target = f"orc_{compression}/"
+            options = dict(compression=compression) if compression else {}
+            self.sql(f"INSERT INTO {self.files(target, format='orc', **options)} SELECT * FROM orc_types")
+            source = self.files(f"{target}*", format="orc")
+            self.assertEqual(self.sql(f"SELECT * FROM {source} ORDER BY k LIMIT 200"), before)
+            self.assertEqual(self.sql(f"SELECT {sums} FROM {source}"), self.sql(f"SELECT {sums} FROM orc_types"))
+            self.assertEqual(self.sql(f"SELECT s FROM {source} WHERE k = 40001"), (("row40001",),))
+            self.assertEqual(self.sql(f"SELECT count(*) FROM {source} WHERE k > 1000000 OR s = 'none'"), ((0,),))
+            self.assertFalse([n for n in self.names(target) if not n.endswith(".orc")])
+        described = [row[:2] for row in self.sql(f"DESC {source}")]
+        self.assertEqual(
+            described[:11],
+            [("k", "bigint"), ("b", "boolean"), ("i", "int"), ("big", "bigint"), ("l", "decimal(38,0)"), ("d", "double"), ("m", "decimal(20,4)"),
+             ("w", "decimal(38,10)"), ("day", "date"), ("at", "datetime"), ("s", "varchar(1048576)")],
+        )
+        self.sql(f"INSERT INTO {self.files('orc_empty/', format='orc')} SELECT * FROM orc_types WHERE k < 0")
+        empty = self.files("orc_empty/*", format="orc")
+        self.assertEqual(self.sql(f"SELECT count(*) FROM {empty}"), ((0,),))
+        self.assertEqual([row[:2] for row in self.sql(f"DESC {empty}")], described)
+        self.sql(f"INSERT INTO {self.files('orc_part/', format='orc', partition_by='p')} SELECT k, k % 3 p FROM orc_types")
+        parts = self.files("orc_part/*/*", format="orc", columns_from_path="p")
+        self.assertEqual(self.sql(f"SELECT count(*), sum(k) FROM {parts} WHERE p = 1"), self.sql("SELECT count(*), sum(k) FROM orc_types WHERE k % 3 = 1"))
+        single = self.files("orc_one/all.orc", format="orc", single="true")
+        self.sql(f"INSERT INTO {single} SELECT k FROM orc_types")
+        self.assertEqual((self.names("orc_one"), self.sql(f"SELECT count(*) FROM {single}")), (["all.orc"], ((50000,),)))
+
+    def test_orc_of_what_it_cannot_hold(self):
+        def target(**options):
+            return self.files("orc_refused/", format="orc", **options)
+
+        self.refused("column 'b'", f"INSERT INTO {target()} SELECT 1 a, to_bitmap(1) b")
+        self.refused("column 'w' of type", f"INSERT INTO {target()} SELECT 1 a, CAST(1 AS DECIMAL(50, 15)) w")
+        self.refused("Unsupported compression codec lzo", f"INSERT INTO {target(compression='lzo')} SELECT 1 a")
+        self.assertFalse(os.path.exists(self.path("orc_refused")))
+        self.refused("column 'a': times between", f"INSERT INTO {target()} SELECT CAST('1969-12-31 23:59:59.5' AS DATETIME) a")
+        self.assertEqual(self.names("orc_refused"), [])
 
     def test_json(self):
         self.write("json/a.json", '{"id": 1, "name": "x", "tags": [1, 2]}\n{"id": 2, "extra": true}\n')
