@@ -67,20 +67,7 @@ impl Kit {
     fn create_view(&mut self, v: &ast::CreateMaterializedView) {
         let (_, table, draft) = analyze_sync_view(&self.context(), v).expect("the view is legal");
         let id = IndexId(self.id());
-        let index = TableIndex {
-            id,
-            name: draft.name,
-            keys: draft.keys,
-            columns: draft.columns,
-            sort_key: Vec::new(),
-            short_key_columns: draft.short_key_columns,
-            schema_version: 0,
-            state: IndexState::Normal,
-            replaces: None,
-            predicate: draft.predicate,
-            definition: draft.definition,
-            created_ms: 0,
-        };
+        let index = TableIndex { state: IndexState::Normal, ..draft.into_index(id, 0) };
         let mut t = (*table).clone();
         let TableKind::Olap(olap) = &mut t.kind else { panic!("a stored table is expected") };
         let olap = Arc::make_mut(olap);

@@ -192,30 +192,13 @@ mod tests {
 
     use super::*;
     use crate::{
-        statement::{DdlDefaults, IndexDraft, RowsAre, analyze_create_table, analyze_rollup, bind_index_rows},
+        statement::{DdlDefaults, RowsAre, analyze_create_table, analyze_rollup, bind_index_rows},
         test_catalog::{TestCatalog, TestSession, context},
     };
 
     const DUPLICATE: &str = "create table t (k int, v int, s varchar(20)) duplicate key (k) distributed by hash (k) rollup (r (v, k, s))";
     const AGGREGATE: &str = "create table t (k int, d date, n bigint sum, last int replace) aggregate key (k, d) distributed by hash (k) rollup (r (d, k, n, last), some (d, n))";
     const UNIQUE: &str = "create table t (a int, b int, v int, w int) unique key (a, b) distributed by hash (a) rollup (r (b, a, v))";
-
-    fn index(id: u64, draft: IndexDraft) -> TableIndex {
-        TableIndex {
-            id: IndexId(id),
-            name: draft.name,
-            keys: draft.keys,
-            columns: draft.columns,
-            sort_key: Vec::new(),
-            short_key_columns: draft.short_key_columns,
-            schema_version: 0,
-            state: IndexState::Normal,
-            replaces: None,
-            predicate: draft.predicate,
-            definition: draft.definition,
-            created_ms: 0,
-        }
-    }
 
     /// The table of a CREATE TABLE with its rollups, and what a function finds out about it and the clauses of an ALTER TABLE.
     fn with<T>(create: &str, alter: &str, f: impl FnOnce(&AnalyzeContext<'_>, &Table, &[AlterTableClause]) -> T) -> T {
@@ -226,7 +209,10 @@ mod tests {
         let spec = analyze_create_table(&ctx, &create, &DdlDefaults::default()).unwrap();
         let olap = OlapTable { next_column_uid: spec.columns.len() as u64 + 1, ..OlapTable::new(spec.keys, IndexId(1)) };
         let mut table = Table::new(TableId(1), DbId(1), spec.name, spec.columns, TableKind::Olap(Arc::new(olap.clone())));
-        let further = spec.rollups.iter().zip(10..).map(|(def, id)| Arc::new(index(id, analyze_rollup(&table, def).unwrap()))).collect();
+        let further = spec.rollups.iter().zip(10..).map(|(def, id)| {
+            let built = analyze_rollup(&table, def).unwrap().into_index(IndexId(id), 0);
+            Arc::new(TableIndex { state: IndexState::Normal, ..built })
+        }).collect();
         table.kind = TableKind::Olap(Arc::new(OlapTable { further, ..olap }));
         let Statement::AlterTable(alter) = parse(&format!("alter table t {alter}")) else { panic!("not ALTER TABLE") };
         f(&ctx, &table, &alter.clauses)

@@ -5,10 +5,10 @@
 
 use std::sync::Arc;
 
-use common_base::{Result, bail, err, ids::ColumnUid};
+use common_base::{Result, bail, err, ids::{ColumnUid, IndexId}};
 use common_expr::expr::Expr;
 use common_types::LogicalType;
-use fe_catalog::model::{Aggregation, Column, ColumnSource, DefaultValue, IndexColumn, KeysModel, OlapTable, Table, TableIndex};
+use fe_catalog::model::{Aggregation, Column, ColumnSource, DefaultValue, IndexColumn, IndexState, KeysModel, OlapTable, Table, TableIndex};
 use fe_parser::ast::{CreateMaterializedView, RollupDef, sql};
 
 use super::{create_table::short_key_count, index_columns::{bind_text, named}, stored_only};
@@ -23,6 +23,26 @@ pub struct IndexDraft {
     pub short_key_columns: u32,
     pub predicate: Option<String>,
     pub definition: Option<String>,
+}
+
+impl IndexDraft {
+    /// The index, as long as it is built.
+    pub fn into_index(self, id: IndexId, created_ms: i64) -> TableIndex {
+        TableIndex {
+            id,
+            name: self.name,
+            keys: self.keys,
+            columns: self.columns,
+            sort_key: Vec::new(),
+            short_key_columns: self.short_key_columns,
+            schema_version: 0,
+            state: IndexState::Building,
+            replaces: None,
+            predicate: self.predicate,
+            definition: self.definition,
+            created_ms,
+        }
+    }
 }
 
 /// Analyzes one rollup of ADD ROLLUP.

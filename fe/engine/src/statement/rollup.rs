@@ -64,26 +64,9 @@ pub(super) async fn with_table(session: &mut Session, table: &Table, rollups: &[
             bail!(User, "Duplicate index name '{}'", draft.name);
         }
         let id = IndexId(session.engine.meta.next_id().await?);
-        made.push(Arc::new(TableIndex { state: IndexState::Normal, ..index_of(draft, id, table.created_ms) }));
+        made.push(Arc::new(TableIndex { state: IndexState::Normal, ..draft.into_index(id, table.created_ms) }));
     }
     Ok(made)
-}
-
-fn index_of(draft: IndexDraft, id: IndexId, created_ms: i64) -> TableIndex {
-    TableIndex {
-        id,
-        name: draft.name,
-        keys: draft.keys,
-        columns: draft.columns,
-        sort_key: Vec::new(),
-        short_key_columns: draft.short_key_columns,
-        schema_version: 0,
-        state: IndexState::Building,
-        replaces: None,
-        predicate: draft.predicate,
-        definition: draft.definition,
-        created_ms,
-    }
 }
 
 async fn build(session: &mut Session, table: &Table, olap: &OlapTable, drafts: Vec<IndexDraft>) -> Result<StatementResult> {
@@ -103,7 +86,7 @@ async fn build(session: &mut Session, table: &Table, olap: &OlapTable, drafts: V
     for draft in drafts {
         let job = new_job(&engine, table, olap, AlterKind::Rollup).await?;
         let id = IndexId(engine.meta.next_id().await?);
-        let index = index_of(draft, id, job.created_ms);
+        let index = draft.into_index(id, job.created_ms);
         jobs.push((AlterJob { index: index.id, index_name: index.name.clone(), schema_version: 0, ..job }, index));
     }
     begin(session, table, olap, jobs).await
