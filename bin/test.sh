@@ -37,12 +37,12 @@ if [[ $end_to_end == true ]]; then
     python="$target_dir/venv/bin/python"
     # Random histories are the same ones in every run of the suite; SEED and DURATION choose others.
     export SEED="${SEED:-20261121}"
-    # Most of them wait for servers most of the time: as many run at once as there are cores, each with servers and ports of its own.
+    # Most of them wait for servers most of the time: one more runs at once than there are cores, each with servers and ports of its own.
     suites="$target_dir/suites"
     rm -rf "$suites"
     mkdir -p "$suites"
     # shellcheck disable=SC2016
-    printf '%s\n' tests/python/test_*.py | xargs -P "$(nproc)" -I {} bash -c '
+    printf '%s\n' tests/python/test_*.py | xargs -P "$(($(nproc) + 1))" -I {} bash -c '
         out="$1/$(basename "$2").log"
         "$3" "$2" >"$out" 2>&1
         result=$?
