@@ -27,6 +27,8 @@ SHORT = {
 }
 
 
+# Until a load is through that is sent again, as long as it takes. What its backend began ends when the backend counts as dead.
+RESEND_SECONDS = 60
 # Replicas are made again within this time.
 REPAIR_SECONDS = 120
 
@@ -73,26 +75,26 @@ class Mix:
     def load(self, turn):
         label = f"mix_{self.name}_{turn}"
         body = "".join(f"{turn},{i}\n" for i in range(10))
-        answer = None
+        deadline = time.monotonic() + RESEND_SECONDS
         # The body of a load goes to one backend: when that dies the client sends it again, under its label.
-        for _ in range(30):
-            try:
-                answer = self.cluster.stream_load(self.db, "mix", body, column_separator=",", label=label)
-            except AssertionError:
-                time.sleep(0.2)
-                continue
-            if answer["Status"] in ("Success", "Publish Timeout"):
-                break
-            if answer["Status"] == "Label Already Exists" and answer.get("ExistingJobStatus") == "FINISHED":
-                break
-            if answer["Status"] != "Label Already Exists":
-                raise AssertionError(f"{answer}")
-            # What it began before it died is not over yet.
-            time.sleep(0.5)
-        else:
-            raise AssertionError(f"{answer}")
+        while not self.sent(label, body):
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{label} is not through within {RESEND_SECONDS} s")
+            time.sleep(0.2)
         self.loads += 1
         self.added += 10
+
+    def sent(self, label, body):
+        """Whether the load is through; not while what a backend began before it died is still running."""
+        try:
+            answer = self.cluster.stream_load(self.db, "mix", body, column_separator=",", label=label)
+        except AssertionError:
+            return False
+        if answer["Status"] == "Label Already Exists":
+            return answer["ExistingJobStatus"] == "FINISHED"
+        if answer["Status"] in ("Success", "Publish Timeout"):
+            return True
+        raise RuntimeError(f"{answer}")
 
     def insert(self, turn):
         self.cluster.sql(f"INSERT INTO mix VALUES ({turn}, 1), ({turn}, 2)", database=self.db)

@@ -282,6 +282,20 @@ class TwoPhase(Transactions):
         wait_until("nobody feeds it any more", lambda: self.state("lost") == "ABORTED")
         self.assertEqual(self.sql("SELECT k FROM a"), ((1,),))
 
+    def test_a_backend_that_dies_leaves_its_label(self):
+        self.make("a")
+        backend = self.cluster.backends[0]
+        self.op("begin", "orphan", table="a")
+        self.op("load", "orphan", b"3,a\n", table="a", **COMMA)
+        kill(backend)
+        # It has not answered since the load began, and does not come back.
+        wait_until("ended without it", lambda: self.state("orphan") == "ABORTED")
+        self.cluster.start(backend)
+        self.op("begin", "orphan", table="a")
+        self.op("load", "orphan", b"4,a\n", table="a", **COMMA)
+        self.op("commit", "orphan", table="a")
+        self.assertEqual(self.sql("SELECT k FROM a"), ((4,),))
+
 
 class MergeCommit(Transactions):
     def load(self, table, body, interval=200, **headers):

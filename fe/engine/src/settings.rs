@@ -241,6 +241,11 @@ impl Engine {
         self.setting(name) == "true"
     }
 
+    /// How many heartbeats a node misses until it counts as dead.
+    pub fn heartbeats_until_dead(&self) -> u32 {
+        u32::try_from(self.setting_count("heartbeat_retry_times")).unwrap_or(u32::MAX)
+    }
+
     /// A setting that is a number of things.
     pub fn setting_count(&self, name: &str) -> usize {
         usize::try_from(self.setting_int(name)).unwrap_or(0)

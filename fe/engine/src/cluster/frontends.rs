@@ -189,7 +189,7 @@ async fn beat_all(engine: &Arc<Engine>) {
         backends: node_states::all(&engine.nodes, brief),
         frontends: catalog.frontends.values().map(|f| state_of(engine, f)).collect(),
     };
-    let until_dead = u32::try_from(engine.setting_count("heartbeat_retry_times")).unwrap_or(u32::MAX);
+    let until_dead = engine.heartbeats_until_dead();
     let beats = members.into_iter().filter(|m| m.id != own).map(|member| {
         let beat = beat.clone();
         async move {

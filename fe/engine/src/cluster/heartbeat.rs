@@ -49,7 +49,7 @@ async fn new_backend(engine: &Engine, changed: &mut tokio::sync::watch::Receiver
 /// One round: every backend at once.
 pub async fn beat_all(engine: &Arc<Engine>) {
     let catalog = engine.meta.snapshot();
-    let until_dead = u32::try_from(engine.setting_count("heartbeat_retry_times")).unwrap_or(u32::MAX);
+    let until_dead = engine.heartbeats_until_dead();
     let beats = catalog.backends.values().map(|backend| {
         let (engine, backend) = (engine.clone(), backend.clone());
         async move {

@@ -97,10 +97,24 @@ pub struct NodeHealth {
     pub history: VecDeque<Change>,
 }
 
+impl NodeHealth {
+    /// Whether it was there at `since_ms` and has gone: what it did then, nobody will end.
+    ///
+    /// One that this frontend never heard of may yet answer. One that stops because it was told to ends its work first: it has gone when
+    /// it was not there `until_dead` times.
+    pub fn is_lost_since(&self, since_ms: i64, until_dead: u32) -> bool {
+        let stops = self.reply.as_ref().is_some_and(|r| r.shutting_down);
+        let changed_ms = self.history.back().map_or(0, |c| c.at_ms);
+        !self.alive && changed_ms.max(self.last_heartbeat_ms) > since_ms && (!stops || self.failures >= until_dead)
+    }
+}
+
 /// All backends.
 #[derive(Default)]
 pub struct Nodes {
     health: RwLock<BTreeMap<NodeId, NodeHealth>>,
+    /// A process is gone: its backend counts as dead, or has started anew. For who ends the loads it fed.
+    pub gone: tokio::sync::Notify,
 }
 
 /// A backend one can send work to.
@@ -175,6 +189,9 @@ impl Nodes {
         if node.alive != before {
             let detail = node.error.clone();
             note(node, reason, &detail);
+        }
+        if changes.iter().any(|c| !c.alive || c.reason == Reason::ProcessRestarted) {
+            self.gone.notify_one();
         }
         changes
     }
@@ -260,6 +277,33 @@ mod tests {
     fn reply(start_time_ms: i64, broken: bool) -> HeartbeatReply {
         let disk = DiskReport { path: "/d".to_owned(), broken, reason: "gone".to_owned(), ..DiskReport::default() };
         HeartbeatReply { start_time_ms, disks: vec![disk], ..HeartbeatReply::default() }
+    }
+
+    #[test]
+    fn who_has_gone_and_who_may_come() {
+        let nodes = Nodes::default();
+        let lost = |id, since_ms| nodes.get(id).is_lost_since(since_ms, 3);
+        let refused = || Err(err!(Unavailable, "rpc to h:1 failed: connection refused"));
+        let (seen, stopping, unknown) = (NodeId(1), NodeId(2), NodeId(3));
+        for id in [seen, stopping] {
+            nodes.record(id, 1000, Ok(reply(1, false)), 3);
+        }
+        assert!(!lost(seen, 500) && !lost(seen, 1500), "it answers");
+        // Work began at 1500, after its last answer.
+        (2000..2002).for_each(|now_ms| drop(nodes.record(seen, now_ms, refused(), 3)));
+        assert!(!lost(seen, 1500), "it missed two");
+        nodes.record(seen, 2002, refused(), 3);
+        assert!(lost(seen, 1500) && !lost(seen, 2500), "what began since then was begun by one that lives");
+        nodes.record(seen, 3000, Ok(reply(1, false)), 3);
+        assert!(!lost(seen, 1500));
+
+        nodes.record(stopping, 2000, Ok(HeartbeatReply { shutting_down: true, ..reply(1, false) }), 3);
+        assert!(!lost(stopping, 1500), "it ends its work");
+        (2001..2004).for_each(|now_ms| drop(nodes.record(stopping, now_ms, refused(), 3)));
+        assert!(lost(stopping, 1500));
+
+        (2000..2010).for_each(|now_ms| drop(nodes.record(unknown, now_ms, refused(), 3)));
+        assert!(!lost(unknown, 1500), "nobody here has heard of it");
     }
 
     #[test]

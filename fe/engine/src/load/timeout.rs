@@ -19,7 +19,12 @@ const CLOCKS_DIFFER_MS: i64 = 10_000;
 
 /// Runs until shutdown, on the leader.
 pub async fn run(engine: Arc<Engine>, shutdown: Shutdown) {
-    while shutdown.sleep(INTERVAL).await {
+    loop {
+        tokio::select! {
+            awake = shutdown.sleep(INTERVAL) => if !awake { return },
+            // Who sends a load again under its label, to another backend, waits for the one that has gone with the first.
+            () = engine.nodes.gone.notified() => {}
+        }
         if engine.meta.is_leader() {
             round(&engine).await;
         }
@@ -81,8 +86,7 @@ pub async fn round(engine: &Arc<Engine>) {
 fn coordinator_lost(engine: &Engine, txn: &Transaction) -> bool {
     let Some(node) = txn.backend else { return false };
     let health = engine.nodes.get(node);
-    // One that this frontend has not heard of yet is waited for.
-    has_restarted(txn, health.last_start_ms, health.last_heartbeat_ms) || (health.last_heartbeat_ms > txn.begin_ms && !health.alive)
+    has_restarted(txn, health.last_start_ms, health.last_heartbeat_ms) || health.is_lost_since(txn.begin_ms, engine.heartbeats_until_dead())
 }
 
 /// Whether the frontend whose statement it is has started anew since, was dropped, or is dead: nobody will end it.
