@@ -1,8 +1,7 @@
 //! Computing window calls over whole partitions.
 //!
 //! Frames become row ranges per row. Pure window functions get the partition and its ranges. Aggregates: a frame that is the whole
-//! partition is computed once; one that starts at the partition's start grows row by row; any other is expanded into (row, member)
-//! pairs and aggregated as groups, a bounded number of pairs at a time.
+//! partition is computed once; one that starts at the partition's start grows row by row; any other moves (see [`moving`]).
 
 use std::sync::Arc;
 
@@ -15,11 +14,8 @@ use common_expr::{
 };
 use common_types::{Chunk, Column, key_codec};
 
-use super::Spec;
+use super::{Spec, moving};
 use crate::operators::sort::run::{KeyEncoder, orders};
-
-/// Pairs aggregated at a time.
-const PAIRS_MAX: usize = 64 * 1024;
 
 /// Computes batches of partitions.
 pub(super) struct Computer {
@@ -93,7 +89,8 @@ impl Computer {
         if starts.iter().all(|s| *s == 0) && ends.is_sorted() {
             return growing(new()?, args, ends);
         }
-        expanded(new()?, args, starts, ends)
+        let frames = starts.iter().copied().zip(ends.iter().copied()).collect();
+        moving::aggregate(&new, args, frames, &|| self.spec.query.check())
     }
 }
 
@@ -160,31 +157,4 @@ fn growing(mut state: Box<dyn Accumulator>, args: &[Column], ends: &[u32]) -> Re
         return Err(err!(Internal, "a partition without rows"));
     }
     Ok(Column::concat(&values).gather(&picks))
-}
-
-/// Any frames: each row is a group of its frame's rows.
-fn expanded(mut states: Box<dyn Accumulator>, args: &[Column], starts: &[u32], ends: &[u32]) -> Result<Column> {
-    states.resize(starts.len());
-    let mut groups = Vec::with_capacity(PAIRS_MAX);
-    let mut members = Vec::with_capacity(PAIRS_MAX);
-    let flush = |states: &mut Box<dyn Accumulator>, groups: &mut Vec<u32>, members: &mut Vec<u32>| -> Result<()> {
-        let step: Vec<Column> = args.iter().map(|a| a.gather(members)).collect();
-        states.update(groups, &step)?;
-        groups.clear();
-        members.clear();
-        Ok(())
-    };
-    for (row, (start, end)) in starts.iter().zip(ends).enumerate() {
-        for member in *start..*end {
-            groups.push(row as u32);
-            members.push(member);
-            if members.len() == PAIRS_MAX {
-                flush(&mut states, &mut groups, &mut members)?;
-            }
-        }
-    }
-    if !members.is_empty() {
-        flush(&mut states, &mut groups, &mut members)?;
-    }
-    states.finish(0..starts.len())
 }

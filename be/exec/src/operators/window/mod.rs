@@ -4,6 +4,7 @@
 //! partitions, compute every call over each, and hand out chunks. Output: the input columns, then one column per call.
 
 mod compute;
+mod moving;
 
 use std::{
     sync::{Arc, OnceLock, atomic::{AtomicUsize, Ordering}},
