@@ -290,10 +290,7 @@ async fn set_bloom_filter(session: &mut Session, table: &Table, olap: &OlapTable
             all.push((key, value));
         }
     }
-    if all == olap.properties {
-        return Ok(StatementResult::ok());
-    }
-    alter_columns::change_declarations(session, table, olap, olap.indexes_ddl.clone(), all).await
+    declare(session, table, olap, all).await
 }
 
 /// What is written from now on, by loads and compactions, is compressed that way.
@@ -302,11 +299,8 @@ async fn set_compression(session: &mut Session, table: &Table, olap: &OlapTable,
     let value = compression(value)?;
     let mut all = olap.properties.clone();
     all.retain(|(k, _)| k != KEY);
-    all.push((KEY.to_owned(), value.clone()));
-    if olap.property(KEY) == Some(&value) {
-        return Ok(StatementResult::ok());
-    }
-    alter_columns::change_declarations(session, table, olap, olap.indexes_ddl.clone(), all).await
+    all.push((KEY.to_owned(), value));
+    declare(session, table, olap, all).await
 }
 
 /// What is written from now on keeps JSON in parts, or does not.
@@ -331,10 +325,16 @@ async fn set_flat_json(session: &mut Session, table: &Table, olap: &OlapTable, p
         // The rest says how, and goes with it.
         all.retain(|(k, _)| !k.starts_with("flat_json.") || k == ENABLE);
     }
-    if all == olap.properties {
-        return Ok(StatementResult::ok());
+    declare(session, table, olap, all).await
+}
+
+/// Declares properties of what is written from now on. Those that are what they were, in whatever order, begin no new schema version.
+async fn declare(session: &mut Session, table: &Table, olap: &OlapTable, all: Vec<(String, String)>) -> Result<StatementResult> {
+    let same = all.len() == olap.properties.len() && all.iter().all(|p| olap.properties.contains(p));
+    match same {
+        true => Ok(StatementResult::ok()),
+        false => alter_columns::change_declarations(session, table, olap, olap.indexes_ddl.clone(), all).await,
     }
-    alter_columns::change_declarations(session, table, olap, olap.indexes_ddl.clone(), all).await
 }
 
 fn check_property(key: &str, value: &str) -> Result<()> {

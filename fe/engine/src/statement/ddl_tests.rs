@@ -69,6 +69,14 @@ fn tables_are_altered() {
         assert_eq!(run(s, "ALTER TABLE e2 RENAME COLUMN dt TO d2").await, "OK");
         assert_eq!(run(s, "ALTER TABLE e2 ADD COLUMN x INT").await, "OK");
         assert_eq!(run(s, "ALTER TABLE e2 SET ('bucket_size' = '1024')").await, "OK");
+        // Set to what it is, in whatever order, it is no change.
+        assert_eq!(run(s, "ALTER TABLE e2 SET ('bloom_filter_columns' = 'id', 'bloom_filter_fpp' = '0.01')").await, "OK");
+        assert_eq!(run(s, "ALTER TABLE e2 SET ('compression' = 'zstd')").await, "OK");
+        let changes = run(s, "SHOW ALTER TABLE COLUMN").await;
+        for same in ["'bloom_filter_fpp' = '0.01', 'bloom_filter_columns' = 'id'", "'compression' = 'ZSTD'"] {
+            assert_eq!(run(s, &format!("ALTER TABLE e2 SET ({same})")).await, "OK");
+            assert_eq!(run(s, "SHOW ALTER TABLE COLUMN").await, changes, "{same}");
+        }
         assert!(run(s, "ALTER TABLE e2 SET ('nonsense' = '1')").await.contains("Unknown properties: {nonsense=1}"));
         assert_eq!(run(s, "ALTER TABLE e2 SET ('storage_medium' = 'hdd')").await, "OK");
         assert_eq!(run(s, "ALTER TABLE e2 SET ('in_memory' = 'true')").await, "OK");
