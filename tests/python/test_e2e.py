@@ -444,6 +444,32 @@ class EndToEnd(ClusterTest):
         self.assertEqual(answers, [((21_428_572,),)])
         self.cluster.start(frontend)
 
+    def test_a_graceful_stop_lets_a_load_end(self):
+        self.make_orders("late")
+        body = orders_csv(0, 20_000).encode()
+        backend = self.cluster.backends[0]
+        head = (
+            f"PUT /api/e2e/late/_stream_load HTTP/1.1\r\nHost: {HOST}\r\nAuthorization: Basic cm9vdDo=\r\nlabel: late\r\n"
+            f"column_separator: ,\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
+        ).encode()
+
+        def state():
+            return [row[3] for row in self.cluster.sql("SHOW TRANSACTION FROM e2e WHERE label = 'late'")]
+
+        with socket.create_connection((HOST, backend["ports"]["webserver"]), timeout=60) as s:
+            s.sendall(head + body[: len(body) // 2])
+            wait_until("the load has begun", lambda: state() == ["PREPARE"])
+            stopping = subprocess.Popen([f"{ROOT}/bin/stop_be.sh", "-g", "--home", backend["home"]])
+            wait_until("the frontend knows", lambda: len(self.cluster.alive_backends()) == self.backend_count - 1)
+            s.sendall(body[len(body) // 2 :])
+            answer = b""
+            while part := s.recv(65536):
+                answer += part
+        self.assertEqual(stopping.wait(120), 0)
+        self.cluster.start(backend)
+        self.assertIn(json.loads(answer.split(b"\r\n\r\n", 1)[1])["Status"], ("Success", "Publish Timeout"))
+        self.check_orders("late", 20_000)
+
     def test_a_bad_conf_file_names_the_line(self):
         home = os.path.join(self.cluster.dir, "bad")
         os.makedirs(os.path.join(home, "conf"), exist_ok=True)
