@@ -151,6 +151,8 @@ impl App {
             tokio::time::sleep(step).await;
             waited += step;
         }
+        // The answer of what has ended last is on its way out.
+        tokio::time::sleep(step).await;
     }
 }
 

@@ -246,6 +246,12 @@ impl Nodes {
         self.health.read().get(&id).filter(|h| h.alive).map(|h| h.last_heartbeat_ms)
     }
 
+    /// Whether a backend is there to end what it has begun: it answers, or has said that it stops and goes on answering meanwhile.
+    pub fn ends_work(&self, id: NodeId) -> bool {
+        let stops = |h: &NodeHealth| h.failures == 0 && h.reply.as_ref().is_some_and(|r| r.shutting_down);
+        self.health.read().get(&id).is_some_and(|h| h.alive || stops(h))
+    }
+
     /// Whether a backend answers.
     pub fn is_alive(&self, id: NodeId) -> bool {
         self.health.read().get(&id).is_some_and(|h| h.alive)
@@ -298,9 +304,9 @@ mod tests {
         assert!(!lost(seen, 1500));
 
         nodes.record(stopping, 2000, Ok(HeartbeatReply { shutting_down: true, ..reply(1, false) }), 3);
-        assert!(!lost(stopping, 1500), "it ends its work");
+        assert!(!lost(stopping, 1500) && nodes.ends_work(stopping) && !nodes.is_alive(stopping), "it ends its work");
         (2001..2004).for_each(|now_ms| drop(nodes.record(stopping, now_ms, refused(), 3)));
-        assert!(lost(stopping, 1500));
+        assert!(lost(stopping, 1500) && !nodes.ends_work(stopping));
 
         (2000..2010).for_each(|now_ms| drop(nodes.record(unknown, now_ms, refused(), 3)));
         assert!(!lost(unknown, 1500), "nobody here has heard of it");

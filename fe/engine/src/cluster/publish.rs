@@ -71,7 +71,7 @@ async fn publish(engine: &Arc<Engine>, catalog: &CatalogState, txn: &Transaction
         let quorum = WriteQuorum::of(olap);
         for tablet in found.indexes.iter().flat_map(|i| &i.tablets) {
             wanted.push((tablet.id, quorum.to_publish(tablet, found.replication_num)));
-            for replica in tablet.replicas.iter().filter(|r| engine.nodes.is_alive(r.node)) {
+            for replica in tablet.replicas.iter().filter(|r| engine.nodes.ends_work(r.node)) {
                 let item = PublishTablet { tablet_id: tablet.id.0, partition_id: partition.0, version: *version, written: loaded.contains(&tablet.id) };
                 per_node.entry(replica.node).or_default().push(item);
             }
