@@ -74,7 +74,7 @@ fi
 find_cargo
 install_packages "${build_packages[@]}" default-mysql-client
 
-step "Building (the first time takes a while: about 25 minutes on two cores)"
+step "Building (the first time takes a while: 25 to 50 minutes on two cores)"
 build_all
 
 step "Starting the frontend and the backend"
