@@ -29,42 +29,59 @@ pub(super) fn aggregate(
     let members: u64 = frames.iter().map(|(start, end)| u64::from(end - start)).sum();
     let mut states = new()?;
     states.resize(rows);
-    if members <= rows as u64 * WIDE {
-        pairs(&frames, check, |groups, members| states.update(groups, &gather(args, members)))?;
-    } else {
-        through_tree(&mut *states, new, args, frames, check)?;
+    let leaves = Level::Rows(args);
+    match members <= rows as u64 * WIDE {
+        true => leaves.feed(&mut *states, &frames, check)?,
+        false => through_tree(&mut *states, new, leaves, frames, check)?,
     }
     states.finish(0..rows)
+}
+
+/// What frames take their members from.
+enum Level<'a> {
+    /// The leaves: arguments of the call.
+    Rows(&'a [Column]),
+    /// Partial states.
+    Nodes(Column),
+}
+
+impl Level<'_> {
+    /// Adds to group `i` what `ranges[i]` has of this level.
+    fn feed(&self, states: &mut dyn Accumulator, ranges: &[(u32, u32)], check: &dyn Fn() -> Result<()>) -> Result<()> {
+        pairs(ranges, |groups, members| {
+            check()?;
+            match self {
+                Self::Rows(args) => states.update(groups, &args.iter().map(|a| a.gather(members)).collect::<Vec<_>>()),
+                Self::Nodes(nodes) => states.merge(groups, &nodes.gather(members)),
+            }
+        })
+    }
 }
 
 fn through_tree(
     states: &mut dyn Accumulator,
     new: &dyn Fn() -> Result<Box<dyn Accumulator>>,
-    args: &[Column],
+    leaves: Level<'_>,
     mut frames: Vec<(u32, u32)>,
     check: &dyn Fn() -> Result<()>,
 ) -> Result<()> {
-    // What is left of a frame at each level: its right end, which comes after everything above.
-    let mut right_ends = Vec::new();
-    let mut levels: Vec<Column> = Vec::new();
-    let mut add = |level: Option<&Column>, ranges: &[(u32, u32)]| {
-        pairs(ranges, check, |groups, members| match level {
-            None => states.update(groups, &gather(args, members)),
-            Some(nodes) => states.merge(groups, &nodes.gather(members)),
-        })
-    };
+    let mut width = frames.len() as u32;
+    let mut level = leaves;
+    // Levels passed, each with the right ends of frames there, which come after everything above.
+    let mut passed = Vec::new();
     while frames.iter().any(|(start, end)| end - start > 2 * FANOUT) {
         let (left, right) = split(&mut frames);
-        add(levels.last(), &left)?;
-        right_ends.push(right);
-        let above = parents(new, levels.last(), args, frames.len(), check)?;
-        levels.push(above);
+        level.feed(states, &left, check)?;
+        let children: Vec<(u32, u32)> = (0..width).step_by(FANOUT as usize).map(|first| (first, width.min(first + FANOUT))).collect();
+        let mut parents = new()?;
+        parents.resize(children.len());
+        level.feed(&mut *parents, &children, check)?;
+        passed.push((level, right));
+        level = Level::Nodes(parents.state(0..children.len())?);
+        width = children.len() as u32;
     }
-    add(levels.last(), &frames)?;
-    for (level, right) in right_ends.iter().enumerate().rev() {
-        add(level.checked_sub(1).map(|below| &levels[below]), right)?;
-    }
-    Ok(())
+    level.feed(states, &frames, check)?;
+    passed.iter().rev().try_for_each(|(level, right)| level.feed(states, right, check))
 }
 
 /// Cuts off what of each range does not fill a node, on the left and on the right. The ranges become those of the level above.
@@ -82,26 +99,8 @@ fn split(ranges: &mut [(u32, u32)]) -> (Vec<(u32, u32)>, Vec<(u32, u32)>) {
     ranges.iter_mut().map(cut).unzip()
 }
 
-/// The nodes above some nodes, or above the rows.
-fn parents(new: &dyn Fn() -> Result<Box<dyn Accumulator>>, nodes: Option<&Column>, args: &[Column], rows: usize, check: &dyn Fn() -> Result<()>) -> Result<Column> {
-    let children = nodes.map_or(rows, Column::len);
-    let count = children.div_ceil(FANOUT as usize);
-    let mut states = new()?;
-    states.resize(count);
-    for at in (0..children).step_by(PAIRS_MAX) {
-        check()?;
-        let len = PAIRS_MAX.min(children - at);
-        let groups: Vec<u32> = (at..at + len).map(|child| child as u32 / FANOUT).collect();
-        match nodes {
-            None => states.update(&groups, &args.iter().map(|a| a.slice(at, len)).collect::<Vec<_>>())?,
-            Some(nodes) => states.merge(&groups, &nodes.slice(at, len))?,
-        }
-    }
-    states.state(0..count)
-}
-
 /// Hands out (group, member) pairs: group `i` has the members of `ranges[i]`.
-fn pairs(ranges: &[(u32, u32)], check: &dyn Fn() -> Result<()>, mut add: impl FnMut(&[u32], &[u32]) -> Result<()>) -> Result<()> {
+fn pairs(ranges: &[(u32, u32)], mut add: impl FnMut(&[u32], &[u32]) -> Result<()>) -> Result<()> {
     let mut groups = Vec::with_capacity(PAIRS_MAX);
     let mut members = Vec::with_capacity(PAIRS_MAX);
     for (group, (start, end)) in ranges.iter().enumerate() {
@@ -112,7 +111,6 @@ fn pairs(ranges: &[(u32, u32)], check: &dyn Fn() -> Result<()>, mut add: impl Fn
             members.extend(at..at + len);
             at += len;
             if members.len() == PAIRS_MAX {
-                check()?;
                 add(&groups, &members)?;
                 groups.clear();
                 members.clear();
@@ -123,10 +121,6 @@ fn pairs(ranges: &[(u32, u32)], check: &dyn Fn() -> Result<()>, mut add: impl Fn
         true => Ok(()),
         false => add(&groups, &members),
     }
-}
-
-fn gather(args: &[Column], rows: &[u32]) -> Vec<Column> {
-    args.iter().map(|a| a.gather(rows)).collect()
 }
 
 #[cfg(test)]
