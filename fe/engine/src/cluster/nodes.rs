@@ -98,14 +98,18 @@ pub struct NodeHealth {
 }
 
 impl NodeHealth {
+    /// Whether the last that was heard of it is that it stops because it was told to.
+    fn is_leaving(&self) -> bool {
+        self.reply.as_ref().is_some_and(|r| r.shutting_down)
+    }
+
     /// Whether it was there at `since_ms` and has gone: what it did then, nobody will end.
     ///
     /// One that this frontend never heard of may yet answer. One that stops because it was told to ends its work first: it has gone when
     /// it was not there `until_dead` times.
     pub fn is_lost_since(&self, since_ms: i64, until_dead: u32) -> bool {
-        let stops = self.reply.as_ref().is_some_and(|r| r.shutting_down);
         let changed_ms = self.history.back().map_or(0, |c| c.at_ms);
-        !self.alive && changed_ms.max(self.last_heartbeat_ms) > since_ms && (!stops || self.failures >= until_dead)
+        !self.alive && changed_ms.max(self.last_heartbeat_ms) > since_ms && (!self.is_leaving() || self.failures >= until_dead)
     }
 }
 
@@ -248,8 +252,7 @@ impl Nodes {
 
     /// Whether a backend is there to end what it has begun: it answers, or has said that it stops and goes on answering meanwhile.
     pub fn ends_work(&self, id: NodeId) -> bool {
-        let stops = |h: &NodeHealth| h.failures == 0 && h.reply.as_ref().is_some_and(|r| r.shutting_down);
-        self.health.read().get(&id).is_some_and(|h| h.alive || stops(h))
+        self.health.read().get(&id).is_some_and(|h| h.alive || (h.is_leaving() && h.failures == 0))
     }
 
     /// Whether a backend answers.
