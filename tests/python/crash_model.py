@@ -10,7 +10,7 @@ import random
 import threading
 import time
 
-from harness import ClusterTest, HOST, run
+from harness import ClusterTest, HOST, is_through, run
 
 SEED = int(os.environ.get("SEED", str(random.SystemRandom().randrange(1 << 32))))
 # Longest wait until a change has a known outcome, or the tables show the model.
@@ -98,9 +98,7 @@ class Work:
 
         def attempt():
             answer = self.test.cluster.stream_load("crash", table, body, label=label, timeout="15", column_separator=",", **headers)
-            if answer["Status"] in ("Success", "Publish Timeout"):
-                return True
-            if answer["Status"] == "Label Already Exists" and answer.get("ExistingJobStatus") == "FINISHED":
+            if is_through(answer):
                 return True
             raise AssertionError(json.dumps(answer))
 

@@ -179,6 +179,13 @@ class Cluster:
         wait_until("all backends are alive", lambda: len(self.alive_backends()) == len(self.backends))
 
 
+def is_through(answer):
+    """Whether a stream load has committed what its label stands for, now or when it was sent before."""
+    if answer["Status"] == "Label Already Exists":
+        return answer.get("ExistingJobStatus") == "FINISHED"
+    return answer["Status"] in ("Success", "Publish Timeout")
+
+
 def pid_of(process):
     try:
         with open(os.path.join(process["home"], f"{process['role']}.pid"), encoding="utf-8") as f:

@@ -62,6 +62,12 @@ def orders_csv(first, count):
     return "\n".join(lines) + "\n"
 
 
+def load_head(table, label, length, *more):
+    """What a client says before the body of a stream load, to send the body by hand."""
+    lines = [f"PUT /api/e2e/{table}/_stream_load HTTP/1.1", f"Host: {HOST}", "Authorization: Basic cm9vdDo=", f"label: {label}", "column_separator: ,"]
+    return "\r\n".join([*lines, *more, f"Content-Length: {length}", "", ""]).encode()
+
+
 def orders_sum(first, count):
     """sum(amount) of these rows, in cents."""
     return sum(i % 100 * 100 + i % 10 * 10 for i in range(first, first + count))
@@ -260,10 +266,7 @@ class EndToEnd(ClusterTest):
         body = orders_csv(0, 20_000).encode()
         backend_port = self.cluster.backends[0]["ports"]["webserver"]
         for sent in (0, 1, 1000, len(body) // 2, len(body) - 1):
-            head = (
-                f"PUT /api/e2e/cut/_stream_load HTTP/1.1\r\nHost: {HOST}\r\nAuthorization: Basic cm9vdDo=\r\nlabel: cut{sent}\r\n"
-                f"column_separator: ,\r\nExpect: 100-continue\r\nContent-Length: {len(body)}\r\n\r\n"
-            ).encode()
+            head = load_head("cut", f"cut{sent}", len(body), "Expect: 100-continue")
             with socket.create_connection((HOST, backend_port), timeout=10) as s:
                 s.sendall(head)
                 s.sendall(body[:sent])
@@ -448,10 +451,7 @@ class EndToEnd(ClusterTest):
         self.make_orders("late")
         body = orders_csv(0, 20_000).encode()
         backend = self.cluster.backends[0]
-        head = (
-            f"PUT /api/e2e/late/_stream_load HTTP/1.1\r\nHost: {HOST}\r\nAuthorization: Basic cm9vdDo=\r\nlabel: late\r\n"
-            f"column_separator: ,\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
-        ).encode()
+        head = load_head("late", "late", len(body), "Connection: close")
 
         def state():
             return [row[3] for row in self.cluster.sql("SHOW TRANSACTION FROM e2e WHERE label = 'late'")]

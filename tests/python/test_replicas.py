@@ -11,7 +11,7 @@ import time
 
 import pymysql
 
-from harness import Cluster, ClusterTest, HOST, damage, kill, main, run, wait_until
+from harness import Cluster, ClusterTest, HOST, damage, is_through, kill, main, run, wait_until
 
 ROWS = 2000
 TABLES = {
@@ -90,11 +90,9 @@ class Mix:
             answer = self.cluster.stream_load(self.db, "mix", body, column_separator=",", label=label)
         except AssertionError:
             return False
-        if answer["Status"] == "Label Already Exists":
-            return answer["ExistingJobStatus"] == "FINISHED"
-        if answer["Status"] in ("Success", "Publish Timeout"):
-            return True
-        raise RuntimeError(f"{answer}")
+        if not is_through(answer) and answer["Status"] != "Label Already Exists":
+            raise RuntimeError(f"{answer}")
+        return is_through(answer)
 
     def insert(self, turn):
         self.cluster.sql(f"INSERT INTO mix VALUES ({turn}, 1), ({turn}, 2)", database=self.db)
